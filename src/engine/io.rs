@@ -1,0 +1,222 @@
+//! The engine's contract: what goes in, and the sink for what comes out.
+
+use crate::rtp::latch::Peer;
+use crate::table::Handle;
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
+
+/// One of the two networks the router stands between.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Side {
+    /// The private network (`if_inbound`), where the phones are.
+    #[default]
+    Lan,
+    /// The public network (`if_outbound`).
+    Wan,
+}
+
+/// The SIP socket a message comes from or goes through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Channel {
+    /// Which of our addresses the socket is bound to.
+    pub local: Side,
+}
+
+impl Channel {
+    /// The UDP socket bound to our LAN address.
+    pub const LAN: Self = Self { local: Side::Lan };
+    /// The UDP socket bound to our WAN address.
+    pub const WAN: Self = Self { local: Side::Wan };
+
+    /// The UDP socket bound to our address on `side`.
+    #[must_use]
+    pub const fn on(side: Side) -> Self {
+        Self { local: side }
+    }
+}
+
+/// A network prefix, `address/length`; the address may have host bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    /// An address in the network; of an interface, its own.
+    pub address: IpAddr,
+    /// Length of the network part in bits, at most 32 or 128.
+    pub length: u8,
+}
+
+impl Prefix {
+    /// Whether `address` is in this network.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address) {
+            (IpAddr::V4(net), IpAddr::V4(ip)) => {
+                let shift = 32u32.saturating_sub(u32::from(self.length));
+                u32::from(net).checked_shr(shift).unwrap_or(0) == u32::from(ip).checked_shr(shift).unwrap_or(0)
+            }
+            (IpAddr::V6(net), IpAddr::V6(ip)) => {
+                let shift = 128u32.saturating_sub(u32::from(self.length));
+                u128::from(net).checked_shr(shift).unwrap_or(0) == u128::from(ip).checked_shr(shift).unwrap_or(0)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.length)
+    }
+}
+
+/// What the engine is told.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A datagram came to a SIP socket.
+    Datagram {
+        /// The socket it came to.
+        on: Channel,
+        /// The network of the interface it came in by. A phone may send to our WAN address and still be on the LAN;
+        /// packets from this host itself count as LAN.
+        interface: Side,
+        /// Its source.
+        from: SocketAddr,
+        /// Its bytes; normalised in place while they are parsed.
+        bytes: &'a mut [u8],
+    },
+    /// A datagram could not be delivered: the ICMP error a later call reported.
+    SendFailed {
+        /// The socket it was sent through.
+        via: Channel,
+        /// Where it was to go.
+        to: SocketAddr,
+    },
+    /// What the relay has to report.
+    Media(MediaReport),
+    /// A datagram came to the resolver's socket.
+    Dns {
+        /// Its source.
+        from: SocketAddr,
+        /// Its bytes.
+        bytes: &'a [u8],
+    },
+    /// The addresses that an interface has now; an empty list when it is down or gone.
+    Address {
+        /// Which interface.
+        side: Side,
+        /// Its addresses; the first of a family is the one we use.
+        addrs: &'a [Prefix],
+    },
+    /// The nameservers in use now.
+    Nameservers(&'a [SocketAddr]),
+    /// The time of [`super::Engine::next_timeout`] has come.
+    Timeout,
+}
+
+/// A relay: the two legs of one media section. The handle's index is below [`crate::limits::MAX_RELAYS`].
+pub type RelayId = Handle;
+
+/// A leg of a relay: the party it faces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leg {
+    /// Faces the party that sent the first INVITE of the dialog.
+    Caller = 0,
+    /// Faces the party that was called.
+    Callee = 1,
+}
+
+impl Leg {
+    /// The leg on the other side of the relay.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Caller => Self::Callee,
+            Self::Callee => Self::Caller,
+        }
+    }
+}
+
+/// What the relay has to report.
+#[derive(Clone, Copy, Debug)]
+pub enum MediaReport {
+    /// Nothing was relayed in either direction for `rtp_timeout` seconds.
+    Idle(RelayId),
+}
+
+/// Packets and bytes that a relay has taken from one leg.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LegCounters {
+    /// RTP packets relayed from this leg to the other.
+    pub packets: u32,
+    /// RTP bytes relayed, without IP and UDP headers.
+    pub bytes: u64,
+    /// Datagrams dropped because they came from an address nobody announced.
+    pub strangers: u32,
+}
+
+/// Commands to the relay.
+#[derive(Clone, Copy, Debug)]
+pub enum RelayCmd {
+    /// Binds the RTP and RTCP sockets of both legs now, or none of them.
+    Open {
+        /// The new relay.
+        relay: RelayId,
+        /// The side whose address each leg is bound to, caller's first.
+        sides: [Side; 2],
+        /// The even RTP port of each leg; RTCP is on the one above.
+        ports: [u16; 2],
+    },
+    /// Tells where a leg's peer is.
+    Retarget {
+        /// The relay.
+        relay: RelayId,
+        /// The leg.
+        leg: Leg,
+        /// What signalling says of its peer.
+        peer: Peer,
+    },
+    /// Closes all sockets of a relay. Nothing that comes later is relayed.
+    Close {
+        /// The relay.
+        relay: RelayId,
+    },
+}
+
+/// Why a relay command failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelayError {
+    /// The port of this leg is taken by another program, or one of ours.
+    PortTaken(Leg),
+    /// The side has no address now.
+    NoAddress(Side),
+    /// No socket can be opened: the descriptor limit, or memory.
+    Resources,
+}
+
+/// Why a datagram was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// The side has no address now.
+    NoAddress,
+    /// The socket's queue is full.
+    Busy,
+    /// The datagram is larger than the protocol carries.
+    TooLarge,
+    /// The network is unreachable, or the system refused.
+    Unreachable,
+}
+
+/// Where outputs go. Called during [`super::Engine::handle`], so that an output can borrow the input. Nothing here blocks.
+pub trait Sink {
+    /// Sends one datagram, given as slices.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    fn send(&mut self, via: Channel, to: SocketAddr, parts: &[&[u8]]) -> Result<(), SendError>;
+    /// Opens, aims or closes a relay. Counters are those of the caller's and the callee's leg; all zero but for `Close`.
+    ///
+    /// # Errors
+    /// See [`RelayError`].
+    fn relay(&mut self, cmd: RelayCmd) -> Result<[LegCounters; 2], RelayError>;
+    /// Sends a query to a nameserver.
+    fn query(&mut self, server: SocketAddr, bytes: &[u8]);
+}

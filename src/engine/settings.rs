@@ -1,0 +1,68 @@
+//! What the configuration tells the engine.
+
+use super::io::Prefix;
+use crate::limits::{MAX_BINDINGS, MAX_CALLS, MAX_NAME, MAX_PREFIXES};
+use core::net::IpAddr;
+
+/// A host, by name or address, and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort {
+    /// Name or address as written.
+    pub host: heapless::String<MAX_NAME>,
+    /// Port; 5060 where none is given.
+    pub port: u16,
+}
+
+/// A list of networks.
+pub type Prefixes = heapless::Vec<Prefix, MAX_PREFIXES>;
+
+/// The directives that the engine acts on, with the names and units of `siproxd.conf`.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `sip_listen_port`
+    pub sip_listen_port: u16,
+    /// `host_outbound`, where it is an address.
+    pub host_outbound: Option<IpAddr>,
+    /// `rtp_proxy_enable`
+    pub rtp_proxy_enable: bool,
+    /// `rtp_port_low`, even.
+    pub rtp_port_low: u16,
+    /// `rtp_port_high`, even: the last RTP port; its RTCP port is one above.
+    pub rtp_port_high: u16,
+    /// `default_expires`, seconds.
+    pub default_expires: u32,
+    /// `outbound_proxy_host` and `outbound_proxy_port`
+    pub outbound_proxy: Option<HostPort>,
+    /// `topology_hiding`
+    pub topology_hiding: bool,
+    /// `sip_keepalive`, seconds; 0 is off.
+    pub sip_keepalive: u32,
+    /// `lan_networks`; empty: the prefixes of `if_inbound`.
+    pub lan_networks: Prefixes,
+    /// `wan_allow`
+    pub wan_allow: Prefixes,
+    /// `max_calls`
+    pub max_calls: usize,
+    /// `max_bindings`
+    pub max_bindings: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            sip_listen_port: 5060,
+            host_outbound: None,
+            rtp_proxy_enable: true,
+            rtp_port_low: 7070,
+            rtp_port_high: 7088,
+            default_expires: 3600,
+            outbound_proxy: None,
+            topology_hiding: true,
+            sip_keepalive: 25,
+            lan_networks: Prefixes::new(),
+            wan_allow: Prefixes::new(),
+            max_calls: MAX_CALLS,
+            max_bindings: MAX_BINDINGS,
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! A masquerading SIP proxy for NAT routers.
+//!
+//! Phones on a private network use it as outbound proxy. It rewrites SIP headers and session descriptions and relays
+//! media, so that calls to and from the Internet work through NAT with nothing to set on the phone.
+//!
+//! Four layers, each knowing only the ones above it in this list:
+//!
+//! * **wire** ([`sip`], [`sdp`], [`rtp`], [`dns`]): bytes to meaning and back. No state, no input or output.
+//! * **tables** ([`table`]): fixed-capacity storage. Sizes are in [`limits`].
+//! * **engine** ([`engine`]): the proxy. It decides; it has no socket, no clock, and allocates nothing.
+//! * **edge** (`net`, `log`, `config`, `process`): sockets, the event loop, files, signals, logs.
+//!
+//! A packet's way: `net/event_loop.rs` → `net/listener.rs` → [`engine::Engine::handle`] → `engine/request.rs` or
+//! `engine/response.rs` → [`engine::Sink::send`] → `net/listener.rs`. Media goes from socket to socket in
+//! `net/relay.rs` alone.
+
+#![forbid(unsafe_code)]
+
+pub mod dns;
+pub mod engine;
+pub mod limits;
+pub mod rtp;
+pub mod sdp;
+pub mod sip;
+pub mod span;
+pub mod table;
+pub mod time;

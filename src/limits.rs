@@ -1,0 +1,64 @@
+//! Every compile-time capacity, with its cost beside it.
+//!
+//! A table never grows beyond its number here. All tables are static and start as zero pages, so that what is not
+//! used costs no memory. Run-time directives (`max_calls`, `max_bindings`) only ever lower these.
+
+/// Largest SIP message on UDP in bytes: an IPv4 datagram holds no more (RFC 768).
+pub const MAX_DATAGRAM: usize = 65_535;
+
+/// Header lines in one SIP message; a message with more is refused. 12 bytes of stack a line.
+pub const MAX_HEADER_LINES: usize = 256;
+
+/// Edits in one SIP message, body included. 12 bytes of static memory each.
+pub const MAX_EDITS: usize = 192;
+
+/// Bytes that edits may put into one SIP message.
+pub const EDIT_ARENA: usize = 8 * 1024;
+
+/// Slices of one outgoing SIP message: an edit cuts the original in two and stands between.
+pub const MAX_PARTS: usize = 2 * MAX_EDITS + 1;
+
+/// Largest answer of our own in bytes; a request whose copied headers do not fit is dropped and logged.
+pub const MAX_REPLY: usize = 4 * 1024;
+
+/// Bindings: one phone under one address-of-record. About 800 bytes each.
+pub const MAX_BINDINGS: usize = 512;
+
+/// Transactions in flight, each with a hidden Via stack. About 1,200 bytes each.
+pub const MAX_TRANSACTIONS: usize = 256;
+
+/// Bytes of one hidden Via stack, together with the From and To that were changed on the way out.
+pub const MAX_HIDDEN: usize = 1024;
+
+/// Calls with media. About 500 bytes each.
+pub const MAX_CALLS: usize = 512;
+
+/// Relays: one media section of one call, two legs, four sockets. The engine keeps about 60 bytes each, the edge 400.
+pub const MAX_RELAYS: usize = 512;
+
+/// Media sections in one session description that are relayed; further ones are declined with port 0.
+pub const MAX_SECTIONS: usize = 8;
+
+/// Requests that wait for a name to be resolved.
+pub const MAX_PARKED: usize = 8;
+
+/// Bytes of one parked request; the sender's retransmission brings a larger one back once the name is known.
+pub const MAX_PARKED_BYTES: usize = 4 * 1024;
+
+/// Names in the resolver's cache. About 500 bytes each.
+pub const MAX_NAMES: usize = 64;
+
+/// Addresses kept for one name.
+pub const MAX_NAME_ADDRESSES: usize = 8;
+
+/// Addresses of one side of the router, and prefixes in one list directive.
+pub const MAX_PREFIXES: usize = 16;
+
+/// Bytes of a URI that is stored (a phone's Contact, an address-of-record).
+pub const MAX_URI: usize = 256;
+
+/// Bytes of a domain name in text form (RFC 1035 §2.3.4).
+pub const MAX_NAME: usize = 253;
+
+/// Nameservers taken from resolv.conf, as many as the C library takes.
+pub const MAX_NAMESERVERS: usize = 3;

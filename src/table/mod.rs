@@ -1,0 +1,7 @@
+//! Fixed-capacity storage: slots with generational handles, and lookup by hash.
+
+pub mod index;
+pub mod slab;
+
+pub use index::Index;
+pub use slab::{Handle, Slab};
