@@ -55,7 +55,7 @@ const fn is_name_byte(byte: &u8) -> bool {
 pub(super) struct Secret {
     /// The message id.
     pub(super) id: u16,
-    /// Bit n mod 64: the n-th byte of the name is sent in upper case (draft-vixie-dnsext-dns0x20).
+    /// Bit n mod 64: the n-th letter or digit of the name is sent in upper case (draft-vixie-dnsext-dns0x20).
     pub(super) case: u64,
 }
 
@@ -162,11 +162,14 @@ fn address(record: &ParsedRecord<'_, &[u8]>, kind: Rtype) -> Result<Option<IpAdd
     Ok(record.to_record::<Aaaa>()?.map(|aaaa| IpAddr::V6(aaaa.data().addr())))
 }
 
-/// What `owner` is an alias of, and for how many seconds.
+/// A name that another one stands for, and for how many seconds.
+type Alias<'a> = (ParsedName<&'a [u8]>, u32);
+
+/// What `owner` is an alias of.
 fn alias<'a>(
     answer: RecordSection<'a, &'a [u8]>,
     owner: &ParsedName<&'a [u8]>,
-) -> Result<Option<(ParsedName<&'a [u8]>, u32)>, ParseError> {
+) -> Result<Option<Alias<'a>>, ParseError> {
     for record in answer.limit_to_in::<Cname<ParsedName<&[u8]>>>() {
         let record = record?;
         if record.owner().name_eq(owner) {
