@@ -106,6 +106,11 @@ impl Bindings {
         })
     }
 
+    /// Any binding of this address-of-record.
+    pub(super) fn find_aor(&self, aor: &[u8]) -> Option<Handle> {
+        self.of_user(user_of(aor)).find(|handle| self.slab.get(*handle).is_some_and(|b| b.aor == aor))
+    }
+
     /// Adds a binding that is not valid yet; `None` where the table is full or a URI too long.
     pub(super) fn offer(&mut self, offer: &Offer<'_>, now: Instant) -> Option<Handle> {
         let binding = Binding {

@@ -336,7 +336,7 @@ impl Engine {
 
     fn settings(&self) -> &Settings {
         // `handle` lets nothing through before `configure`.
-        self.settings.get().unwrap_or(&Settings::DEFAULT)
+        self.settings.get().unwrap_or(&UNCONFIGURED)
     }
 
     /// The address that stands for us in messages to `side`.
@@ -350,6 +350,9 @@ impl Engine {
         Some(SocketAddr::new(self.own(side)?, self.settings().sip_listen_port))
     }
 }
+
+/// What holds before [`Engine::configure`].
+static UNCONFIGURED: Settings = Settings::DEFAULT;
 
 impl Default for Engine {
     fn default() -> Self {

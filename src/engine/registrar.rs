@@ -234,7 +234,7 @@ impl Engine {
     }
 
     fn remove_all(&mut self, aor: &[u8]) {
-        while let Some(handle) = self.bindings.iter().find(|(_, b)| b.aor == aor).map(|(handle, _)| handle) {
+        while let Some(handle) = self.bindings.find_aor(aor) {
             self.drop_binding(handle, "un-registered");
         }
     }

@@ -244,7 +244,7 @@ impl Transactions {
         if self.next == Instant::ZERO || now < self.next {
             return None;
         }
-        if let Some(due) = self.slab.iter().find(|(_, t)| t.deadline <= now).map(|(handle, _)| handle) {
+        if let Some(due) = self.slab.find(|t| t.deadline <= now) {
             return self.remove(due);
         }
         self.next = self.slab.iter().map(|(_, t)| t.deadline).min().unwrap_or(Instant::ZERO);
