@@ -19,6 +19,7 @@
 pub mod dns;
 pub mod engine;
 pub mod limits;
+pub mod net;
 pub mod rtp;
 pub mod sdp;
 pub mod sip;

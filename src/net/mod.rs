@@ -1,0 +1,10 @@
+//! The edge: sockets, the event loop, the interfaces of the router.
+//!
+//! * [`event_loop`]: waits for all sockets, calls the engine, and is its [`crate::engine::Sink`].
+//! * [`listener`]: the SIP sockets, one on each side.
+//! * [`relay`]: media, from socket to socket. It knows nothing of SIP.
+//! * [`ifaddr`]: what addresses the two interfaces have, by rtnetlink.
+//!
+//! Nothing here waits, except [`event_loop::EventLoop::run`] for the next event.
+
+pub mod relay;
