@@ -7,4 +7,6 @@
 //!
 //! Nothing here waits, except [`event_loop::EventLoop::run`] for the next event.
 
+pub mod ifaddr;
 pub mod relay;
+mod rtnetlink;

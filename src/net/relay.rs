@@ -23,9 +23,7 @@ use core::net::{IpAddr, SocketAddr};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use nix::errno::Errno;
-use nix::sys::socket::{
-    MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, sendto, setsockopt, sockopt,
-};
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, sendto, setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::AsRawFd;
@@ -344,8 +342,7 @@ impl Relay {
                 losses.oversized = losses.oversized.wrapping_add(1);
                 continue;
             };
-            let verdict =
-                if place.rtcp { from.latch.rtcp(source) } else { from.latch.rtp(source, Kind::of(payload)) };
+            let verdict = if place.rtcp { from.latch.rtcp(source) } else { from.latch.rtp(source, Kind::of(payload)) };
             match (verdict, destination) {
                 (Verdict::Accept, Some(_)) => {
                     if !place.rtcp {
