@@ -8,5 +8,6 @@
 //! Nothing here waits, except [`event_loop::EventLoop::run`] for the next event.
 
 pub mod ifaddr;
+pub mod listener;
 pub mod relay;
 mod rtnetlink;

@@ -13,6 +13,7 @@
 //! had more stays marked, and [`Relay::run_pending`] takes the next batch, so that one flood cannot starve the others.
 //! Receiving and sending allocate nothing.
 
+use super::listener::socket_addr;
 use crate::engine::Side;
 use crate::engine::io::{Leg, LegCounters, MediaReport, RelayCmd, RelayError, RelayId};
 use crate::limits::{MAX_MEDIA_DATAGRAM, MAX_RELAYS};
@@ -528,12 +529,4 @@ impl Batch {
         }
         unsent
     }
-}
-
-/// A socket address of the system, where it is of the Internet.
-fn socket_addr(address: &SockaddrStorage) -> Option<SocketAddr> {
-    if let Some(v4) = address.as_sockaddr_in() {
-        return Some(SocketAddr::V4((*v4).into()));
-    }
-    address.as_sockaddr_in6().map(|v6| SocketAddr::V6((*v6).into()))
 }
