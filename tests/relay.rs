@@ -2,7 +2,7 @@
 
 use mio::{Events, Poll};
 use siproxd::engine::Side;
-use siproxd::engine::io::{Leg, LegCounters, MediaReport, RelayCmd, RelayError, RelayId};
+use siproxd::engine::io::{Leg, LegCounters, RelayCmd, RelayError, RelayId};
 use siproxd::net::relay::{BATCH, Relay};
 use siproxd::rtp::latch::Peer;
 use siproxd::time::{Duration, Instant};
@@ -64,7 +64,7 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let poll = Poll::new().expect("epoll");
-        let mut relay = Relay::new(poll.registry().try_clone().expect("a registry"), TIMEOUT, 46);
+        let mut relay = Relay::new(poll.registry().try_clone().expect("a registry"), TIMEOUT);
         relay.set_address(Side::Lan, Some(LAN.into()));
         relay.set_address(Side::Wan, Some(WAN.into()));
         Self { poll, events: Events::with_capacity(64), relay, now: Instant::from_millis(1000) }
@@ -218,9 +218,7 @@ fn an_idle_relay_is_reported_once_each_time() {
     let mut rig = Rig::new();
     let (inner, _outer) = rig.call(id(0), 41070);
     let idle_at = |rig: &mut Rig, secs: u64| {
-        let mut idle = Vec::new();
-        rig.relay.sweep(Instant::from_millis(secs * 1000), |MediaReport::Idle(relay), _| idle.push(relay));
-        idle
+        core::iter::from_fn(|| rig.relay.next_idle(Instant::from_millis(secs * 1000))).collect::<Vec<_>>()
     };
     assert_eq!(idle_at(&mut rig, 300), []);
     rig.now = Instant::from_millis(200_000);
@@ -251,7 +249,7 @@ fn relaying_allocates_nothing() {
             while relay.is_pending() {
                 relay.run_pending(*now);
             }
-            relay.sweep(*now, |_, _| {});
+            assert_eq!(relay.next_idle(*now), None);
         });
         assert_eq!(counted.count_total, 0, "round {round}");
         relayed += u32::from(round) + 1;

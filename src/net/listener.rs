@@ -4,7 +4,6 @@
 //! the same address (a router on a stick, a single interface) there is one socket, and both channels mean it.
 
 use super::ifaddr::Interface;
-use super::relay::set_dscp;
 use crate::engine::io::{Channel, Prefix, SendError, Side};
 use crate::limits::{MAX_PARTS, MAX_PREFIXES};
 use core::fmt::{self, Write as _};
@@ -60,7 +59,6 @@ pub struct Listener {
     registry: Registry,
     tokens: [Token; 2],
     port: u16,
-    dscp: u8,
     sockets: [Option<Bound>; 2],
     interfaces: [Interface; 2],
 }
@@ -96,11 +94,9 @@ impl std::error::Error for BindError {}
 
 impl Listener {
     /// A listener without sockets, for `port` on both sides. `tokens` are those of the LAN and of the WAN socket.
-    ///
-    /// `dscp` marks SIP (RFC 2474), 0 to 63.
     #[must_use]
-    pub fn new(registry: Registry, tokens: [Token; 2], port: u16, dscp: u8) -> Self {
-        Self { registry, tokens, port, dscp, sockets: [None, None], interfaces: Default::default() }
+    pub fn new(registry: Registry, tokens: [Token; 2], port: u16) -> Self {
+        Self { registry, tokens, port, sockets: [None, None], interfaces: Default::default() }
     }
 
     /// Sets what the interfaces have now: sockets of addresses that are gone are closed, those of new ones bound.
@@ -230,11 +226,8 @@ impl Listener {
             }
         }
         socket.bind(&address.into())?;
-        // Both are wishes: SIP works without them.
+        // A wish: SIP works without it.
         let _ = socket.set_recv_buffer_size(RECEIVE_QUEUE);
-        if self.dscp != 0 {
-            let _ = set_dscp(&socket, address, self.dscp);
-        }
         self.registry.register(&mut SourceFd(&socket.as_raw_fd()), token, Interest::READABLE)?;
         Ok(socket)
     }
@@ -373,7 +366,7 @@ mod tests {
 
     fn listener(poll: &mio::Poll, lan: &Interface, wan: &Interface, port: u16) -> Result<Listener, BindError> {
         let registry = poll.registry().try_clone().expect("a registry");
-        let mut listener = Listener::new(registry, [Token(0), Token(1)], port, 46);
+        let mut listener = Listener::new(registry, [Token(0), Token(1)], port);
         listener.set_interfaces(lan, wan)?;
         Ok(listener)
     }

@@ -10,4 +10,5 @@
 pub mod ifaddr;
 pub mod listener;
 pub mod relay;
+mod resolv_conf;
 mod rtnetlink;

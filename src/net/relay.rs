@@ -15,7 +15,7 @@
 
 use super::listener::socket_addr;
 use crate::engine::Side;
-use crate::engine::io::{Leg, LegCounters, MediaReport, RelayCmd, RelayError, RelayId};
+use crate::engine::io::{Leg, LegCounters, RelayCmd, RelayError, RelayId};
 use crate::limits::{MAX_MEDIA_DATAGRAM, MAX_RELAYS};
 use crate::rtp::Kind;
 use crate::rtp::latch::{Latch, Peer, Verdict};
@@ -42,7 +42,7 @@ pub const TOKEN_FLAG: usize = 1 << 30;
 const RECEIVE_QUEUE: usize = 64 * 1024;
 
 /// Sockets of one relay: two legs, RTP and RTCP.
-const SOCKETS: usize = 4;
+pub(super) const SOCKETS: usize = 4;
 
 const INDEX_BITS: u32 = 12;
 const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
@@ -142,8 +142,6 @@ pub struct Relay {
     pending: Pending,
     addresses: [Option<IpAddr>; 2],
     rtp_timeout: Duration,
-    /// DSCP of RTP, 0 to 63.
-    dscp: u8,
     batch: Batch,
     losses: Losses,
 }
@@ -151,9 +149,9 @@ pub struct Relay {
 impl Relay {
     /// A relay without sockets. They are registered with `registry`, with [`TOKEN_FLAG`] in their tokens.
     ///
-    /// A relay with no media for `rtp_timeout` is reported as idle; zero is never. `dscp` marks RTP (RFC 2474), not RTCP.
+    /// A relay with no media for `rtp_timeout` is idle; zero is never.
     #[must_use]
-    pub fn new(registry: Registry, rtp_timeout: Duration, dscp: u8) -> Self {
+    pub fn new(registry: Registry, rtp_timeout: Duration) -> Self {
         Self {
             registry,
             slots: Vec::with_capacity(MAX_RELAYS),
@@ -161,7 +159,6 @@ impl Relay {
             pending: Pending::default(),
             addresses: [None; 2],
             rtp_timeout,
-            dscp,
             batch: Batch::new(),
             losses: Losses::default(),
         }
@@ -218,20 +215,17 @@ impl Relay {
         }
     }
 
-    /// Reports every relay that has been idle for `rtp_timeout`, and again after another such time.
-    pub fn sweep(&mut self, now: Instant, mut report: impl FnMut(MediaReport, &mut Self)) {
-        if self.rtp_timeout.is_zero() {
-            return;
+    /// A relay that has been idle for `rtp_timeout`; the same one again only after another such time. Call every
+    /// [`SWEEP_INTERVAL`] until there is none.
+    pub fn next_idle(&mut self, now: Instant) -> Option<RelayId> {
+        let timeout = self.rtp_timeout;
+        if timeout.is_zero() {
+            return None;
         }
-        for index in 0..self.slots.len() {
-            let timeout = self.rtp_timeout;
-            let Some(open) = self.slots.get_mut(index).and_then(|slot| slot.open.as_mut()) else { continue };
-            if now.since(open.active) >= timeout {
-                open.active = now;
-                let id = open.id;
-                report(MediaReport::Idle(id), self);
-            }
-        }
+        let mut open = self.slots.iter_mut().filter_map(|slot| slot.open.as_mut());
+        let idle = open.find(|open| now.since(open.active) >= timeout)?;
+        idle.active = now;
+        Some(idle.id)
     }
 
     /// Number of open relays.
@@ -289,8 +283,8 @@ impl Relay {
         };
         let above = port.checked_add(1).ok_or(RelayError::PortTaken(leg))?;
         Ok(LegState {
-            rtp: bind(SocketAddr::new(address, port), self.dscp).map_err(reason)?,
-            rtcp: bind(SocketAddr::new(address, above), 0).map_err(reason)?,
+            rtp: bind(SocketAddr::new(address, port)).map_err(reason)?,
+            rtcp: bind(SocketAddr::new(address, above)).map_err(reason)?,
             v6: address.is_ipv6(),
             latch: Latch::new(),
             counters: LegCounters::default(),
@@ -370,24 +364,12 @@ impl Relay {
 }
 
 /// A media socket on `address`.
-fn bind(address: SocketAddr, dscp: u8) -> io::Result<Socket> {
+fn bind(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking().cloexec(), Some(Protocol::UDP))?;
     socket.bind(&address.into())?;
-    // Both are wishes: media flows without them.
+    // A wish: media flows without it.
     let _ = socket.set_recv_buffer_size(RECEIVE_QUEUE);
-    if dscp != 0 {
-        let _ = set_dscp(&socket, address, dscp);
-    }
     Ok(socket)
-}
-
-/// Marks what `socket` sends: the upper six bits of the traffic class (RFC 2474 §3).
-pub(super) fn set_dscp(socket: &Socket, address: SocketAddr, dscp: u8) -> io::Result<()> {
-    let class = u32::from(dscp & 0x3f) << 2;
-    match address {
-        SocketAddr::V4(_) => socket.set_tos_v4(class),
-        SocketAddr::V6(_) => Ok(setsockopt(socket, sockopt::Ipv6TClass, &(class as i32))?),
-    }
 }
 
 /// Sockets that used up their batch, one bit each.
