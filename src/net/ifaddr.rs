@@ -35,13 +35,16 @@ const FIRST_LOOK: Duration = Duration::from_millis(500);
 /// Prefix length of an address that the fallback found, which does not tell it: the usual one of a home network.
 const FALLBACK_PREFIX: u8 = 24;
 
+/// The addresses of one interface.
+pub type Addresses = heapless::Vec<Prefix, MAX_PREFIXES>;
+
 /// What is known of one interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interface {
     /// Its number; `None` where there is none of that name.
     pub index: Option<u32>,
     /// Its addresses while it is up: IPv4 first, then IPv6 beyond the link. The first of a family is the one to use.
-    pub addresses: heapless::Vec<Prefix, MAX_PREFIXES>,
+    pub addresses: Addresses,
 }
 
 impl Interface {
@@ -147,8 +150,8 @@ struct Netlink {
 struct Seen {
     index: Option<u32>,
     up: bool,
-    v4: heapless::Vec<Prefix, MAX_PREFIXES>,
-    v6: heapless::Vec<Prefix, MAX_PREFIXES>,
+    v4: Addresses,
+    v6: Addresses,
 }
 
 impl From<Seen> for Interface {
@@ -272,7 +275,7 @@ fn by_device(name: &str) -> Interface {
         socket.connect(&SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 9)).into())?;
         socket.local_addr()?.as_socket().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
     };
-    let mut addresses = heapless::Vec::new();
+    let mut addresses = Addresses::new();
     if index.is_some()
         && let Ok(local) = local()
     {

@@ -3,9 +3,9 @@
 //! A bound socket answers from the address that was asked, and needs no control message to send. Where both sides have
 //! the same address (a router on a stick, a single interface) there is one socket, and both channels mean it.
 
-use super::ifaddr::Interface;
-use crate::engine::io::{Channel, Prefix, SendError, Side};
-use crate::limits::{MAX_PARTS, MAX_PREFIXES};
+use super::ifaddr::{Addresses, Interface};
+use crate::engine::io::{Channel, SendError, Side};
+use crate::limits::MAX_PARTS;
 use core::fmt::{self, Write as _};
 use core::net::{IpAddr, SocketAddr};
 use mio::unix::SourceFd;
@@ -240,7 +240,7 @@ impl Listener {
 fn arrival_side(interfaces: &[Interface; 2], index: u32, from: IpAddr) -> Side {
     let [lan, wan] = interfaces;
     let own = |interface: &Interface| interface.addresses.iter().any(|prefix| prefix.address == from);
-    let on_link = |networks: &heapless::Vec<Prefix, MAX_PREFIXES>| networks.iter().any(|net| net.contains(from));
+    let on_link = |networks: &Addresses| networks.iter().any(|net| net.contains(from));
     if from.is_loopback() || own(lan) || own(wan) {
         return Side::Lan;
     }
@@ -331,6 +331,7 @@ impl fmt::Display for Text<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::io::Prefix;
 
     fn interface(index: u32, address: [u8; 4]) -> Interface {
         let prefix = Prefix { address: address.into(), length: 24 };
