@@ -16,12 +16,19 @@
 
 #![forbid(unsafe_code)]
 
+pub mod args;
+pub mod check;
+pub mod config;
 pub mod dns;
 pub mod engine;
 pub mod limits;
+pub mod log;
+pub mod log_class;
+pub mod process;
 pub mod rtp;
 pub mod sdp;
 pub mod sip;
 pub mod span;
+pub mod state;
 pub mod table;
 pub mod time;
