@@ -60,31 +60,38 @@ impl Args {
     }
 }
 
+const HELP: &str = "--help";
+
 /// Each option: its letter, its name, and whether a value follows.
 const OPTIONS: [(Option<char>, &str, bool); 6] = [
     (Some('c'), "--config", true),
     (Some('d'), "--debug", true),
     (Some('p'), "--pid-file", true),
-    (Some('h'), "--help", false),
+    (Some('h'), HELP, false),
     (None, "--check", false),
     (None, "--version", false),
 ];
 
-/// Takes getopt's spellings apart: `-cFILE`, `--config=FILE`, and names cut short where that is unambiguous.
+/// Takes getopt's spellings apart: `-cFILE`, `--config=FILE`, and names cut short where that is unambiguous. Of an option
+/// that is given twice the last one counts; help is help whatever follows.
 fn normalise(words: &[String]) -> Result<Vec<String>, String> {
-    let mut plain = Vec::new();
+    let mut options: Vec<(&'static str, Option<String>)> = Vec::new();
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let (name, takes_value, value) = split(word)?;
-        plain.push(name.to_owned());
-        match (takes_value, value) {
-            (true, Some(value)) => plain.push(value.to_owned()),
-            (true, None) => plain.push(words.next().ok_or_else(|| format!("option {word} needs a value"))?.clone()),
-            (false, None) => (),
-            (false, Some(_)) => return Err(format!("{word}: option {name} takes no value")),
+        if name == HELP {
+            return Ok(vec![HELP.to_owned()]);
         }
+        let value = match (takes_value, value) {
+            (true, Some(value)) => Some(value.to_owned()),
+            (true, None) => Some(words.next().ok_or_else(|| format!("option {word} needs a value"))?.clone()),
+            (false, None) => None,
+            (false, Some(_)) => return Err(format!("{word}: option {name} takes no value")),
+        };
+        options.retain(|(earlier, _)| *earlier != name);
+        options.push((name, value));
     }
-    Ok(plain)
+    Ok(options.into_iter().flat_map(|(name, value)| core::iter::once(name.to_owned()).chain(value)).collect())
 }
 
 /// An option's full name, whether it takes a value, and the value where it is part of the word.
@@ -168,7 +175,7 @@ mod tests {
     #[test]
     fn help_and_version() {
         assert!(matches!(parse(&["-h"]), Err(Exit::Help(text)) if text.contains("--pid-file")));
-        assert!(matches!(parse(&["--help"]), Err(Exit::Help(_))));
+        assert!(matches!(parse(&["--help", "-x"]), Err(Exit::Help(_))));
         assert_eq!(parse(&["--version"]).map(|args| args.version), Ok(true));
         assert_eq!(parse(&["--check"]).map(|args| args.check), Ok(true));
     }

@@ -60,7 +60,7 @@ mod tests {
         while written < 30_000 {
             ring.write(format!("{written}\n").as_bytes());
             written += 1;
-            if written % 100 == 0 {
+            if written.is_multiple_of(100) {
                 while let Some(text) = ring.from(position).filter(|text| !text.is_empty()) {
                     seen.extend_from_slice(text);
                     position += text.len() as u64;
