@@ -6,13 +6,13 @@
 //! `floor PAIRS BASE_PORT LAN_ADDRESS WAN_ADDRESS LAN_PEER WAN_PEER PEER_PORT`: pair `n` relays between
 //! `LAN_PEER:PEER_PORT+2n` and `WAN_PEER:PEER_PORT+2n` on the ports `BASE_PORT+2n` of both our addresses.
 
+use core::net::{IpAddr, SocketAddr};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, sendto};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 
 /// As in the relay: datagrams in a batch, bytes in a buffer, events in a turn, receive queue.
@@ -72,7 +72,7 @@ fn bind(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn core::error::Error>> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let [pairs, base, lan, wan, lan_peer, wan_peer, peer_port] = &words[..] else {
         return Err("usage: floor PAIRS BASE_PORT LAN_ADDRESS WAN_ADDRESS LAN_PEER WAN_PEER PEER_PORT".into());

@@ -3,12 +3,14 @@
 //! `load SECONDS` reads the legs from standard input, one in each line: `LOCAL_ADDRESS:PORT RELAY_ADDRESS:PORT`, a call's
 //! two legs one after the other. What one leg sends must come to the other. Prints `sent N received N`.
 
+use core::net::SocketAddr;
+use core::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use std::io::{self, BufRead};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// 20 ms of G.711 in each packet (RFC 3551 §4.2).
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -28,7 +30,7 @@ struct Leg {
 }
 
 impl Leg {
-    fn new(number: usize, line: &str) -> Result<Self, Box<dyn std::error::Error>> {
+    fn new(number: usize, line: &str) -> Result<Self, Box<dyn core::error::Error>> {
         let (local, relay) = line.split_once(' ').ok_or("two addresses, please")?;
         let socket = UdpSocket::bind(local)?;
         socket.set_nonblocking(true)?;
@@ -65,7 +67,7 @@ impl Leg {
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn core::error::Error>> {
     let seconds = std::env::args().skip(1).find(|word| word != "--bench").ok_or("usage: load SECONDS")?;
     let rounds = seconds.parse::<u16>()? * 50 + WARM_UP;
     let lines = io::stdin().lock().lines().collect::<Result<Vec<_>, _>>()?;

@@ -1,12 +1,13 @@
 //! The media relay over real sockets: 127.0.8.1 is its LAN address, 127.0.8.2 its WAN address.
 
+use core::net::{IpAddr, SocketAddr};
 use mio::{Events, Poll};
 use siproxd::engine::Side;
 use siproxd::engine::io::{Leg, LegCounters, RelayCmd, RelayError, RelayId};
 use siproxd::net::relay::{BATCH, Relay};
 use siproxd::rtp::latch::Peer;
 use siproxd::time::{Duration, Instant};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 
 const LAN: [u8; 4] = [127, 0, 8, 1];
 const WAN: [u8; 4] = [127, 0, 8, 2];

@@ -8,6 +8,7 @@ use super::rtnetlink::{Body, Dump, GROUPS, Message, messages, request};
 use crate::engine::Side;
 use crate::engine::io::Prefix;
 use crate::limits::MAX_PREFIXES;
+use crate::log_class::NET;
 use crate::time::Duration;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use mio::unix::SourceFd;
@@ -70,7 +71,7 @@ impl Watch {
         let netlink = match Netlink::open() {
             Ok(netlink) => Some(netlink),
             Err(error) => {
-                log::warn!("rtnetlink is not available ({error}); address changes are noticed within seconds only");
+                log::warn!(target: NET, "rtnetlink is not available ({error}); address changes are noticed within seconds only");
                 None
             }
         };

@@ -6,6 +6,7 @@
 use super::ifaddr::{Addresses, Interface};
 use crate::engine::io::{Channel, SendError, Side};
 use crate::limits::MAX_PARTS;
+use crate::log_class::{NET, TRAFFIC};
 use core::fmt::{self, Write as _};
 use core::net::{IpAddr, SocketAddr};
 use mio::unix::SourceFd;
@@ -28,9 +29,6 @@ const RECEIVE_QUEUE: usize = 256 * 1024;
 
 /// `SO_EE_ORIGIN_ICMP` and `SO_EE_ORIGIN_ICMP6`: who reported an error (recvmsg(2), `IP_RECVERR` in ip(7)).
 const ORIGIN_ICMP: [u8; 2] = [2, 3];
-
-/// Log target of whole messages.
-const TRAFFIC: &str = "traffic";
 
 /// What a socket has for the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +88,7 @@ impl fmt::Display for BindError {
     }
 }
 
-impl std::error::Error for BindError {}
+impl core::error::Error for BindError {}
 
 impl Listener {
     /// A listener without sockets, for `port` on both sides. `tokens` are those of the LAN and of the WAN socket.
@@ -119,7 +117,7 @@ impl Listener {
             let at = SocketAddr::new(address, self.port);
             match self.bind(at, self.tokens[side]) {
                 Ok(socket) => {
-                    log::info!("listening for SIP on {at} (UDP)");
+                    log::info!(target: NET, "listening for SIP on {at} (UDP)");
                     self.sockets[side] = Some(Bound { socket, address, failed: false });
                 }
                 Err(reason) => result = Err(BindError { address: at, reason }),
@@ -160,8 +158,7 @@ impl Listener {
                     let interface = arrival_side(&self.interfaces, index, from.ip());
                     log::debug!(
                         target: TRAFFIC,
-                        "{length} bytes from {from} to {:?} by {interface:?}\n{}",
-                        side,
+                        "{length} bytes from {from} by the {interface:?} interface to our {side:?} address\n{}",
                         Text(&[buffer.get(..length).unwrap_or(&[])])
                     );
                     return Arrival::Datagram { interface, from, length };
@@ -184,7 +181,7 @@ impl Listener {
         if parts.len() > MAX_PARTS {
             return Err(SendError::TooLarge);
         }
-        log::debug!(target: TRAFFIC, "{} bytes to {to} by {:?}\n{}", size(parts), via.local, Text(parts));
+        log::debug!(target: TRAFFIC, "{} bytes to {to} from our {:?} address\n{}", size(parts), via.local, Text(parts));
         let slices: heapless::Vec<IoSlice<'_>, MAX_PARTS> = parts.iter().map(|part| IoSlice::new(part)).collect();
         let to = to.into();
         loop {
@@ -262,7 +259,7 @@ fn receive(socket: &Socket, buffer: &mut [u8]) -> Result<(Option<(SocketAddr, u3
     for control in message.cmsgs().into_iter().flatten() {
         index = match control {
             ControlMessageOwned::Ipv4PacketInfo(info) => info.ipi_ifindex as u32,
-            ControlMessageOwned::Ipv6PacketInfo(info) => info.ipi6_ifindex as u32,
+            ControlMessageOwned::Ipv6PacketInfo(info) => info.ipi6_ifindex,
             _ => index,
         };
     }

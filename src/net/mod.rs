@@ -4,9 +4,8 @@
 //! * [`listener`]: the SIP sockets, one on each side.
 //! * [`relay`]: media, from socket to socket. It knows nothing of SIP.
 //! * [`ifaddr`]: what addresses the two interfaces have, by rtnetlink.
-//!
-//! Nothing here waits, except [`event_loop::EventLoop::run`] for the next event.
 
+pub mod event_loop;
 pub mod ifaddr;
 pub mod listener;
 pub mod relay;
