@@ -256,8 +256,14 @@ def bencode(value):
 def ng(control, command):
     """A command of rtpengine's ng protocol; the session description in the answer."""
     cookie = os.urandom(6).hex()
-    control.sendto(cookie.encode() + b" " + bencode(command), (LAN, NG_PORT))
-    answer = control.recv(65535).decode()
+    for _ in range(5):
+        # It may still be starting; the same cookie is never taken for another command.
+        control.sendto(cookie.encode() + b" " + bencode(command), (LAN, NG_PORT))
+        with contextlib.suppress(TimeoutError):
+            answer = control.recv(65535).decode()
+            break
+    else:
+        sys.exit("rtpengine does not answer")
     found = re.search(r"3:sdp(\d+):", answer)
     if not found:
         sys.exit(f"rtpengine: {answer}")
