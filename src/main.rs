@@ -4,7 +4,7 @@
 
 use siproxd::args::{Args, Exit};
 use siproxd::check::Summary;
-use siproxd::config::{self, Config, Report, Severity};
+use siproxd::config::{self, Config, Report};
 use siproxd::engine::Engine;
 use siproxd::log_class::{CONFIG, PROCESS};
 use siproxd::net::event_loop::EventLoop;
@@ -96,32 +96,33 @@ fn run(config: &Config, report: &Report) -> io::Result<()> {
         eprintln!("siproxd: no syslog: {error}");
     }
     log::info!(target: PROCESS, "siproxd {} starts", env!("CARGO_PKG_VERSION"));
-    for (severity, line) in report.lines() {
-        debug_assert_eq!(severity, Severity::Warning, "a report with errors stops the start");
+    for line in report.lines() {
         log::warn!(target: CONFIG, "{line}");
     }
     let account = config.user.as_deref().map(Account::look_up).transpose()?.flatten();
-    if let (Some(path), Some(account)) = (&config.registration_file, &account) {
-        state::hand_over(path, account.ids());
+    if let Some(path) = &config.registration_file {
+        state::prepare(path, account.as_ref().map(Account::ids));
     }
     let mut engine = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
     engine.seed(state::key(config.registration_file.as_deref())?, state::seed()?);
     engine.configure(&config.engine_settings());
     let mut event_loop = EventLoop::open(config).map_err(io::Error::other)?;
+    if let Some(path) = &config.registration_file {
+        state::load(&mut engine, path, event_loop.now());
+    }
 
-    // What can fail for want of a port has been done before: who started us in the background shall see it fail.
+    // What can fail for want of a port has been done: who starts us in the background sees it fail.
     if config.daemonize {
         process::daemonize()?;
         siproxd::log::leave_stderr();
     }
+    // Before the file: whoever has read the number may send a signal.
+    let mut signals = Signals::new()?;
     let _pid_file = config.pid_file.as_deref().map(create_pid_file).transpose()?;
     if let Some(account) = &account {
         account.become_it()?;
     }
-    if let Some(path) = &config.registration_file {
-        state::load(&mut engine, path, event_loop.now());
-    }
-    event_loop.run(&mut engine, &mut Signals::new()?)
+    event_loop.run(&mut engine, &mut signals)
 }
 
 fn create_pid_file(path: &Path) -> io::Result<PidFile> {

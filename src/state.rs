@@ -31,16 +31,16 @@ const KEY_BYTES: usize = 32;
 const WRITE_BUFFER: usize = 4096;
 
 /// Makes the directory of `registration_file` where it is missing, and gives the file and the key to the account (user and
-/// group) that the daemon will run as. For root, before it gives up being root; what fails shows when the file is written.
-pub fn hand_over(path: &Path, (uid, gid): (u32, u32)) {
+/// group) that the daemon will run as, where that is another. What fails shows when the file is written.
+pub fn prepare(path: &Path, account: Option<(u32, u32)>) {
     let told = |path: &Path, result: io::Result<()>| {
         if let Err(error) = result {
             log::debug!(target: PROCESS, "{}: {error}", path.display());
         }
     };
-    if let Some(directory) = path.parent()
-        && fs::DirBuilder::new().mode(DIRECTORY_MODE).create(directory).is_ok()
-    {
+    let created = path.parent().filter(|it| fs::DirBuilder::new().mode(DIRECTORY_MODE).create(it).is_ok());
+    let Some((uid, gid)) = account else { return };
+    if let Some(directory) = created {
         told(directory, chown(directory, Some(uid), Some(gid)));
     }
     for path in [path, &key_path(path)] {
@@ -330,6 +330,20 @@ mod tests {
         fs::write(key_path(&registrations), "short").expect("damage");
         key(Some(&registrations)).expect("a key");
         assert_eq!(fs::read(key_path(&registrations)).expect("the key file").len(), KEY_BYTES);
+    }
+
+    #[test]
+    fn a_missing_directory_is_made_for_the_account() {
+        let directory = Directory::new("prepare");
+        let path = directory.0.join("new").join("registrations");
+        prepare(&path, None);
+        assert!(path.parent().expect("a parent").is_dir());
+        assert!(!path.exists());
+        let owner = fs::metadata(&directory.0).expect("metadata");
+        prepare(&path, Some((owner.uid(), owner.gid())));
+        assert!(path.exists() && key_path(&path).exists());
+        key(Some(&path)).expect("a key in the place of the empty file");
+        assert_eq!(fs::read(key_path(&path)).expect("the key file").len(), KEY_BYTES);
     }
 
     #[test]

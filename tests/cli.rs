@@ -1,8 +1,14 @@
 //! The built program from outside: its command line, its complaints, its exit codes.
 
+use core::time::Duration;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::thread::sleep;
 
 const GOOD: &str = "if_inbound = lo\nif_outbound = wan0\n";
 
@@ -141,4 +147,111 @@ fn a_missing_file_ends_with_1() {
     let (code, _, err) = home.run(&["-c", "."]);
     assert_eq!(code, 1);
     assert!(err.contains("Is a directory"), "{err}");
+}
+
+/// A configuration whose LAN is the loopback, and which disturbs no other test.
+fn loopback(home: &Home, more: &str) -> (u16, u16) {
+    // Two ports that were free a moment ago.
+    let (udp, tcp) =
+        (UdpSocket::bind("127.0.0.1:0").expect("a port"), TcpListener::bind("127.0.0.1:0").expect("a port"));
+    let (sip, debug) = (udp.local_addr().expect("its number").port(), tcp.local_addr().expect("its number").port());
+    let pid_file = home.0.join("pid");
+    let pid_file = pid_file.display();
+    home.file(
+        ".siproxdrc",
+        &format!("if_inbound = lo\nif_outbound = none0\nsip_listen_port = {sip}\npid_file = {pid_file}\n{more}\n")
+            .replace("DEBUG_PORT", &debug.to_string()),
+    );
+    (sip, debug)
+}
+
+/// Waits for something that takes a moment.
+fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..250 {
+        if let Some(found) = look() {
+            return found;
+        }
+        sleep(Duration::from_millis(20));
+    }
+    panic!("waited for {what}");
+}
+
+/// A running daemon, which does not outlive its test.
+struct Daemon(Pid);
+
+impl Daemon {
+    fn of(home: &Home) -> Self {
+        let number = || fs::read_to_string(home.0.join("pid")).ok().filter(|text| text.ends_with('\n'));
+        let text = wait_for("the process number", number);
+        Self(Pid::from_raw(text.trim().parse().expect("a number")))
+    }
+
+    fn send(&self, signal: Signal) {
+        kill(self.0, signal).expect("sent");
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = kill(self.0, Signal::SIGKILL);
+    }
+}
+
+fn ask(sip: u16) {
+    let request = b"OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK1\r\nMax-Forwards: 0\r\n\
+        From: <sip:a@127.0.0.1>;tag=1\r\nTo: <sip:127.0.0.1>\r\nCall-ID: cli\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.send_to(request, ("127.0.0.1", sip)).expect("sent");
+}
+
+#[test]
+fn a_debug_log_of_the_foreground() {
+    let home = Home::new("foreground");
+    let (sip, _) = loopback(&home, "");
+    let recipe = format!("exec {} -d -1 2>debug.log", env!("CARGO_BIN_EXE_siproxd"));
+    let mut child =
+        Command::new("sh").args(["-c", &recipe]).env("HOME", &home.0).current_dir(&home.0).spawn().expect("sh");
+    let daemon = Daemon::of(&home);
+    for ignored in [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2] {
+        daemon.send(ignored);
+    }
+    ask(sip);
+    let log = || fs::read_to_string(home.0.join("debug.log")).unwrap_or_default();
+    wait_for("a debug line", || log().contains(" DEBUG ").then_some(()));
+    wait_for("the signals", || log().contains("SIGUSR2 ignored").then_some(()));
+    daemon.send(Signal::SIGTERM);
+    assert_eq!(child.wait().expect("its end").code(), Some(0));
+    assert!(!home.0.join("pid").exists());
+}
+
+#[test]
+fn a_debug_log_of_the_background_goes_to_netcat() {
+    let home = Home::new("background");
+    let (sip, debug) =
+        loopback(&home, "daemonize = 1\nsilence_log = 1\ndebug_level = -1\ndebug_port = DEBUG_PORT\nuser = nobody");
+    let (code, out, _) = home.run(&[]);
+    assert_eq!((code, out.as_str()), (0, ""));
+    let daemon = Daemon::of(&home);
+    let mut reader = BufReader::new(TcpStream::connect(("127.0.0.1", debug)).expect("the debug port"));
+    reader.get_ref().set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+    let mut line = String::new();
+    reader.read_line(&mut line).expect("a line");
+    assert_eq!(line, "Welcome to the log of siproxd\n");
+    while !line.contains(" DEBUG ") {
+        ask(sip);
+        line.clear();
+        assert_ne!(reader.read_line(&mut line).expect("a line"), 0);
+    }
+    daemon.send(Signal::SIGTERM);
+    wait_for("its end", || kill(daemon.0, None).err());
+}
+
+#[test]
+fn a_taken_port_ends_with_1_in_the_background_too() {
+    let home = Home::new("taken");
+    let (sip, _) = loopback(&home, "daemonize = 1");
+    let _taken = UdpSocket::bind(("127.0.0.1", sip)).expect("the port");
+    let (code, _, err) = home.run(&[]);
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains(&sip.to_string()), "{err}");
 }

@@ -179,22 +179,26 @@ impl Report {
         self.problems.sort_by_key(|problem| if problem.line == 0 { usize::MAX } else { problem.line });
     }
 
-    /// Each problem as it is printed.
-    pub fn lines(&self) -> impl Iterator<Item = (Severity, String)> + '_ {
-        self.problems.iter().map(|Problem { line, severity, text }| {
-            let place = match line {
-                0 => self.file.display().to_string(),
-                line => format!("{}:{line}", self.file.display()),
-            };
-            let kind = if *severity == Severity::Warning { "warning: " } else { "" };
-            (*severity, format!("{place}: {kind}{text}"))
-        })
+    /// Each problem with its place, for the log, which has its own word for how bad it is.
+    pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
+        self.problems.iter().map(|problem| self.line(problem, ""))
+    }
+
+    fn line(&self, problem: &Problem, prefix: &str) -> String {
+        let (file, text) = (self.file.display(), &problem.text);
+        match problem.line {
+            0 => format!("{file}: {prefix}{text}"),
+            line => format!("{file}:{line}: {prefix}{text}"),
+        }
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.lines().try_for_each(|(_, line)| writeln!(f, "{line}"))
+        self.problems.iter().try_for_each(|problem| {
+            let prefix = if problem.severity == Severity::Warning { "warning: " } else { "" };
+            writeln!(f, "{}", self.line(problem, prefix))
+        })
     }
 }
 
