@@ -63,6 +63,11 @@ def namespaces():
         yield
     finally:
         for name in ROUTER, PEERS:
+            # What an interrupt left running would keep the namespace alive.
+            left = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True).stdout.split()
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
             subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL)
 
 

@@ -134,8 +134,7 @@ fn happen(rig: &mut Rig, words: &[&str], body: &str, last_query: &[u8]) -> Vec<O
         "dns" => {
             let address = words[1].parse::<std::net::Ipv4Addr>().ok().map(|ip| ip.octets());
             let answer = dns_answer(last_query, address);
-            let mut outputs =
-                rig.input(Input::Dns { from: "192.0.2.53:53".parse().unwrap(), bytes: &answer });
+            let mut outputs = rig.input(Input::Dns { from: "192.0.2.53:53".parse().unwrap(), bytes: &answer });
             outputs.extend(rig.wait(Duration::ZERO));
             outputs
         }
@@ -149,10 +148,7 @@ fn happen(rig: &mut Rig, words: &[&str], body: &str, last_query: &[u8]) -> Vec<O
             rig.recorder.taken = words[1..].iter().map(|w| w.parse().unwrap()).collect();
             Vec::new()
         }
-        "failed" => rig.input(Input::SendFailed {
-            via: siproxd::engine::Channel::WAN,
-            to: words[1].parse().unwrap(),
-        }),
+        "failed" => rig.input(Input::SendFailed { via: siproxd::engine::Channel::WAN, to: words[1].parse().unwrap() }),
         other => panic!("unknown event {other}"),
     }
 }

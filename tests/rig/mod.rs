@@ -87,8 +87,7 @@ impl Rig {
 
     /// Sets or takes away our address on a side.
     pub fn address(&mut self, side: Side, address: Option<&str>) {
-        let addrs: Vec<_> =
-            address.iter().map(|a| Prefix { address: a.parse().unwrap(), length: 24 }).collect();
+        let addrs: Vec<_> = address.iter().map(|a| Prefix { address: a.parse().unwrap(), length: 24 }).collect();
         self.input(Input::Address { side, addrs: &addrs });
     }
 
