@@ -13,7 +13,6 @@ use crate::log_class as class;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
 use crate::sip::uri::Uri;
-use crate::sip::via;
 use crate::sip::{HeaderId, Method};
 use crate::span::Span;
 use crate::table::Handle;
@@ -199,7 +198,7 @@ impl Engine {
             vias.try_for_each(|via| edits.delete(via.line))?;
         } else if let Some(first) = vias.next() {
             edits.replace_fmt(Span::at(first.line.start), our_via)?;
-            via::fill_received(msg.bytes(), head.via_element.span, received.from, edits)?;
+            head.via.fill_received(msg.bytes(), received.from, edits)?;
         }
         self.write_max_forwards(received, edits)?;
         self.remove_own_routes(received, edits)?;
@@ -277,7 +276,7 @@ fn stored(received: &Received<'_>) -> Option<Stored> {
     for element in msg.elements(HeaderId::Via) {
         text.extend_from_slice(b"Via: ").ok()?;
         if element.line == head.via_element.line && element.index == 0 {
-            via::write_received(text, msg.bytes(), element.span, received.from).ok()?;
+            head.via.write_received(msg.bytes(), received.from, text).ok()?;
         } else {
             text.extend_from_slice(msg.get(element.span)).ok()?;
         }
