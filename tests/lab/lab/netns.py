@@ -13,6 +13,7 @@ have no route to 10.0.0.0/8: whatever keeps a private address gets no packet.
 from __future__ import annotations
 
 import atexit
+import itertools
 import os
 import shutil
 import signal
@@ -37,8 +38,10 @@ SIP_PORT = 5060
 RTP_LOW = 7070
 RTP_HIGH = 7089
 
-# Every namespace of a run is called sx<pid of the run>-<host>.
+# Every namespace is called sx<pid of the run>.<network of the run>-<host>.
 PREFIX = "sx"
+
+_numbers = itertools.count(1)
 
 
 def _ip(batch: str) -> None:
@@ -69,7 +72,7 @@ def _remove(namespace: str) -> None:
 def _remove_leftovers() -> None:
     """Removes the namespaces and directories of runs whose process is gone."""
     for namespace in _namespaces():
-        pid = namespace.removeprefix(PREFIX).partition("-")[0]
+        pid = namespace.removeprefix(PREFIX).partition(".")[0]
         if namespace.startswith(PREFIX) and pid.isdigit() and not Path(f"/proc/{pid}").exists():
             _remove(namespace)
 
@@ -79,7 +82,7 @@ class Network:
 
     def __init__(self, rtp_range: tuple[int, int] = (RTP_LOW, RTP_HIGH)) -> None:
         self.rtp_range = rtp_range
-        self._prefix = f"{PREFIX}{os.getpid()}-"
+        self._prefix = f"{PREFIX}{os.getpid()}.{next(_numbers)}-"
         self._hosts: list[str] = []
         self._owner = os.getpid()
         self.dir = Path(tempfile.mkdtemp(prefix="siproxd-lab-"))
@@ -162,7 +165,7 @@ class Network:
         """Makes the router forget all connections."""
         run(self.ns("router"), ["conntrack", "-F"], check=False)
 
-    def set_wan(self, address: str | None, old: str | None = None) -> None:
+    def set_wan(self, address: str | None) -> None:
         """Gives the router's WAN interface another address, or none, as a reconnect does."""
         self.ip("router", "addr", "flush", "dev", "wan")
         if address is not None:
