@@ -122,6 +122,14 @@ class Endpoint:
             if message.is_request and message.method == method:
                 return message
 
+    def raw(self, timeout: float) -> bytes | None:
+        """The next datagram, whatever it is; nothing where none comes."""
+        self._socket.settimeout(timeout)
+        try:
+            return self._socket.recv(65535)
+        except socket.timeout:
+            return None
+
     def nothing_for(self, seconds: float) -> None:
         """Asserts that no datagram at all arrives for a while."""
         self._socket.settimeout(seconds)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+from lab.audio import write_tone
 from lab.netns import Network
 from lab.process import Process
 from lab.wait import tail
 
 SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios"
+
+# Seconds of tone, which is played over and over.
+TONE_SECONDS = 10
 
 _numbers = itertools.count(1)
 
@@ -18,10 +22,12 @@ class Sipp:
     """One running sipp."""
 
     def __init__(self, network: Network, host: str, address: str, scenario: str, target: str = "",
-                 *, calls: int = 1, port: int = 5070, options: tuple[str, ...] = ()) -> None:
-        """Runs a scenario for `calls` calls; `target` is host:port of where its requests go."""
+                 *, calls: int = 1, port: int = 5070, tone: int = 0, options: tuple[str, ...] = ()) -> None:
+        """Runs a scenario for `calls` calls with a tone in Hz; `target` is host:port of where its requests go."""
         self.dir = network.dir / f"sipp-{next(_numbers)}-{host}"
         self.dir.mkdir()
+        # Before sipp starts: it opens the file with the scenario.
+        write_tone(self.dir / "tone.wav", tone, TONE_SECONDS)
         self.process = Process(network.ns(host), [
             "sipp", *([target] if target else []), "-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", address,
             "-mi", address, "-p", str(port), "-m", str(calls), "-nostdin", "-trace_err", "-trace_screen",

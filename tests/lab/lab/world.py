@@ -52,7 +52,7 @@ class World:
             self.dns = DnsServer(self.network.ns("provider"), PROVIDER, {DOMAIN: PROVIDER, HOME_DOMAIN: ROUTER_WAN})
             self.provider = Kamailio(self.network)
             if self._proxy:
-                self._siproxd = Siproxd(self.network, options=self._options, **self._directives)
+                self.start_siproxd()
             for host in self._start:
                 self.phone(host)
             for host in self._start:
@@ -77,10 +77,15 @@ class World:
         assert self._siproxd, "this lab runs without siproxd"
         return self._siproxd
 
+    def start_siproxd(self) -> Siproxd:
+        """Starts the daemon, in a lab that was made without it; LAN phones started from now on use it."""
+        self._siproxd = Siproxd(self.network, options=self._options, **self._directives)
+        return self._siproxd
+
     def phone(self, host: str, accounts: list[Account] | None = None) -> Phone:
         """Starts the phone of a host; a LAN phone has siproxd as its outbound proxy."""
         lan = host in PHONES
-        outbound = OUTBOUND if lan and self._proxy else None
+        outbound = OUTBOUND if lan and self._siproxd else None
         made = Phone(self.network, host, PHONES[host] if lan else REMOTES[host],
                      accounts or [Account(USERS[host], outbound=outbound)], TONES[host])
         self.phones[host] = made
