@@ -130,10 +130,6 @@ class Phone:
         for account in self.accounts:
             self.process.wait_line(rf"{re.escape(account.user)}@{re.escape(account.domain)}.* 200 OK", timeout)
 
-    def reregister(self) -> None:
-        """Refreshes the registration of the current account now."""
-        self.command("uareg", str(self.accounts[0].regint))
-
     def mark(self) -> int:
         """A point in the stream of events; later waits look after it."""
         return len(self._events)
