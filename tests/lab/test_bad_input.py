@@ -123,7 +123,7 @@ def test_hundred_thousand_bad_datagrams() -> None:
                 _send(lan, next(garbage), (ROUTER_LAN, port))
             if count % BATCH == 0:
                 until(lambda: _queued(pid) == 0 or not world.siproxd.process.running(), 10,
-                      "siproxd to take what was sent", [world.siproxd.log])
+                      "siproxd to take what was sent", [world.siproxd.log], interval=0.0005)
                 world.siproxd.assert_alive()
             if count == WARM_UP:
                 before = world.siproxd.resident_kib()

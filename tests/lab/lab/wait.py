@@ -31,7 +31,8 @@ def tail(path: Path, lines: int = TAIL_LINES) -> str:
     return f"--- {path.parent.name}/{path.name}\n" + "\n".join(kept[-lines:])
 
 
-def until(condition: Callable[[], T], timeout: float, what: str, logs: Iterable[Path] = ()) -> T:
+def until(condition: Callable[[], T], timeout: float, what: str, logs: Iterable[Path] = (),
+          interval: float = POLL_INTERVAL) -> T:
     """Returns the first true value of `condition`; raises `Timeout` after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while True:
@@ -41,7 +42,7 @@ def until(condition: Callable[[], T], timeout: float, what: str, logs: Iterable[
         if time.monotonic() >= deadline:
             tails = "\n".join(tail(path) for path in logs)
             raise Timeout(f"waited {timeout:g} s for {what}; last value {value!r}\n{tails}")
-        time.sleep(POLL_INTERVAL)
+        time.sleep(interval)
 
 
 def holds(condition: Callable[[], bool], seconds: float, what: str, logs: Iterable[Path] = ()) -> None:
