@@ -8,7 +8,7 @@
 //! * **wire** ([`sip`], [`sdp`], [`rtp`], [`dns`]): bytes to meaning and back. No state, no input or output.
 //! * **tables** ([`table`]): fixed-capacity storage. Sizes are in [`limits`].
 //! * **engine** ([`engine`]): the proxy. It decides; it has no socket, no clock, and allocates nothing.
-//! * **edge** (`net`, `log`, `config`, `process`): sockets, the event loop, files, signals, logs.
+//! * **edge** ([`net`], [`mod@log`], [`config`], [`process`]): sockets, the event loop, files, signals, logs.
 //!
 //! A packet's way: `net/event_loop.rs` → `net/listener.rs` → [`engine::Engine::handle`] → `engine/request.rs` or
 //! `engine/response.rs` → [`engine::Sink::send`] → `net/listener.rs`. Media goes from socket to socket in
@@ -16,12 +16,20 @@
 
 #![forbid(unsafe_code)]
 
+pub mod args;
+pub mod check;
+pub mod config;
 pub mod dns;
 pub mod engine;
 pub mod limits;
+pub mod log;
+pub mod log_class;
+pub mod net;
+pub mod process;
 pub mod rtp;
 pub mod sdp;
 pub mod sip;
 pub mod span;
+pub mod state;
 pub mod table;
 pub mod time;

@@ -36,6 +36,9 @@ pub const MAX_CALLS: usize = 512;
 /// Relays: one media section of one call, two legs, four sockets. The engine keeps about 60 bytes each, the edge 400.
 pub const MAX_RELAYS: usize = 512;
 
+/// Longest media datagram that is relayed, in bytes; Ethernet carries 1,472. The relay has sixteen buffers of this size.
+pub const MAX_MEDIA_DATAGRAM: usize = 2048;
+
 /// Media sections in one session description that are relayed; further ones are declined with port 0.
 pub const MAX_SECTIONS: usize = 8;
 

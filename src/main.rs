@@ -1,3 +1,130 @@
-//! The daemon.
+//! The daemon: arguments, configuration, log, sockets, privileges, and then the event loop until it is told to stop.
+
 #![forbid(unsafe_code)]
-fn main() {}
+
+use siproxd::args::{Args, Exit};
+use siproxd::check::Summary;
+use siproxd::config::{self, Config, Report};
+use siproxd::engine::Engine;
+use siproxd::log_class::{CONFIG, PROCESS};
+use siproxd::net::event_loop::EventLoop;
+use siproxd::process::{self, Account, PidFile, Signals};
+use siproxd::state;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+
+/// All of the engine's tables, in zeroed static memory.
+static ENGINE: Mutex<Engine> = Mutex::new(Engine::new());
+
+/// With `--check`: it would start, with warnings.
+const EXIT_WARNINGS: u8 = 2;
+
+fn main() -> ExitCode {
+    process::log_panics();
+    siproxd::log::start();
+    let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let args = match Args::parse(&words) {
+        Ok(args) => args,
+        Err(Exit::Help(text)) => {
+            println!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err(Exit::Usage(text)) => {
+            eprintln!("siproxd: {text}");
+            return ExitCode::FAILURE;
+        }
+    };
+    if args.version {
+        println!("siproxd {}", env!("CARGO_PKG_VERSION"));
+        return ExitCode::SUCCESS;
+    }
+    let Some((file, config, report)) = read(&args) else { return ExitCode::FAILURE };
+    if args.check {
+        return check(&file, &config, &report);
+    }
+    match run(&config, &report) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!(target: PROCESS, "{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The configuration, as file and command line give it; what is wrong with it is on stderr.
+fn read(args: &Args) -> Option<(PathBuf, Config, Report)> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let found = args.config.clone().map_or_else(|| config::find_file(home.as_deref()), Ok);
+    let file = match found {
+        Ok(file) => file,
+        Err(tried) => {
+            eprintln!("siproxd: no configuration file; give one with -c, or make one of these:");
+            tried.iter().for_each(|place| eprintln!("  {}", place.display()));
+            return None;
+        }
+    };
+    match Config::load(&file) {
+        Ok((mut config, report)) => {
+            if let Some(mask) = args.debug.filter(|mask| *mask != 0) {
+                config.debug_level = mask;
+            }
+            if let Some(path) = &args.pid_file {
+                config.pid_file = Some(std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+            }
+            Some((file, config, report))
+        }
+        Err(report) => {
+            eprint!("{report}");
+            None
+        }
+    }
+}
+
+fn check(file: &Path, config: &Config, report: &Report) -> ExitCode {
+    eprint!("{report}");
+    println!("{}: OK\n{}", file.display(), Summary(config));
+    if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_WARNINGS) }
+}
+
+fn run(config: &Config, report: &Report) -> io::Result<()> {
+    siproxd::log::set_debug_level(config.debug_level);
+    if config.daemonize
+        && let Err(error) = siproxd::log::start_syslog(config.silence_log)
+    {
+        eprintln!("siproxd: no syslog: {error}");
+    }
+    log::info!(target: PROCESS, "siproxd {} starts", env!("CARGO_PKG_VERSION"));
+    for line in report.lines() {
+        log::warn!(target: CONFIG, "{line}");
+    }
+    let account = config.user.as_deref().map(Account::look_up).transpose()?.flatten();
+    if let Some(path) = &config.registration_file {
+        state::prepare(path, account.as_ref().map(Account::ids));
+    }
+    let mut engine = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
+    engine.seed(state::key(config.registration_file.as_deref())?, state::seed()?);
+    engine.configure(&config.engine_settings());
+    let mut event_loop = EventLoop::open(config).map_err(io::Error::other)?;
+    if let Some(path) = &config.registration_file {
+        state::load(&mut engine, path, event_loop.now());
+    }
+
+    // What can fail for want of a port has been done: who starts us in the background sees it fail.
+    if config.daemonize {
+        process::daemonize()?;
+        siproxd::log::leave_stderr();
+    }
+    // Before the file: whoever has read the number may send a signal.
+    let mut signals = Signals::new()?;
+    let _pid_file = config.pid_file.as_deref().map(create_pid_file).transpose()?;
+    if let Some(account) = &account {
+        account.become_it()?;
+    }
+    event_loop.run(&mut engine, &mut signals)
+}
+
+fn create_pid_file(path: &Path) -> io::Result<PidFile> {
+    PidFile::create(path).map_err(|error| io::Error::new(error.kind(), format!("pid_file {}: {error}", path.display())))
+}

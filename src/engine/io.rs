@@ -15,6 +15,17 @@ pub enum Side {
     Wan,
 }
 
+impl Side {
+    /// The name in log lines.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lan => "LAN",
+            Self::Wan => "WAN",
+        }
+    }
+}
+
 /// The SIP socket a message comes from or goes through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Channel {

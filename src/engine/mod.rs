@@ -1,16 +1,50 @@
 //! The proxy: decides what becomes of each message.
 //!
 //! Deterministic: no sockets, no clock, no operating system, no allocation. See [`io`] for the contract.
+//!
+//! A datagram is judged by its source in `guard`, parsed, and goes to `request` or `response`. A request finds its next hop in
+//! `route` (from a phone) or by our token or its user (from the WAN), and is written and sent in `forward`. `registrar` has
+//! REGISTER, `media` the session descriptions and relays, `answer` every answer of our own.
 
+mod answer;
+mod binding;
+mod branch;
+mod call;
+mod contact;
+mod forward;
+mod guard;
+mod hide;
 pub mod io;
+mod keepalive;
+mod media;
+mod message;
+mod own;
+mod parked;
+mod port;
+mod random;
+mod registrar;
+mod request;
+mod response;
+mod route;
 pub mod settings;
+mod transaction;
 
+pub use answer::{Cause, Wording};
 pub use io::{Channel, Input, Side, Sink};
 pub use settings::Settings;
 
+use crate::dns::Resolver;
+use crate::dns::resolver::Transmit;
+use crate::log_class as class;
 use crate::sip::token::Key;
+use crate::sip::{Message, StartLine};
+use crate::table::Late;
 use crate::time::Instant;
 use core::fmt;
+use core::net::{IpAddr, SocketAddr};
+use guard::Origin;
+use io::{LegCounters, MediaReport};
+use message::{Head, Received};
 
 /// Why a saved binding was not taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,52 +57,332 @@ pub enum RestoreError {
     Full,
 }
 
+/// How full the tables are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bindings, those that wait for their registrar included.
+    pub bindings: usize,
+    /// Transactions.
+    pub transactions: usize,
+    /// Calls with media.
+    pub calls: usize,
+    /// Relays, one for each media section.
+    pub relays: usize,
+}
+
 /// The proxy engine. Its constructor is `const` and its defined bytes are all zero: it belongs in a static.
 #[derive(Debug)]
 pub struct Engine {
-    _todo: (),
+    key: Key,
+    random: random::Random,
+    settings: Late<Settings>,
+    addresses: own::Addresses,
+    /// What `outbound_proxy_host` resolved to last.
+    outbound_proxy_ips: heapless::Vec<IpAddr, 1>,
+    resolver: Resolver,
+    parked: parked::Parked,
+    flows: keepalive::Flows,
+    shortages: answer::Shortages,
+    bindings: binding::Bindings,
+    transactions: transaction::Transactions,
+    calls: call::Calls,
 }
 
 impl Engine {
     /// An engine that knows nothing yet; see [`Engine::configure`].
     #[must_use]
     pub const fn new() -> Self {
-        Self { _todo: () }
+        Self {
+            key: Key::new([0; 32]),
+            random: random::Random::new(),
+            settings: Late::new(),
+            addresses: own::Addresses::new(),
+            outbound_proxy_ips: heapless::Vec::new(),
+            resolver: Resolver::new(),
+            parked: parked::Parked::new(),
+            flows: keepalive::Flows::new(),
+            shortages: answer::Shortages::new(),
+            bindings: binding::Bindings::new(),
+            transactions: transaction::Transactions::new(),
+            calls: call::Calls::new(),
+        }
     }
+
     /// Sets the key of tokens and branches, and the seed of random choices. Call once, before any input.
-    pub fn seed(&mut self, _key: Key, _seed: u64) {}
-    /// Sets the configuration.
-    pub fn configure(&mut self, _settings: &Settings) {}
+    pub fn seed(&mut self, key: Key, seed: u64) {
+        self.key = key;
+        self.random.seed(seed);
+    }
+
+    /// Sets the configuration. Before the first call every input is ignored.
+    pub fn configure(&mut self, settings: &Settings) {
+        self.settings.set(settings.clone());
+    }
+
     /// Takes one input and acts on it through `out`. Work is bounded by the size of the input and of the tables.
-    pub fn handle(&mut self, _input: Input<'_>, _now: Instant, _out: &mut dyn Sink) {}
+    pub fn handle(&mut self, input: Input<'_>, now: Instant, out: &mut dyn Sink) {
+        if self.settings.get().is_none() {
+            return;
+        }
+        match input {
+            Input::Datagram { on, interface, from, bytes } => self.datagram(on, interface, from, bytes, now, out),
+            Input::SendFailed { to, .. } => self.unreachable(to, now, out),
+            Input::Media(MediaReport::Idle(relay)) => self.media_idle(relay, now, out),
+            Input::Dns { from, bytes } => {
+                if self.resolver.response(from, bytes, now) {
+                    self.unpark(now, out);
+                }
+            }
+            Input::Address { side, addrs } => self.address(side, addrs),
+            Input::Nameservers(servers) => {
+                let seed = self.random.next();
+                self.resolver.configure(servers, seed);
+            }
+            Input::Timeout => self.timeout(now, out),
+        }
+    }
+
     /// When [`Input::Timeout`] is wanted next; `None` while nothing is due.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        None
+        let keepalive = self.settings.get().map_or(0, |s| s.sip_keepalive);
+        [
+            self.transactions.next_timeout(),
+            self.bindings.next_timeout(),
+            self.resolver.next_timeout(),
+            self.flows.next_timeout(keepalive),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
+
     /// Writes all valid bindings, one line each. `unix_now` is the wall clock in seconds, for the expiry times.
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn save_bindings(&self, _now: Instant, _unix_now: u64, _out: &mut dyn fmt::Write) -> fmt::Result {
-        Ok(())
+    pub fn save_bindings(&self, now: Instant, unix_now: u64, out: &mut dyn fmt::Write) -> fmt::Result {
+        self.bindings.save(now, unix_now, out)
     }
+
     /// Takes back one line that [`Self::save_bindings`] wrote.
     ///
     /// # Errors
     /// See [`RestoreError`].
-    pub fn restore_binding(&mut self, _line: &str, _now: Instant, _unix_now: u64) -> Result<(), RestoreError> {
+    pub fn restore_binding(&mut self, line: &str, now: Instant, unix_now: u64) -> Result<(), RestoreError> {
+        if self.bindings.len() >= self.settings.get().map_or(0, |s| s.max_bindings) {
+            return Err(RestoreError::Full);
+        }
+        let handle = self.bindings.restore(line, now, unix_now)?;
+        if let Some(server) = self.bindings.get(handle).and_then(|b| b.registrar)
+            && !self.flows.add(server)
+        {
+            log::warn!(target: class::REG, "no room to keep the way from {server} open: too many servers");
+        }
         Ok(())
     }
+
     /// A number that changes whenever the set of bindings does: what was saved under the same number needs no saving.
     #[must_use]
     pub fn bindings_version(&self) -> u32 {
-        0
+        self.bindings.version()
+    }
+
+    /// How full the tables are now.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        Usage {
+            bindings: self.bindings.len(),
+            transactions: self.transactions.len(),
+            calls: self.calls.calls.len(),
+            relays: self.calls.relays.len(),
+        }
+    }
+
+    fn datagram(
+        &mut self,
+        on: Channel,
+        interface: Side,
+        from: SocketAddr,
+        bytes: &mut [u8],
+        now: Instant,
+        out: &mut dyn Sink,
+    ) {
+        let mut origin = self.origin(interface, from);
+        if keepalive::is_keepalive(bytes) {
+            if let Some(pong) = keepalive::pong(bytes)
+                && origin == Origin::Phone
+            {
+                // A pong that is lost costs nothing: the phone pings again.
+                let _ = out.send(on, from, &[pong]);
+            }
+            return;
+        }
+        if origin == Origin::Stranger && !Self::is_worth_parsing(bytes) {
+            log::debug!(target: class::ACL, "datagram from stranger {from} dropped");
+            return;
+        }
+        let msg = match Message::parse(bytes) {
+            Ok(msg) => msg,
+            Err(error) => {
+                log::debug!(target: class::SIP, "datagram from {from} dropped: {error:?}");
+                return;
+            }
+        };
+        if origin == Origin::Stranger && self.has_our_token(&msg) {
+            origin = Origin::Known;
+        }
+        let head = match Head::read(&msg) {
+            Ok(head) => head,
+            Err(what) => return self.malformed(&msg, on, from, origin, what, out),
+        };
+        let received = Received { msg: &msg, head, on, from, origin };
+        match msg.start() {
+            StartLine::Request { .. } => self.request(&received, interface, now, out),
+            StartLine::Response { .. } => self.response(&received, now, out),
+        }
+    }
+
+    /// Whether a request-URI is one that we handed out: whoever has it may use it.
+    fn has_our_token(&self, msg: &Message<'_>) -> bool {
+        let StartLine::Request { uri, .. } = msg.start() else { return false };
+        crate::sip::uri::Uri::parse(msg.bytes(), uri).is_ok_and(|uri| self.place_in(msg.bytes(), &uri).is_some())
+    }
+
+    /// A request that lacks what a proxy needs: 400 to a phone, as far as it has what an answer must copy.
+    fn malformed(
+        &mut self,
+        msg: &Message<'_>,
+        on: Channel,
+        from: SocketAddr,
+        origin: Origin,
+        what: &'static str,
+        out: &mut dyn Sink,
+    ) {
+        log::info!(target: class::SIP, "message from {from} dropped: {what}");
+        let StartLine::Request { method, .. } = msg.start() else { return };
+        if origin != Origin::Phone || method == crate::sip::Method::Ack {
+            return;
+        }
+        let wording = Cause::Malformed(what).wording(true);
+        let hash = self.key.hash("to-tag", &[msg.bytes()]);
+        let tag = crate::sip::token::hex(&hash[..8]);
+        if let Ok(mut reply) = crate::sip::reply::Reply::new(msg, from, wording.status, wording.reason, &tag)
+            && reply.header("Warning", format_args!("399 siproxd \"{what}\"")).is_ok()
+            && let Ok(bytes) = reply.finish()
+        {
+            // Nothing else can be done for a request like this one.
+            let _ = out.send(on, from, &[bytes]);
+        }
+    }
+
+    fn address(&mut self, side: Side, addrs: &[io::Prefix]) {
+        if self.addresses.set(side, addrs) {
+            match self.addresses.of(side) {
+                Some(ip) => log::info!(target: class::NET, "{} address is {ip}", side.name()),
+                None => log::warn!(target: class::NET, "{} has no address: requests to it are refused", side.name()),
+            }
+        }
+    }
+
+    /// The next hop refused a datagram: whoever waits for its answer is told now.
+    fn unreachable(&mut self, to: SocketAddr, now: Instant, out: &mut dyn Sink) {
+        while let Some(t) = self.transactions.pop_unreachable(to) {
+            self.give_up(&t, Cause::Unreachable, now, out);
+        }
+    }
+
+    fn timeout(&mut self, now: Instant, out: &mut dyn Sink) {
+        while let Some(t) = self.transactions.pop_expired(now) {
+            if t.state != transaction::State::Completed {
+                self.give_up(&t, Cause::NextHopSilent, now, out);
+            }
+        }
+        while let Some(binding) = self.bindings.pop_expired(now) {
+            self.binding_ended(&binding, "expired");
+        }
+        if self.resolver.next_timeout().is_some_and(|at| at <= now) && self.resolver.timeout(now, &mut Queries(out)) {
+            self.unpark(now, out);
+        }
+        let keepalive = self.settings().sip_keepalive;
+        self.flows.timeout(keepalive, now, out);
+    }
+
+    /// A transaction ends without a final response from its next hop: the sender gets ours.
+    fn give_up(&mut self, t: &transaction::Transaction, cause: Cause, now: Instant, out: &mut dyn Sink) {
+        log::warn!(target: class::SIP, "no answer from {}: {}", t.downstream, cause.remedy());
+        let wording = cause.wording(t.from_phone);
+        let tag = crate::sip::token::hex(&self.key.hash("to-tag", &[&t.key])[..8]);
+        if let Some(reply) = t.stored.reply(wording.status, wording.reason, wording.warning, &tag) {
+            // The sender's own timer ends its transaction if this is lost.
+            let _ = out.send(t.upstream_on, t.upstream, &[&reply]);
+        }
+        if let Some(call) = t.call {
+            let end_of_call = t.method == crate::sip::Method::Bye
+                || (t.method == crate::sip::Method::Invite && self.calls.calls.get(call).is_some_and(|c| !c.answered));
+            if end_of_call {
+                self.end_call(call, "no answer", now, out);
+            }
+        }
+    }
+
+    /// Handles again what waited for a name. What must wait on is parked again.
+    fn unpark(&mut self, now: Instant, out: &mut dyn Sink) {
+        for _ in 0..self.parked.len() {
+            let Some(mut waiting) = self.parked.pop() else { return };
+            self.datagram(waiting.on, waiting.interface, waiting.from, &mut waiting.bytes, now, out);
+        }
+    }
+
+    fn settings(&self) -> &Settings {
+        // `handle` lets nothing through before `configure`.
+        self.settings.get().unwrap_or(&UNCONFIGURED)
+    }
+
+    /// The address that stands for us in messages to `side`.
+    fn own(&self, side: Side) -> Option<IpAddr> {
+        let interface = self.addresses.of(side)?;
+        Some(if side == Side::Wan { self.settings().host_outbound.unwrap_or(interface) } else { interface })
+    }
+
+    /// Our address and SIP port for Via, Contact and Record-Route on `side`.
+    fn sent_by(&self, side: Side) -> Option<SocketAddr> {
+        Some(SocketAddr::new(self.own(side)?, self.settings().sip_listen_port))
     }
 }
+
+/// What holds before [`Engine::configure`].
+static UNCONFIGURED: Settings = Settings::DEFAULT;
 
 impl Default for Engine {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The resolver's queries leave by the engine's sink.
+struct Queries<'a>(&'a mut dyn Sink);
+
+impl Transmit for Queries<'_> {
+    fn query(&mut self, server: SocketAddr, query: &[u8]) {
+        self.0.query(server, query);
+    }
+}
+
+/// The line about a call's end: who, how long, what each party's media came to.
+fn log_call_end(call: &call::Call, why: &str, legs: [LegCounters; 2], now: Instant) {
+    let names = &call.names;
+    let [caller, callee] = legs;
+    let secs = now.since(call.started).as_secs();
+    log::info!(
+        target: class::SIP,
+        "call from {} to {} ended after {secs} s, {why}: caller sent {} RTP packets ({} bytes), callee {} ({}); from strangers {}",
+        names[0].escape_ascii(),
+        names[1].escape_ascii(),
+        caller.packets,
+        caller.bytes,
+        callee.packets,
+        callee.bytes,
+        caller.strangers.saturating_add(callee.strangers),
+    );
 }

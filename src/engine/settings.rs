@@ -47,22 +47,27 @@ pub struct Settings {
     pub max_bindings: usize,
 }
 
+impl Settings {
+    /// What holds without any directive.
+    pub const DEFAULT: Self = Self {
+        sip_listen_port: 5060,
+        host_outbound: None,
+        rtp_proxy_enable: true,
+        rtp_port_low: 7070,
+        rtp_port_high: 7088,
+        default_expires: 3600,
+        outbound_proxy: None,
+        topology_hiding: true,
+        sip_keepalive: 25,
+        lan_networks: Prefixes::new(),
+        wan_allow: Prefixes::new(),
+        max_calls: MAX_CALLS,
+        max_bindings: MAX_BINDINGS,
+    };
+}
+
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            sip_listen_port: 5060,
-            host_outbound: None,
-            rtp_proxy_enable: true,
-            rtp_port_low: 7070,
-            rtp_port_high: 7088,
-            default_expires: 3600,
-            outbound_proxy: None,
-            topology_hiding: true,
-            sip_keepalive: 25,
-            lan_networks: Prefixes::new(),
-            wan_allow: Prefixes::new(),
-            max_calls: MAX_CALLS,
-            max_bindings: MAX_BINDINGS,
-        }
+        Self::DEFAULT
     }
 }

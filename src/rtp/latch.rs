@@ -10,7 +10,11 @@
 //! ```
 //! Packets count only from the addresses that signalling allowed (the one in the session description, the signalling
 //! peer). While the port is learned the announced address is the destination, so that a peer that keeps to what it
-//! announced has media from the first packet. A packet from the announced address and port itself needs no learning.
+//! announced has media from the first packet. A packet from the announced address and port itself needs no learning, if that
+//! address is an allowed one.
+//!
+//! UDPTL is learned like RTP, by rising sequence numbers. The hello of a DTLS handshake makes a peer at once, but only
+//! until RTP from another port is learned. RTCP and STUN never make one.
 
 use super::Kind;
 use core::net::{IpAddr, SocketAddr};
@@ -43,39 +47,157 @@ pub enum Verdict {
     Unproven,
 }
 
-/// The latch of one leg, for RTP and RTCP together.
+/// How far a UDPTL sequence number may rise from one datagram to the next; T.38 is slow, so that a gap is a loss.
+const MAX_UDPTL_STEP: u16 = 16;
+
+/// The latch of one leg, for RTP and RTCP together. Without allowed addresses it is closed.
 #[derive(Clone, Copy, Debug)]
 pub struct Latch {
-    // filled in by the implementation
-    _private: (),
+    peer: Peer,
+    /// The source that is the peer.
+    locked: Option<SocketAddr>,
+    /// Whether only a DTLS handshake speaks for `locked`: RTP from elsewhere may still replace it.
+    provisional: bool,
+    /// The stream that is being learned.
+    candidate: Option<Candidate>,
+}
+
+/// A stream that is not yet believed.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    /// Its source: a place in [`Peer::allowed`], and the port.
+    allowed: u8,
+    port: u16,
+    /// RTP's synchronisation source; `None` is UDPTL.
+    ssrc: Option<u32>,
+    /// The last sequence number.
+    sequence: u16,
+    /// Packets in sequence so far.
+    count: u8,
 }
 
 impl Latch {
     /// A closed latch.
     #[must_use]
     pub const fn new() -> Self {
-        Self { _private: () }
+        let peer = Peer { allowed: [None; MAX_ALLOWED], rtp: None, rtcp: None };
+        Self { peer, locked: None, provisional: false, candidate: None }
     }
-    /// Takes what a new session description says. The same description again changes nothing; another one re-opens.
-    pub fn announce(&mut self, _peer: &Peer) {
-        todo!()
+
+    /// Takes what a new session description says. The same description again changes nothing; another one re-opens,
+    /// unless it leaves the peer that was learned in place: the RTP address is the same, or is the learned one, and the
+    /// learned one is still allowed.
+    pub fn announce(&mut self, peer: &Peer) {
+        if self.peer == *peer {
+            return;
+        }
+        let same = peer.rtp.is_some() && peer.rtp == self.peer.rtp;
+        let stays =
+            |locked: &SocketAddr| (same || peer.rtp == Some(*locked)) && peer.allowed.contains(&Some(locked.ip()));
+        self.locked = self.locked.filter(stays);
+        self.provisional &= self.locked.is_some();
+        self.candidate = None;
+        self.peer = *peer;
     }
+
     /// Judges a datagram that came to the RTP port.
-    pub fn rtp(&mut self, _from: SocketAddr, _kind: Kind) -> Verdict {
-        todo!()
+    pub fn rtp(&mut self, from: SocketAddr, kind: Kind) -> Verdict {
+        let Some(allowed) = self.allowed(from.ip()) else { return Verdict::Stranger };
+        if self.locked == Some(from) {
+            if matches!(kind, Kind::Rtp { .. }) {
+                self.provisional = false;
+                self.candidate = None;
+            }
+            return Verdict::Accept;
+        }
+        if self.locked.is_some() && !self.provisional {
+            return Verdict::Unproven;
+        }
+        let announced = self.peer.rtp == Some(from);
+        match kind {
+            Kind::Rtcp | Kind::Stun if announced => Verdict::Accept,
+            Kind::Rtcp | Kind::Stun => Verdict::Unproven,
+            _ if announced => self.lock(from, false),
+            Kind::Dtls { hello: true } if self.locked.is_none() => self.lock(from, true),
+            Kind::Dtls { .. } => Verdict::Unproven,
+            Kind::Rtp { sequence, ssrc } => self.learn(from, allowed, Some(ssrc), sequence),
+            // What fixed the port by a handshake sends RTP next; UDPTL from elsewhere must not take that over.
+            Kind::Other { .. } if self.locked.is_some() => Verdict::Unproven,
+            Kind::Other { sequence } => self.learn(from, allowed, None, sequence),
+        }
     }
+
     /// Judges a datagram that came to the RTCP port. RTCP never makes a peer.
-    pub fn rtcp(&mut self, _from: SocketAddr) -> Verdict {
-        todo!()
+    #[must_use]
+    pub fn rtcp(&self, from: SocketAddr) -> Verdict {
+        if self.allowed(from.ip()).is_none() {
+            return Verdict::Stranger;
+        }
+        // Its port need not be known: many senders' NAT maps RTCP to a port that nobody can announce.
+        let peer = self.locked.or(self.peer.rtp).map(|peer| peer.ip());
+        if self.peer.rtcp == Some(from) || peer == Some(from.ip()) { Verdict::Accept } else { Verdict::Unproven }
     }
+
     /// Where RTP for this leg's peer goes.
     #[must_use]
     pub fn rtp_destination(&self) -> Option<SocketAddr> {
-        todo!()
+        self.locked.or(self.peer.rtp)
     }
+
     /// Where RTCP for this leg's peer goes: as announced, or above the learned RTP port.
     #[must_use]
     pub fn rtcp_destination(&self) -> Option<SocketAddr> {
-        todo!()
+        let learned = self.locked.filter(|locked| self.peer.rtp != Some(*locked));
+        let Some(rtp) = learned else { return self.peer.rtcp };
+        // Both on one port (RFC 5761) stay so.
+        if self.peer.rtcp.is_some() && self.peer.rtcp == self.peer.rtp {
+            return learned;
+        }
+        Some(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?))
+    }
+
+    /// The place of `address` in [`Peer::allowed`].
+    fn allowed(&self, address: IpAddr) -> Option<u8> {
+        let place = self.peer.allowed.iter().position(|allowed| *allowed == Some(address))?;
+        u8::try_from(place).ok()
+    }
+
+    fn lock(&mut self, from: SocketAddr, provisional: bool) -> Verdict {
+        self.locked = Some(from);
+        self.provisional = provisional;
+        self.candidate = None;
+        Verdict::Accept
+    }
+
+    fn learn(&mut self, from: SocketAddr, allowed: u8, ssrc: Option<u32>, sequence: u16) -> Verdict {
+        let follows = |last: u16| match sequence.wrapping_sub(last) {
+            step if ssrc.is_some() => step == 1,
+            step => (1..=MAX_UDPTL_STEP).contains(&step),
+        };
+        let count = match self.candidate {
+            Some(known)
+                if known.allowed == allowed
+                    && known.port == from.port()
+                    && known.ssrc == ssrc
+                    && follows(known.sequence) =>
+            {
+                known.count.saturating_add(1)
+            }
+            _ => 1,
+        };
+        if count >= MIN_SEQUENTIAL {
+            return self.lock(from, false);
+        }
+        self.candidate = Some(Candidate { allowed, port: from.port(), ssrc, sequence, count });
+        Verdict::Unproven
     }
 }
+
+impl Default for Latch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ pub mod rewrite;
 
 use crate::limits::MAX_SECTIONS;
 use crate::span::Span;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
 /// Why a body is not a session description that can be rewritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,231 @@ impl Description {
     ///
     /// # Errors
     /// See [`SdpError`].
-    pub fn parse(_bytes: &[u8], _body: Span) -> Result<Self, SdpError> {
-        todo!()
+    pub fn parse(bytes: &[u8], body: Span) -> Result<Self, SdpError> {
+        let mut sdp = Self { origin: None, connection: None, sections: heapless::Vec::new(), whole: body };
+        let mut versioned = false;
+        let mut session = Level::default();
+        let mut media = Level::default();
+        for line in Lines::new(bytes, body) {
+            let line = line?;
+            let value = line.value.of(bytes);
+            if line.kind == b'm' {
+                close(&mut sdp.sections, media, session, line.whole.start);
+                media = Level::default();
+                let section = media_line(bytes, &line)?;
+                sdp.sections.push(section).map_err(|_| SdpError::TooManySections)?;
+                continue;
+            }
+            let level = if sdp.sections.is_empty() { &mut session } else { &mut media };
+            match line.kind {
+                b'v' if value.trim_ascii() == b"0" => versioned = true,
+                b'v' => return Err(SdpError::Syntax),
+                b'o' => {
+                    let place = address_place(bytes, line.value).ok_or(SdpError::Syntax)?;
+                    // A host name is allowed here; only the place matters, for the address is replaced unread.
+                    let address = address_in(place.of(bytes)).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+                    sdp.origin.get_or_insert(Connection { place, address });
+                }
+                b'c' if !level.connected => {
+                    level.connected = true;
+                    level.connection = address_place(bytes, line.value)
+                        .and_then(|place| Some(Connection { place, address: address_in(place.of(bytes))? }));
+                }
+                b'a' => {
+                    let (name, place) = attribute(bytes, line.value);
+                    if let Some(direction) = direction(name) {
+                        level.direction = Some(direction);
+                    } else if let Some(section) = sdp.sections.last_mut() {
+                        if name.eq_ignore_ascii_case(b"rtcp") {
+                            section.rtcp = rtcp(bytes, place);
+                        } else if name.eq_ignore_ascii_case(b"rtcp-mux") {
+                            section.rtcp_mux = true;
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        close(&mut sdp.sections, media, session, body.end);
+        sdp.connection = session.connection;
+        let stranded = |section: &Section| section.port != 0 && section.address.is_none();
+        match versioned {
+            false => Err(SdpError::Syntax),
+            true if sdp.sections.iter().any(stranded) => Err(SdpError::NoAddress),
+            true => Ok(sdp),
+        }
     }
 }
+
+/// Whether the attribute `name` belongs to ICE (RFC 8839 §5).
+#[must_use]
+pub fn is_ice_attribute(name: &[u8]) -> bool {
+    const NAMES: [&[u8]; 3] = [b"candidate", b"remote-candidates", b"end-of-candidates"];
+    const PREFIX: &[u8] = b"ice-";
+    NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
+        || name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+}
+
+/// What lines before the first section, or of one section, say.
+#[derive(Clone, Copy, Default)]
+struct Level {
+    /// Whether there was a `c=`, readable or not: an unreadable one must not let the session's hold.
+    connected: bool,
+    connection: Option<Connection>,
+    direction: Option<Direction>,
+}
+
+/// Ends the last section before `end` and settles what it takes from the session.
+fn close(sections: &mut [Section], media: Level, session: Level, end: u16) {
+    let Some(section) = sections.last_mut() else { return };
+    section.whole = Span::new(section.whole.start, end);
+    section.connection = media.connection;
+    let holds = if media.connected { media.connection } else { session.connection };
+    section.address = holds.map(|connection| connection.address);
+    section.direction = media.direction.or(session.direction).unwrap_or_default();
+}
+
+/// One `x=…` line.
+#[derive(Clone, Copy)]
+struct Line {
+    /// The letter.
+    kind: u8,
+    /// What follows the `=`, without the line end.
+    value: Span,
+    /// The line with its line end.
+    whole: Span,
+}
+
+/// The lines of a description, ended by CRLF, LF or the end of the body; blank lines are passed over.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    rest: Span,
+}
+
+impl<'a> Lines<'a> {
+    const fn new(bytes: &'a [u8], body: Span) -> Self {
+        Self { bytes, rest: body }
+    }
+}
+
+impl Iterator for Lines<'_> {
+    type Item = Result<Line, SdpError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let rest = self.rest.of(self.bytes);
+            if rest.is_empty() {
+                return None;
+            }
+            // A lone CR ends a line too: some endpoints read it so, and an address behind it must not slip through.
+            let text = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(rest.len());
+            let end = match (rest.get(text), rest.get(text.saturating_add(1))) {
+                (None, _) => text,
+                (Some(b'\r'), Some(b'\n')) => text.saturating_add(2),
+                _ => text.saturating_add(1),
+            };
+            let start = usize::from(self.rest.start);
+            let line = rest.get(..text).unwrap_or_default();
+            let value = Span::from_usize(start.saturating_add(2), start.saturating_add(text));
+            let whole = Span::from_usize(start, start.saturating_add(end));
+            self.rest = Span::new(whole.end, self.rest.end);
+            match line {
+                [kind, b'=', ..] => return Some(Ok(Line { kind: *kind, value, whole })),
+                line if line.trim_ascii().is_empty() => {}
+                _ => return Some(Err(SdpError::Syntax)),
+            }
+        }
+    }
+}
+
+/// The words of `within`: runs of bytes other than blank and tab.
+fn words(bytes: &[u8], within: Span) -> impl Iterator<Item = Span> + '_ {
+    let mut at = usize::from(within.start);
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    core::iter::from_fn(move || {
+        let rest = bytes.get(at..usize::from(within.end))?;
+        let start = at.saturating_add(rest.iter().position(|byte| !blank(byte))?);
+        let word = bytes.get(start..usize::from(within.end))?;
+        at = start.saturating_add(word.iter().position(blank).unwrap_or(word.len()));
+        Some(Span::from_usize(start, at))
+    })
+}
+
+/// From the address type (`IP4`, `IP6`) behind the first `IN` in `value` to its end.
+fn address_place(bytes: &[u8], value: Span) -> Option<Span> {
+    let is = |word: Span, text: &[u8]| word.of(bytes).eq_ignore_ascii_case(text);
+    let pairs = words(bytes, value).zip(words(bytes, value).skip(1));
+    let (_, start) =
+        pairs.into_iter().find(|(net, kind)| is(*net, b"IN") && (is(*kind, b"IP4") || is(*kind, b"IP6")))?;
+    let end = words(bytes, value).last()?;
+    Some(Span::new(start.start, end.end))
+}
+
+/// The address in `IP4 address[/ttl]`.
+fn address_in(place: &[u8]) -> Option<IpAddr> {
+    let mut words = place.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
+    let address = words.nth(1)?.split(|byte| *byte == b'/').next()?;
+    core::str::from_utf8(address).ok()?.parse().ok()
+}
+
+/// Splits the value of `a=` into name and the place of its value, which is empty where there is no colon.
+fn attribute(bytes: &[u8], value: Span) -> (&[u8], Span) {
+    let text = value.of(bytes);
+    let colon = text.iter().position(|byte| *byte == b':');
+    let name = text.get(..colon.unwrap_or(text.len())).unwrap_or_default().trim_ascii();
+    let after = colon.map_or(text.len(), |colon| colon.saturating_add(1));
+    let place = Span::from_usize(usize::from(value.start).saturating_add(after), usize::from(value.end));
+    let end = words(bytes, place).last().map_or(place.start, |word| word.end);
+    let start = words(bytes, place).next().map_or(place.start, |word| word.start);
+    (name, Span::new(start, end))
+}
+
+fn direction(name: &[u8]) -> Option<Direction> {
+    const NAMES: [(&[u8], Direction); 4] = [
+        (b"sendrecv", Direction::SendRecv),
+        (b"sendonly", Direction::SendOnly),
+        (b"recvonly", Direction::RecvOnly),
+        (b"inactive", Direction::Inactive),
+    ];
+    NAMES.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, direction)| *direction)
+}
+
+/// Reads `audio 5004[/count] RTP/AVP 0 …`.
+fn media_line(bytes: &[u8], line: &Line) -> Result<Section, SdpError> {
+    let mut words = words(bytes, line.value).skip(1);
+    let (Some(port_and_count), Some(protocol)) = (words.next(), words.next()) else { return Err(SdpError::Syntax) };
+    let digits = port_and_count.of(bytes).iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let start = usize::from(port_and_count.start);
+    let port_place = Span::from_usize(start, start.saturating_add(digits));
+    if !matches!(port_and_count.of(bytes).get(digits), None | Some(b'/')) {
+        return Err(SdpError::Syntax);
+    }
+    Ok(Section {
+        whole: line.whole,
+        port_place,
+        port: number(port_place.of(bytes)).ok_or(SdpError::Syntax)?,
+        protocol,
+        connection: None,
+        address: None,
+        rtcp: None,
+        rtcp_mux: false,
+        direction: Direction::default(),
+    })
+}
+
+/// Reads `port [IN IP4 address]`.
+fn rtcp(bytes: &[u8], place: Span) -> Option<Rtcp> {
+    let port = number(words(bytes, place).next()?.of(bytes))?;
+    let address = address_place(bytes, place).and_then(|place| address_in(place.of(bytes)));
+    Some(Rtcp { place, port, address })
+}
+
+/// A decimal number of at most 65,535.
+fn number(digits: &[u8]) -> Option<u16> {
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| u16::from(byte.wrapping_sub(b'0')));
+    let add = |sum: u16, byte: &u8| sum.checked_mul(10)?.checked_add(digit(byte)?);
+    if digits.is_empty() { None } else { digits.iter().try_fold(0, add) }
+}
+
+#[cfg(test)]
+mod tests;

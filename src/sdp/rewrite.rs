@@ -1,7 +1,9 @@
 //! Putting our addresses and ports into a session description.
 
-use super::Description;
+use super::{Description, Lines, Section, address_in, address_place, attribute, is_ice_attribute, words};
 use crate::sip::edit::{EditError, Edits};
+use crate::span::Span;
+use core::fmt;
 use core::net::IpAddr;
 
 /// What is to become of one media section.
@@ -16,20 +18,115 @@ pub enum Decision {
 }
 
 /// Writes `address` and the ports of `decisions` into the description:
-/// - the address of `o=` and of every `c=`; an unspecified one (0.0.0.0, hold in RFC 2543 style) in `c=` stays;
-/// - the port of each `m=` by its decision (sections without a decision are declined);
-/// - `a=rtcp:` by `port+1` and our address, or removed where the section is declined;
+/// - the address of `o=` and of every `c=`; an unspecified one (0.0.0.0, hold in RFC 2543 style) in `c=` stays, and a
+///   second `c=` of the same section is removed;
+/// - the port of each `m=` by its decision (sections without a decision are declined); a port of 0 always stays, and a
+///   count behind the port is removed, for one pair of ports is relayed;
+/// - `a=rtcp:` by `port+1` and, where an address was written, ours; removed where the section is not relayed;
 /// - ICE attributes (`candidate`, `remote-candidates`, `ice-*`, `end-of-candidates`) are removed: they name addresses that
-///   are behind us, and without them the far end falls back to `c=` and `m=` (RFC 8839 §4.2.5).
+///   are behind us, and without them the far end falls back to `c=` and `m=` (RFC 8839 §4.2.5);
+/// - other attributes that carry addresses are removed: `altc` (RFC 6947), `alt`, `source-filter` (RFC 4570).
+///
+/// `sdp` was read from the same `bytes`.
 ///
 /// # Errors
 /// [`EditError`] where there is no room for the edits.
 pub fn rewrite(
-    _bytes: &[u8],
-    _sdp: &Description,
-    _address: IpAddr,
-    _decisions: &[Decision],
-    _edits: &mut Edits,
+    bytes: &[u8],
+    sdp: &Description,
+    address: IpAddr,
+    decisions: &[Decision],
+    edits: &mut Edits,
 ) -> Result<(), EditError> {
-    todo!()
+    let ours = Ours(address);
+    let mut sections = sdp.sections.iter().enumerate();
+    let mut relayed = None;
+    let mut connected = false;
+    // Lines to be removed that follow each other are one edit: a phone with many interfaces sends dozens of candidates.
+    let mut doomed = Span::default();
+    for line in Lines::new(bytes, sdp.whole).flatten() {
+        match line.kind {
+            b'm' => {
+                connected = false;
+                let Some((index, section)) = sections.next() else { continue };
+                let decision = decisions.get(index).copied().unwrap_or(Decision::Decline);
+                relayed = port(bytes, section, decision, edits)?;
+            }
+            b'o' => {
+                if let Some(place) = address_place(bytes, line.value) {
+                    edits.replace_fmt(place, format_args!("{ours}"))?;
+                }
+            }
+            b'c' if connected => doom(&mut doomed, line.whole, edits)?,
+            b'c' => {
+                connected = true;
+                match address_place(bytes, line.value) {
+                    Some(place) if address_in(place.of(bytes)).is_some_and(|address| address.is_unspecified()) => {}
+                    Some(place) => edits.replace_fmt(place, format_args!("{ours}"))?,
+                    None => edits.replace_fmt(line.value, format_args!("IN {ours}"))?,
+                }
+            }
+            b'a' => {
+                let (name, place) = attribute(bytes, line.value);
+                if name.eq_ignore_ascii_case(b"rtcp") {
+                    match relayed.and_then(|port: u16| port.checked_add(1)) {
+                        None => doom(&mut doomed, line.whole, edits)?,
+                        Some(port) if words(bytes, place).nth(1).is_some() => {
+                            edits.replace_fmt(place, format_args!("{port} IN {ours}"))?;
+                        }
+                        Some(port) => edits.replace_fmt(place, format_args!("{port}"))?,
+                    }
+                } else if is_ice_attribute(name) || is_address_attribute(name) {
+                    doom(&mut doomed, line.whole, edits)?;
+                }
+            }
+            _ => {}
+        }
+    }
+    doom(&mut doomed, Span::default(), edits)
 }
+
+/// Our address as `IP4 192.0.2.1`.
+struct Ours(IpAddr);
+
+impl fmt::Display for Ours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(address) => write!(f, "IP4 {address}"),
+            IpAddr::V6(address) => write!(f, "IP6 {address}"),
+        }
+    }
+}
+
+/// Writes the port of one `m=`; returns it where the section is relayed.
+fn port(bytes: &[u8], section: &Section, decision: Decision, edits: &mut Edits) -> Result<Option<u16>, EditError> {
+    let port = match decision {
+        _ if section.port == 0 => return Ok(None),
+        Decision::Keep => return Ok(None),
+        Decision::Relay(port) => port,
+        Decision::Decline => 0,
+    };
+    let line = Span::new(section.port_place.start, section.whole.end);
+    let place = words(bytes, line).next().unwrap_or(section.port_place);
+    edits.replace_fmt(place, format_args!("{port}"))?;
+    Ok((port != 0).then_some(port))
+}
+
+/// Removes `line` together with the lines directly before it in `doomed`; an empty `line` only removes those.
+fn doom(doomed: &mut Span, line: Span, edits: &mut Edits) -> Result<(), EditError> {
+    if !line.is_empty() && doomed.end == line.start {
+        doomed.end = line.end;
+        return Ok(());
+    }
+    let done = core::mem::replace(doomed, line);
+    if done.is_empty() { Ok(()) } else { edits.delete(done) }
+}
+
+/// Whether the value of the attribute `name` is an address that a relay makes meaningless.
+fn is_address_attribute(name: &[u8]) -> bool {
+    const NAMES: [&[u8]; 3] = [b"alt", b"altc", b"source-filter"];
+    NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+#[cfg(test)]
+mod tests;

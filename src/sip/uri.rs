@@ -59,6 +59,9 @@ impl Uri {
     }
 }
 
+/// The port of SIP over UDP and TCP where none is written (RFC 3261 §19.1.2).
+pub const DEFAULT_PORT: u16 = 5060;
+
 /// Reads an IPv4 address, or an IPv6 address with or without brackets.
 #[must_use]
 pub fn parse_ip(_host: &[u8]) -> Option<IpAddr> {

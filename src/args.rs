@@ -1,0 +1,193 @@
+//! The command line: the original's options in all of getopt's spellings, and two of our own.
+
+use crate::config::{int, nearest};
+use argh::FromArgs;
+use std::path::PathBuf;
+
+/// A masquerading SIP proxy for NAT routers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, FromArgs)]
+#[argh(
+    help_triggers("-h", "--help"),
+    note = "Without -c, the first of these is read: $HOME/.siproxdrc, /etc/siproxd.conf,\n\
+            /etc/siproxd/siproxd.conf, /usr/etc/siproxd.conf, /usr/local/etc/siproxd.conf.",
+    error_code(0, "ended cleanly; with --check: nothing is wrong"),
+    error_code(1, "the configuration is wrong, or a port is taken"),
+    error_code(2, "with --check: it would start, with warnings")
+)]
+pub struct Args {
+    /// configuration file
+    #[argh(option, short = 'c', arg_name = "file")]
+    pub config: Option<PathBuf>,
+
+    /// what to debug, as `debug_level`, which it replaces unless it is 0; -1 is all
+    #[argh(option, short = 'd', arg_name = "mask", from_str_fn(mask))]
+    pub debug: Option<u32>,
+
+    /// file for the process number, in place of `pid_file`
+    #[argh(option, short = 'p', arg_name = "file")]
+    pub pid_file: Option<PathBuf>,
+
+    /// tell what is wrong with the configuration, and end
+    #[argh(switch)]
+    pub check: bool,
+
+    /// print the version, and end
+    #[argh(switch)]
+    pub version: bool,
+}
+
+/// Why there is nothing to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Help was asked for: this is it.
+    Help(String),
+    /// The command line is wrong: this is what to say.
+    Usage(String),
+}
+
+impl Args {
+    /// Takes the words behind the program's name.
+    ///
+    /// # Errors
+    /// See [`Exit`].
+    pub fn parse(words: &[String]) -> Result<Self, Exit> {
+        let words = normalise(words).map_err(Exit::Usage)?;
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        Self::from_args(&["siproxd"], &words).map_err(|exit| match exit.status {
+            Ok(()) => Exit::Help(exit.output),
+            Err(()) => Exit::Usage(exit.output.trim_end().to_owned()),
+        })
+    }
+}
+
+const HELP: &str = "--help";
+
+/// Each option: its letter, its name, and whether a value follows.
+const OPTIONS: [(Option<char>, &str, bool); 6] = [
+    (Some('c'), "--config", true),
+    (Some('d'), "--debug", true),
+    (Some('p'), "--pid-file", true),
+    (Some('h'), HELP, false),
+    (None, "--check", false),
+    (None, "--version", false),
+];
+
+/// Takes getopt's spellings apart: `-cFILE`, `--config=FILE`, and names cut short where that is unambiguous. Of an option
+/// that is given twice the last one counts; help is help whatever follows.
+fn normalise(words: &[String]) -> Result<Vec<String>, String> {
+    let mut options: Vec<(&'static str, Option<String>)> = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let (name, takes_value, value) = split(word)?;
+        if name == HELP {
+            return Ok(vec![HELP.to_owned()]);
+        }
+        let value = match (takes_value, value) {
+            (true, Some(value)) => Some(value.to_owned()),
+            (true, None) => Some(words.next().ok_or_else(|| format!("option {word} needs a value"))?.clone()),
+            (false, None) => None,
+            (false, Some(_)) => return Err(format!("{word}: option {name} takes no value")),
+        };
+        options.retain(|(earlier, _)| *earlier != name);
+        options.push((name, value));
+    }
+    Ok(options.into_iter().flat_map(|(name, value)| core::iter::once(name.to_owned()).chain(value)).collect())
+}
+
+/// An option's full name, whether it takes a value, and the value where it is part of the word.
+fn split(word: &str) -> Result<(&'static str, bool, Option<&str>), String> {
+    if let Some(long) = word.strip_prefix("--") {
+        let (name, value) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
+        let named = |(_, full, _): &&(_, &str, _)| full.strip_prefix("--") == Some(name);
+        let cut_short =
+            |(_, full, _): &&(_, &str, _)| full.strip_prefix("--").is_some_and(|full| full.starts_with(name));
+        let mut candidates = OPTIONS.iter().filter(cut_short);
+        let found = match (OPTIONS.iter().find(named), candidates.next(), candidates.next()) {
+            (Some(exact), ..) => Some(exact),
+            (None, Some(only), None) if !name.is_empty() => Some(only),
+            _ => None,
+        };
+        return match found {
+            Some((_, full, takes_value)) => Ok((full, *takes_value, value)),
+            None => Err(unknown(word, &format!("--{name}"))),
+        };
+    }
+    let mut letters = word.strip_prefix('-').unwrap_or_default().chars();
+    let Some(letter) = letters.next() else {
+        return Err(format!("unexpected `{word}`; a configuration file is given as -c {word}"));
+    };
+    match OPTIONS.iter().find(|(short, ..)| *short == Some(letter)) {
+        Some((_, full, takes_value)) => {
+            Ok((full, *takes_value, Some(letters.as_str()).filter(|value| !value.is_empty())))
+        }
+        None => Err(unknown(word, &format!("-{word}"))),
+    }
+}
+
+fn unknown(word: &str, long: &str) -> String {
+    match nearest(long, OPTIONS.iter().map(|(_, full, _)| *full)) {
+        Some(meant) => format!("unknown option {word}; did you mean {meant}?"),
+        None => format!("unknown option {word}; siproxd --help lists them"),
+    }
+}
+
+/// A mask of debug bits, with or without a sign.
+fn mask(text: &str) -> Result<u32, String> {
+    let number = int(text)?;
+    u32::try_from(number).or_else(|_| i32::try_from(number).map(|n| n as u32)).map_err(|_| "too large".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &[&str]) -> Result<Args, Exit> {
+        Args::parse(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+    }
+
+    fn usage(words: &[&str]) -> String {
+        match parse(words) {
+            Err(Exit::Usage(text)) => text,
+            other => panic!("{words:?} gave {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_file_in_each_spelling() {
+        let wanted = Args { config: Some("a b".into()), ..Args::default() };
+        for words in [&["-c", "a b"][..], &["-ca b"], &["--config", "a b"], &["--config=a b"], &["--conf=a b"]] {
+            assert_eq!(parse(words), Ok(wanted.clone()), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_mask_in_each_spelling() {
+        for words in [&["-d", "-1"][..], &["-d-1"], &["--debug", "-1"], &["--debug=-1"], &["-d", "0xffffffff"]] {
+            assert_eq!(parse(words).map(|args| args.debug), Ok(Some(u32::MAX)), "{words:?}");
+        }
+        assert_eq!(
+            parse(&["-d", "0x84", "-p", "f"]).map(|args| (args.debug, args.pid_file)),
+            Ok((Some(0x84), Some("f".into())))
+        );
+        assert_eq!(usage(&["-d", "all"]), "Error parsing option '--debug' with value 'all': not a number");
+    }
+
+    #[test]
+    fn help_and_version() {
+        assert!(matches!(parse(&["-h"]), Err(Exit::Help(text)) if text.contains("--pid-file")));
+        assert!(matches!(parse(&["--help", "-x"]), Err(Exit::Help(_))));
+        assert_eq!(parse(&["--version"]).map(|args| args.version), Ok(true));
+        assert_eq!(parse(&["--check"]).map(|args| args.check), Ok(true));
+    }
+
+    #[test]
+    fn a_wrong_option_is_told_with_what_was_meant() {
+        assert_eq!(usage(&["--confg", "x"]), "unknown option --confg; did you mean --config?");
+        assert_eq!(usage(&["-x"]), "unknown option -x; siproxd --help lists them");
+        assert_eq!(usage(&["-config", "x"]), "unexpected `x`; a configuration file is given as -c x");
+        assert_eq!(usage(&["-c"]), "option -c needs a value");
+        assert_eq!(usage(&["--check=1"]), "--check=1: option --check takes no value");
+        assert_eq!(usage(&["file"]), "unexpected `file`; a configuration file is given as -c file");
+        assert!(usage(&["--"]).starts_with("unknown option --"));
+    }
+}

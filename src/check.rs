@@ -1,0 +1,38 @@
+//! What `--check` says of a good configuration.
+
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::limits::{MAX_DATAGRAM, MAX_RELAYS};
+use crate::log;
+use core::fmt;
+
+/// Bytes that the edge keeps for each relay; see [`MAX_RELAYS`].
+const RELAY_BYTES: usize = 400;
+
+/// Bytes of static memory once every table is full. Until then the unused part takes no memory.
+pub const MEMORY_CEILING: usize = size_of::<Engine>() + MAX_RELAYS * RELAY_BYTES + MAX_DATAGRAM + log::STATIC_BYTES;
+
+/// A summary of a configuration: how it will be used, and how far it reaches.
+#[derive(Debug)]
+pub struct Summary<'a>(pub &'a Config);
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let config = self.0;
+        writeln!(
+            f,
+            "phones on {}, Internet on {}, SIP port {}",
+            config.if_inbound, config.if_outbound, config.sip_listen_port
+        )?;
+        if config.rtp_proxy_enable {
+            let (low, high) = (config.rtp_port_low, config.rtp_port_high);
+            let pairs = usize::from(high.saturating_sub(low) / 2) + 1;
+            let calls = pairs.min(config.max_calls);
+            writeln!(f, "media on UDP ports {low} to {}: room for {calls} calls", high.saturating_add(1))?;
+        } else {
+            writeln!(f, "media is not relayed")?;
+        }
+        writeln!(f, "at most {} registrations", config.max_bindings)?;
+        write!(f, "at most {} kB of tables", MEMORY_CEILING.div_ceil(1024))
+    }
+}

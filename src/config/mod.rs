@@ -1,0 +1,220 @@
+//! The configuration: where its file is, what it says, and what is wrong with it.
+
+pub mod keys;
+mod parse;
+
+pub(crate) use parse::{int, nearest};
+
+use crate::engine::Settings;
+use crate::engine::settings::{HostPort, Prefixes};
+use crate::limits::{MAX_BINDINGS, MAX_CALLS};
+use core::fmt;
+use core::net::IpAddr;
+use keys::KEYS;
+use std::path::{Path, PathBuf};
+
+/// What the configuration file says, with defaults for the rest. Names and units are those of the directives.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each field is the directive of its name, explained in `keys`")]
+pub struct Config {
+    pub if_inbound: String,
+    pub if_outbound: String,
+    pub host_outbound: Option<IpAddr>,
+    pub sip_listen_port: u16,
+    pub lan_networks: Prefixes,
+    pub wan_allow: Prefixes,
+    pub daemonize: bool,
+    pub silence_log: u8,
+    pub debug_level: u32,
+    /// 0 is off.
+    pub debug_port: u16,
+    pub debug_bind: Option<IpAddr>,
+    pub user: Option<String>,
+    pub pid_file: Option<PathBuf>,
+    pub registration_file: Option<PathBuf>,
+    pub autosave_registrations: u32,
+    pub rtp_proxy_enable: bool,
+    /// Even.
+    pub rtp_port_low: u16,
+    /// Even: the last RTP port; its RTCP port is one above.
+    pub rtp_port_high: u16,
+    pub rtp_timeout: u32,
+    pub default_expires: u32,
+    pub sip_keepalive: u32,
+    pub topology_hiding: bool,
+    pub max_calls: usize,
+    pub max_bindings: usize,
+    pub outbound_proxy: Option<HostPort>,
+}
+
+impl Config {
+    /// Reads `file`.
+    ///
+    /// # Errors
+    /// A report with at least one error; then nothing of the file is applied.
+    pub fn load(file: &Path) -> Result<(Self, Report), Report> {
+        let bytes = parse::read(file)?;
+        Self::parse(file, &bytes)
+    }
+
+    /// Takes `bytes` as the content of `file`.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn parse(file: &Path, bytes: &[u8]) -> Result<(Self, Report), Report> {
+        parse::parse(file, bytes)
+    }
+
+    /// The part of it that the engine acts on.
+    #[must_use]
+    pub fn engine_settings(&self) -> Settings {
+        Settings {
+            sip_listen_port: self.sip_listen_port,
+            host_outbound: self.host_outbound,
+            rtp_proxy_enable: self.rtp_proxy_enable,
+            rtp_port_low: self.rtp_port_low,
+            rtp_port_high: self.rtp_port_high,
+            default_expires: self.default_expires,
+            outbound_proxy: self.outbound_proxy.clone(),
+            topology_hiding: self.topology_hiding,
+            sip_keepalive: self.sip_keepalive,
+            lan_networks: self.lan_networks.clone(),
+            wan_allow: self.wan_allow.clone(),
+            max_calls: self.max_calls,
+            max_bindings: self.max_bindings,
+        }
+    }
+}
+
+impl Default for Config {
+    /// The defaults of the table; the interfaces have none.
+    fn default() -> Self {
+        let mut config = Self {
+            if_inbound: String::new(),
+            if_outbound: String::new(),
+            host_outbound: None,
+            sip_listen_port: 0,
+            lan_networks: Prefixes::new(),
+            wan_allow: Prefixes::new(),
+            daemonize: false,
+            silence_log: 0,
+            debug_level: 0,
+            debug_port: 0,
+            debug_bind: None,
+            user: None,
+            pid_file: None,
+            registration_file: None,
+            autosave_registrations: 0,
+            rtp_proxy_enable: false,
+            rtp_port_low: 0,
+            rtp_port_high: 0,
+            rtp_timeout: 0,
+            default_expires: 0,
+            sip_keepalive: 0,
+            topology_hiding: false,
+            max_calls: MAX_CALLS,
+            max_bindings: MAX_BINDINGS,
+            outbound_proxy: None,
+        };
+        for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
+            if let (Some(set), Ok(value)) = (key.set, parse::value(key.kind, key.default)) {
+                set(&mut config, &value);
+            }
+        }
+        config.finish();
+        config
+    }
+}
+
+/// How bad a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// The daemon starts nevertheless.
+    Warning,
+    /// The daemon does not start.
+    Error,
+}
+
+/// One thing that is wrong with the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The line, from 1; 0 where it is the whole file.
+    pub line: usize,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, and what was meant.
+    pub text: String,
+}
+
+/// All that is wrong with a file, in the order of its lines. One line of text for each problem: `FILE:LINE: what`.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The file.
+    pub file: PathBuf,
+    /// What is wrong with it.
+    pub problems: Vec<Problem>,
+}
+
+impl Report {
+    /// Whether the daemon must not start.
+    #[must_use]
+    pub fn is_fatal(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+    }
+
+    fn add(&mut self, severity: Severity, line: usize, text: impl Into<String>) {
+        self.problems.push(Problem { line, severity, text: text.into() });
+    }
+
+    fn error(&mut self, line: usize, text: impl Into<String>) {
+        self.add(Severity::Error, line, text);
+    }
+
+    fn warning(&mut self, line: usize, text: impl Into<String>) {
+        self.add(Severity::Warning, line, text);
+    }
+
+    /// Puts the problems into the order of the lines; what concerns the whole file comes last.
+    fn sort(&mut self) {
+        self.problems.sort_by_key(|problem| if problem.line == 0 { usize::MAX } else { problem.line });
+    }
+
+    /// Each problem with its place, for the log, which has its own word for how bad it is.
+    pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
+        self.problems.iter().map(|problem| self.line(problem, ""))
+    }
+
+    fn line(&self, problem: &Problem, prefix: &str) -> String {
+        let (file, text) = (self.file.display(), &problem.text);
+        match problem.line {
+            0 => format!("{file}: {prefix}{text}"),
+            line => format!("{file}:{line}: {prefix}{text}"),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problems.iter().try_for_each(|problem| {
+            let prefix = if problem.severity == Severity::Warning { "warning: " } else { "" };
+            writeln!(f, "{}", self.line(problem, prefix))
+        })
+    }
+}
+
+/// Places of the configuration file besides `$HOME/.siproxdrc`, in the order they are tried.
+const PLACES: [&str; 4] =
+    ["/etc/siproxd.conf", "/etc/siproxd/siproxd.conf", "/usr/etc/siproxd.conf", "/usr/local/etc/siproxd.conf"];
+
+/// The configuration file: the first of the known places where one can be opened.
+///
+/// # Errors
+/// Every place that was tried, where there is none.
+pub fn find_file(home: Option<&Path>) -> Result<PathBuf, Vec<PathBuf>> {
+    let tried: Vec<PathBuf> =
+        home.map(|home| home.join(".siproxdrc")).into_iter().chain(PLACES.iter().map(PathBuf::from)).collect();
+    tried.iter().find(|place| std::fs::File::open(place).is_ok()).cloned().ok_or(tried)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,306 @@
+//! The syntax of `siproxd.conf`: one `name = value` a line, `#` starts a comment anywhere, no quoting.
+//!
+//! All that is wrong is collected before anything is said, and nothing of a file with an error is used.
+
+use super::keys::{self, KEYS, Key, Kind, Value};
+use super::{Config, Report};
+use crate::engine::io::Prefix;
+use crate::engine::settings::Prefixes;
+use crate::limits::{MAX_NAME, MAX_PREFIXES};
+use core::net::IpAddr;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// Bytes of the largest configuration file that is read; a device or a wrong file shall not fill the memory.
+const MAX_FILE: u64 = 1 << 20;
+
+/// Bytes of an interface name: `IFNAMSIZ` of Linux without its final zero.
+const MAX_INTERFACE: usize = 15;
+
+/// The bytes of `file`.
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, Report> {
+    let fail = |text: String| {
+        let mut report = Report { file: file.to_owned(), problems: Vec::new() };
+        report.error(0, text);
+        report
+    };
+    let mut bytes = Vec::new();
+    File::open(file)
+        .and_then(|opened| opened.take(MAX_FILE + 1).read_to_end(&mut bytes))
+        .map_err(|error| fail(format!("cannot be read: {error}")))?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(fail(format!("larger than {MAX_FILE} bytes; this is no configuration file")));
+    }
+    Ok(bytes)
+}
+
+/// Takes `bytes` as the content of `file`.
+pub(super) fn parse(file: &Path, bytes: &[u8]) -> Result<(Config, Report), Report> {
+    let mut parser = Parser {
+        config: Config::default(),
+        report: Report { file: file.to_owned(), problems: Vec::new() },
+        set_at: vec![0; KEYS.len()],
+    };
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
+        parser.line(number, &String::from_utf8_lossy(line));
+    }
+    parser.check();
+    let Parser { mut config, mut report, .. } = parser;
+    config.finish();
+    report.sort();
+    if report.is_fatal() { Err(report) } else { Ok((config, report)) }
+}
+
+struct Parser {
+    config: Config,
+    report: Report,
+    /// The line that last set each directive, by its place in the table; 0 where none has.
+    set_at: Vec<usize>,
+}
+
+impl Parser {
+    fn line(&mut self, number: usize, line: &str) {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.is_empty() {
+            return;
+        }
+        let Some((name, text)) = line.split_once('=') else {
+            let name = line.split_whitespace().next().unwrap_or_default();
+            let rest = line.get(name.len()..).unwrap_or_default().trim();
+            let hint = match suggestion(name) {
+                Some(meant) if !rest.is_empty() => format!("; did you mean `{meant} = {rest}`?"),
+                _ => String::new(),
+            };
+            self.report.error(number, format!("`{line}` has no `=`; a line is `name = value`{hint}"));
+            return;
+        };
+        let (name, text) = (name.trim(), text.trim());
+        let Some((place, key)) = keys::find(name) else {
+            let hint = suggestion(name).map_or(String::new(), |meant| format!("; did you mean `{meant}`?"));
+            self.report.error(number, format!("unknown directive `{name}`{hint}"));
+            return;
+        };
+        if text.is_empty() {
+            let default = if key.default.is_empty() { "nothing" } else { key.default };
+            self.report.warning(number, format!("`{name}` has no value; {default} is used"));
+            return;
+        }
+        match value(key.kind, text) {
+            Ok(value) => self.set(number, place, key, &value),
+            Err(wrong) => {
+                let default = match key.default {
+                    "" => String::new(),
+                    default => format!(" Default: {default}."),
+                };
+                self.report.error(number, format!("{name} = {text}: {wrong}; {}{default}", key.doc.trim()));
+            }
+        }
+    }
+
+    fn set(&mut self, number: usize, place: usize, key: &Key, value: &Value<'_>) {
+        let before = self.set_at.get(place).copied().unwrap_or(0);
+        if before != 0 && !key.kind.repeats() {
+            self.report.warning(number, format!("`{}` was set in line {before} before; this one counts", key.name));
+        }
+        if let Value::Networks(more) = value {
+            let have = if key.name == "lan_networks" { &self.config.lan_networks } else { &self.config.wan_allow };
+            if have.len() + more.len() > MAX_PREFIXES {
+                self.report.error(number, format!("`{}`: more than {MAX_PREFIXES} networks", key.name));
+                return;
+            }
+        }
+        if let Some(line) = self.set_at.get_mut(place) {
+            *line = number;
+        }
+        if let Some(set) = key.set {
+            set(&mut self.config, value);
+        }
+    }
+
+    /// The line that set a directive; 0 where none has.
+    fn line_of(&self, name: &str) -> usize {
+        keys::find(name).and_then(|(place, _)| self.set_at.get(place)).copied().unwrap_or(0)
+    }
+
+    /// What no line shows alone.
+    fn check(&mut self) {
+        self.check_interfaces();
+        self.check_ports();
+        if self.line_of("outbound_proxy_host") == 0 {
+            match self.line_of("outbound_proxy_port") {
+                0 => (),
+                line => self.report.warning(line, "`outbound_proxy_port` means nothing without `outbound_proxy_host`"),
+            }
+        }
+        let without_effect: Vec<&str> = KEYS
+            .iter()
+            .zip(&self.set_at)
+            .filter(|(key, line)| key.set.is_none() && **line != 0)
+            .map(|(key, _)| key.name)
+            .collect();
+        if !without_effect.is_empty() {
+            self.report.warning(0, format!("without effect in this version: {}", without_effect.join(", ")));
+        }
+    }
+
+    fn check_interfaces(&mut self) {
+        let Config { if_inbound, if_outbound, host_outbound, .. } = &self.config;
+        if !if_inbound.is_empty() && if_inbound == if_outbound && host_outbound.is_none() {
+            let line = self.line_of("if_outbound");
+            self.report.warning(line, "both interfaces are one; set `host_outbound` to the public address");
+        }
+        for name in ["if_inbound", "if_outbound"] {
+            let meant = keys::find(name).map_or("", |(_, key)| key.doc.trim());
+            // A line with a bad value has its own error, which this one would only repeat.
+            let is_bad = self.report.problems.iter().any(|problem| problem.text.starts_with(name));
+            if self.line_of(name) == 0 && !is_bad {
+                self.report.error(0, format!("`{name}` is missing; {meant}"));
+            }
+        }
+    }
+
+    fn check_ports(&mut self) {
+        let (low_line, high_line) = (self.line_of("rtp_port_low"), self.line_of("rtp_port_high"));
+        let range_line = if high_line == 0 { low_line } else { high_line };
+        let Config { rtp_port_low, rtp_port_high, sip_listen_port, debug_port, .. } = self.config;
+        if rtp_port_low % 2 == 1 && low_line != 0 {
+            let even = u32::from(rtp_port_low) + 1;
+            self.report.warning(low_line, format!("`rtp_port_low` is odd; {even} is used"));
+        }
+        // An odd upper limit is the common way to write it: its pair is whole.
+        let (low, high) = (round_up(rtp_port_low), round_down(rtp_port_high));
+        if low > high {
+            let text =
+                format!("no pair of ports from {rtp_port_low} to {rtp_port_high}; `rtp_port_high` is the last one");
+            self.report.error(range_line, text);
+        } else if (low..=high.saturating_add(1)).contains(&sip_listen_port) {
+            let line = match self.line_of("sip_listen_port") {
+                0 => range_line,
+                line => line,
+            };
+            self.report
+                .error(line, format!("`sip_listen_port` {sip_listen_port} is one of the media ports {low} to {high}"));
+        }
+        if debug_port == sip_listen_port {
+            let line = self.line_of("debug_port");
+            self.report.error(line, format!("`debug_port` and `sip_listen_port` are both {debug_port}"));
+        }
+    }
+}
+
+impl Config {
+    /// Brings the values into the form that the rest of the program expects.
+    pub(super) fn finish(&mut self) {
+        self.rtp_port_low = round_up(self.rtp_port_low);
+        self.rtp_port_high = round_down(self.rtp_port_high);
+        self.outbound_proxy = self.outbound_proxy.take().filter(|proxy| !proxy.host.is_empty());
+    }
+}
+
+const fn round_up(port: u16) -> u16 {
+    port.saturating_add(port % 2)
+}
+
+const fn round_down(port: u16) -> u16 {
+    port - port % 2
+}
+
+/// The value that `text` stands for, or what is wrong with it.
+pub(super) fn value(kind: Kind, text: &str) -> Result<Value<'_>, String> {
+    if text.contains('\u{fffd}') {
+        return Err("not UTF-8".to_owned());
+    }
+    match kind {
+        Kind::Int { min, max } => match int(text)? {
+            n if n < min || n > max => Err(format!("not from {min} to {max}")),
+            n => Ok(Value::Int(n)),
+        },
+        Kind::Text | Kind::Path | Kind::List => Ok(Value::Text(text)),
+        Kind::Interface if text.len() > MAX_INTERFACE => Err(format!("longer than {MAX_INTERFACE} characters")),
+        Kind::Interface if text.contains(|c: char| c == '/' || c.is_whitespace()) => {
+            Err("not the name of an interface".to_owned())
+        }
+        Kind::Host if text.len() > MAX_NAME => Err(format!("longer than {MAX_NAME} characters")),
+        Kind::Host if text.contains(|c: char| c == '/' || c == ',' || c.is_whitespace()) => {
+            Err("not a host name or address".to_owned())
+        }
+        Kind::Interface | Kind::Host => Ok(Value::Text(text)),
+        Kind::Address => text.parse().map(Value::Address).map_err(|_| "not an IP address".to_owned()),
+        Kind::Networks => networks(text).map(Value::Networks),
+    }
+}
+
+/// A number by the rules of C's `%i`, but nothing may follow it.
+pub(crate) fn int(text: &str) -> Result<i64, String> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (digits, radix) = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        Some(hex) => (hex, 16),
+        None if digits.len() > 1 && digits.starts_with('0') => (digits, 8),
+        None => (digits, 10),
+    };
+    if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
+        return Err(match radix {
+            8 if digits.chars().all(|c| c.is_ascii_digit()) => "a number with a leading 0 is octal".to_owned(),
+            _ => "not a number".to_owned(),
+        });
+    }
+    let n = i64::from_str_radix(digits, radix).map_err(|_| "too large".to_owned())?;
+    Ok(if text.starts_with('-') { -n } else { n })
+}
+
+fn networks(text: &str) -> Result<Prefixes, String> {
+    let mut list = Prefixes::new();
+    for item in text.split([',', ' ', '\t']).filter(|item| !item.is_empty()) {
+        let (address, length) = item.split_once('/').map_or((item, None), |(address, length)| (address, Some(length)));
+        let address: IpAddr = address.parse().map_err(|_| format!("`{address}` is not an IP address"))?;
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let length = match length {
+            None => longest,
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|length| *length <= longest)
+                .ok_or_else(|| format!("`{item}`: a length is from 0 to {longest}"))?,
+        };
+        list.push(Prefix { address, length }).map_err(|_| format!("more than {MAX_PREFIXES} networks"))?;
+    }
+    Ok(list)
+}
+
+/// The directive that was most likely meant by `name`.
+fn suggestion(name: &str) -> Option<&'static str> {
+    nearest(name, KEYS.iter().map(|key| key.name))
+}
+
+/// The nearest of `names` to what was written, if any is near enough to be meant.
+pub(crate) fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let written = written.to_ascii_lowercase();
+    // A third of the letters wrong is still a slip; more is another word.
+    let limit = (written.len() / 3).max(1);
+    names
+        .map(|name| (distance(&written, &name.to_ascii_lowercase()), name))
+        .filter(|(distance, _)| *distance <= limit)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// Letters to insert, delete, or replace, to make one word of the other (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        if let Some(first) = row.first_mut() {
+            *first = left;
+        }
+        for (y, cell) in b.bytes().zip(row.iter_mut().skip(1)) {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = *cell;
+            left = replaced.min(diagonal + 1).min(left + 1);
+            *cell = left;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}

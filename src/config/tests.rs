@@ -1,0 +1,205 @@
+use super::keys::KEYS;
+use super::*;
+
+const INTERFACES: &str = "if_inbound = lan0\nif_outbound = wan0\n";
+
+fn parse(text: &str) -> Result<(Config, Report), Report> {
+    Config::parse(Path::new("a.conf"), text.as_bytes())
+}
+
+fn good(text: &str) -> Config {
+    parse(&format!("{text}\n{INTERFACES}")).map_err(|report| report.to_string()).expect("a good file").0
+}
+
+/// The problems of a file that has the interfaces as well.
+fn problems(text: &str) -> String {
+    match parse(&format!("{text}\n{INTERFACES}")) {
+        Ok((_, report)) | Err(report) => report.to_string(),
+    }
+}
+
+#[test]
+fn defaults_are_those_of_the_engine() {
+    let ours = good("").engine_settings();
+    let engine = Settings::default();
+    assert_eq!(format!("{ours:?}"), format!("{engine:?}"));
+}
+
+#[test]
+fn every_default_is_a_value_of_its_type() {
+    for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
+        assert!(parse::value(key.kind, key.default).is_ok(), "{}", key.name);
+    }
+}
+
+#[test]
+fn names_are_unique() {
+    for (place, key) in KEYS.iter().enumerate() {
+        assert_eq!(keys::find(key.name).map(|(found, _)| found), Some(place), "{}", key.name);
+    }
+}
+
+#[test]
+fn blanks_tabs_and_comments() {
+    let config = good("\t sip_listen_port\t=\t5062 # five\r\n#x\n   \nuser = the user\t#\n");
+    assert_eq!(config.sip_listen_port, 5062);
+    assert_eq!(config.user.as_deref(), Some("the user"));
+}
+
+#[test]
+fn long_lines_are_one_line() {
+    let blanks = " ".repeat(5000);
+    assert_eq!(good(&format!("sip_listen_port ={blanks}5070")).sip_listen_port, 5070);
+}
+
+#[test]
+fn a_name_counts_whole() {
+    assert_eq!(
+        problems("proxy_auth_passwd = theuser"),
+        "a.conf: warning: without effect in this version: proxy_auth_passwd\n"
+    );
+    assert_eq!(problems("xif_inbound = a"), "a.conf:1: unknown directive `xif_inbound`; did you mean `if_inbound`?\n");
+}
+
+#[test]
+fn numbers_as_c_reads_them() {
+    assert_eq!(good("debug_level = -1").debug_level, u32::MAX);
+    assert_eq!(good("debug_level = 0x00000100").debug_level, 0x100);
+    assert_eq!(good("debug_level = 010").debug_level, 8);
+    assert!(
+        problems("debug_level = 08").starts_with("a.conf:1: debug_level = 08: a number with a leading 0 is octal;")
+    );
+    assert!(problems("rtp_timeout = 30 s").starts_with("a.conf:1: rtp_timeout = 30 s: not a number; Seconds without"));
+    assert!(problems("rtp_timeout = 99999999999999999999").contains("too large"));
+    assert!(problems("sip_listen_port = 65536").contains("not from 1 to 65535"));
+    assert!(problems("sip_listen_port = -").contains("not a number"));
+}
+
+#[test]
+fn all_problems_are_told_and_nothing_applied() {
+    let report = parse("if_inbund = a\nrtp_port_low\nrtp_proxy_enable = 2\n").expect_err("errors");
+    assert_eq!(
+        report.to_string(),
+        "a.conf:1: unknown directive `if_inbund`; did you mean `if_inbound`?\n\
+         a.conf:2: `rtp_port_low` has no `=`; a line is `name = value`\n\
+         a.conf:3: rtp_proxy_enable = 2: not from 0 to 1; 1 relays media; 0 leaves session descriptions alone. Default: 1.\n\
+         a.conf: `if_inbound` is missing; Interface on the side of the phones.\n\
+         a.conf: `if_outbound` is missing; Interface on the side of the Internet; it may come and go and change its address.\n"
+    );
+}
+
+#[test]
+fn an_empty_value_keeps_the_default() {
+    assert_eq!(problems("rtp_timeout ="), "a.conf:1: warning: `rtp_timeout` has no value; 300 is used\n");
+    assert_eq!(good("rtp_timeout = # later").rtp_timeout, 300);
+}
+
+#[test]
+fn the_last_of_two_counts() {
+    assert_eq!(good("rtp_timeout = 5\nrtp_timeout = 6").rtp_timeout, 6);
+    assert!(
+        problems("rtp_timeout = 5\nrtp_timeout = 6").contains("a.conf:2: warning: `rtp_timeout` was set in line 1")
+    );
+    assert!(!problems("load_plugin = a\nload_plugin = b").contains("was set"));
+}
+
+#[test]
+fn media_ports_are_whole_pairs() {
+    let config = good("rtp_port_low = 7071\nrtp_port_high = 7075");
+    assert_eq!((config.rtp_port_low, config.rtp_port_high), (7072, 7074));
+    assert!(problems("rtp_port_low = 7071").contains("a.conf:1: warning: `rtp_port_low` is odd; 7072 is used"));
+    assert!(problems("rtp_port_low = 7070\nrtp_port_high = 7000").contains("a.conf:2: no pair of ports from 7070"));
+    assert!(problems("rtp_port_low = 7071\nrtp_port_high = 7071").contains("no pair"));
+    assert!(problems("rtp_port_low = 65535\nrtp_port_high = 65535").contains("no pair"));
+    assert!(problems("sip_listen_port = 7089").contains("a.conf:1: `sip_listen_port` 7089 is one of the media ports"));
+    assert!(problems("debug_port = 5060").contains("are both 5060"));
+}
+
+#[test]
+fn networks_add_up_to_their_limit() {
+    let config = good("lan_networks = 10.0.0.0/8, fd00::/8\nlan_networks = 192.0.2.1");
+    let shown: Vec<String> = config.lan_networks.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["10.0.0.0/8", "fd00::/8", "192.0.2.1/32"]);
+    assert!(problems("wan_allow = 10.0.0.0/33").contains("a length is from 0 to 32"));
+    assert!(problems("wan_allow = example.org").contains("`example.org` is not an IP address"));
+    assert!(problems(&"wan_allow = 10.0.0.1\n".repeat(17)).contains("a.conf:17: `wan_allow`: more than 16"));
+}
+
+#[test]
+fn an_outbound_proxy_has_a_port() {
+    let proxy = good("outbound_proxy_port = 5070\noutbound_proxy_host = sip.example.org").outbound_proxy;
+    assert_eq!(proxy.map(|proxy| (proxy.host.to_string(), proxy.port)), Some(("sip.example.org".to_owned(), 5070)));
+    assert_eq!(good("outbound_proxy_host = a").outbound_proxy.map(|proxy| proxy.port), Some(5060));
+    assert_eq!(good("outbound_proxy_port = 5070").outbound_proxy, None);
+    assert!(problems("outbound_proxy_port = 5070").contains("without `outbound_proxy_host`"));
+}
+
+#[test]
+fn a_public_name_is_refused_for_now() {
+    assert!(problems("host_outbound = me.example.org").contains("not an IP address; Our public IP address"));
+}
+
+#[test]
+fn one_interface_needs_a_public_address() {
+    let report = parse("if_inbound = a\nif_outbound = a").expect("a warning").1;
+    assert!(report.to_string().contains("set `host_outbound`"), "{report}");
+}
+
+#[test]
+fn bytes_of_any_kind_are_survived() {
+    for bytes in [&b"\xff\xfe=\x00\n=\n==\n#"[..], b"\xef\xbb\xbfif_inbound = a\nif_outbound = b", b"user = \xff", b""]
+    {
+        let _ = Config::parse(Path::new("x"), bytes);
+    }
+    assert!(Config::parse(Path::new("x"), b"\xef\xbb\xbfif_inbound = a\nif_outbound = b").is_ok());
+}
+
+#[test]
+fn what_has_no_effect_is_named_once() {
+    assert_eq!(
+        problems("rtp_dscp = 46\nload_plugin = plugin_stun.so\nload_plugin = plugin_regex.so"),
+        "a.conf: warning: without effect in this version: rtp_dscp, load_plugin\n"
+    );
+}
+
+/// The text of the shipped file with all its examples switched on.
+fn shipped() -> (&'static str, String) {
+    let text = include_str!("../../config/siproxd.conf");
+    let all = text.lines().map(|line| match line.strip_prefix('#') {
+        Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase()) && rest.contains(" = ") => rest,
+        _ => line,
+    });
+    (text, all.collect::<Vec<_>>().join("\n"))
+}
+
+#[test]
+fn the_shipped_file_is_good_as_it_is_and_with_every_example() {
+    let (text, all) = shipped();
+    let (_, report) = Config::parse(Path::new("siproxd.conf"), text.as_bytes()).expect("the shipped file");
+    assert_eq!(report.to_string(), "");
+    let (_, report) = Config::parse(Path::new("siproxd.conf"), all.as_bytes()).expect("all examples");
+    assert_eq!(report.problems.len(), 1, "{report}");
+}
+
+#[test]
+fn the_shipped_file_has_every_directive_in_order_with_its_default() {
+    let (text, all) = shipped();
+    let names: Vec<&str> = all
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(n, _)| n)
+        .collect();
+    let table: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+    assert_eq!(names, table);
+    for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
+        let line = format!("#{} = {}", key.name, key.default);
+        assert!(text.lines().any(|have| have == line), "{line}");
+    }
+}
+
+#[test]
+fn a_missing_file_says_so() {
+    let report = Config::load(Path::new("/nonexistent/siproxd.conf")).expect_err("no file");
+    assert!(report.to_string().starts_with("/nonexistent/siproxd.conf: cannot be read: No such file"));
+}

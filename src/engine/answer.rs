@@ -1,0 +1,257 @@
+//! Our own answers: one cause, one status.
+//!
+//! `docs/answers.md` is this table for readers. An ACK or a response is never answered, nor is a stranger on the WAN; that is
+//! decided by [`super::Engine::answer`], not by whoever finds the cause.
+
+use super::guard::Origin;
+use super::message::Received;
+use super::{Engine, Sink};
+use crate::log_class as class;
+use crate::sip::reply::{Reply, ReplyError};
+use crate::sip::{HeaderId, Method};
+use core::net::SocketAddr;
+
+/// Seconds after which a caller may try again when something of ours is full.
+pub(super) const RETRY_AFTER: u32 = 10;
+
+/// Why a request is not forwarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A header that every request must have is missing or cannot be read.
+    Malformed(&'static str),
+    /// The request-URI has a scheme we do not route.
+    Scheme,
+    /// Proxy-Require names an extension we do not have.
+    Extension,
+    /// Max-Forwards has reached 0.
+    TooManyHops,
+    /// The request has been here before with the same target.
+    Loop,
+    /// The user is registered neither here nor through us.
+    UnknownUser,
+    /// The phone was registered and is no longer.
+    NotRegistered,
+    /// A CANCEL for no INVITE of ours.
+    NoTransaction,
+    /// A name in the request does not exist in the DNS.
+    NoSuchName,
+    /// No nameserver answers.
+    DnsSilent,
+    /// The next hop sent no answer in time.
+    NextHopSilent,
+    /// The next hop refused the datagram, or there is no route to it.
+    Unreachable,
+    /// The side towards the next hop has no address.
+    NoInterface,
+    /// The table of bindings is full.
+    BindingsFull,
+    /// The table of transactions is full.
+    TransactionsFull,
+    /// `max_calls` calls are running.
+    CallsFull,
+    /// No free port in `rtp_port_low`..`rtp_port_high`.
+    PortsExhausted,
+    /// The session description cannot be understood.
+    Description,
+    /// The message, or what must be kept of it, is too large.
+    TooLarge,
+}
+
+/// What an answer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wording {
+    /// Status code.
+    pub status: u16,
+    /// Reason phrase.
+    pub reason: &'static str,
+    /// Seconds for Retry-After, if it has one.
+    pub retry_after: Option<u32>,
+    /// Text of the Warning header (399), for the person with the phone.
+    pub warning: Option<&'static str>,
+}
+
+impl Cause {
+    /// The answer to a request from a phone (`to_phone`), or from the WAN.
+    #[must_use]
+    pub fn wording(self, to_phone: bool) -> Wording {
+        let say = |status, reason| Wording { status, reason, retry_after: None, warning: None };
+        let warn = |status, reason, text| Wording { warning: Some(text), ..say(status, reason) };
+        // RFC 3261 §21.5.4: a 503 with Retry-After makes a peer avoid the whole server, so that a provider gets 480 instead.
+        let full = |text| {
+            if to_phone {
+                warn(503, "Service Unavailable", text)
+            } else {
+                Wording { retry_after: Some(RETRY_AFTER), ..say(480, "Temporarily Unavailable") }
+            }
+        };
+        match self {
+            Self::Malformed(what) => warn(400, "Bad Request", what),
+            Self::Scheme => say(416, "Unsupported URI Scheme"),
+            Self::Extension => say(420, "Bad Extension"),
+            Self::TooManyHops => say(483, "Too Many Hops"),
+            Self::Loop => say(482, "Loop Detected"),
+            Self::UnknownUser => say(404, "Not Found"),
+            Self::NotRegistered => say(480, "Temporarily Unavailable"),
+            Self::NoTransaction => say(481, "Call/Transaction Does Not Exist"),
+            Self::NoSuchName => warn(502, "Bad Gateway", "The domain does not exist in the DNS"),
+            Self::DnsSilent => warn(504, "Server Time-out", "No nameserver answers the router"),
+            Self::NextHopSilent => warn(408, "Request Timeout", "The next server did not answer the router"),
+            Self::Unreachable => warn(503, "Service Unavailable", "The next server cannot be reached"),
+            Self::NoInterface => warn(503, "Service Unavailable", "The router has no Internet address now"),
+            Self::BindingsFull => Wording {
+                retry_after: Some(RETRY_AFTER),
+                ..warn(503, "Service Unavailable", "The router holds as many registrations as max_bindings allows")
+            },
+            Self::TransactionsFull => full("The router is busy"),
+            Self::CallsFull => full("The router carries as many calls as max_calls allows"),
+            Self::PortsExhausted => full("No free RTP port between rtp_port_low and rtp_port_high"),
+            Self::Description => warn(488, "Not Acceptable Here", "The router cannot read the session description"),
+            Self::TooLarge => say(513, "Message Too Large"),
+        }
+    }
+
+    /// The line for the log, with the remedy where there is one.
+    #[must_use]
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::Malformed(what) => what,
+            Self::Scheme => "the request-URI is not a sip: URI",
+            Self::Extension => "Proxy-Require asks for an extension that a proxy here does not have",
+            Self::TooManyHops => "Max-Forwards is used up",
+            Self::Loop => "the request came back here: check outbound_proxy_host and the phone's registrar",
+            Self::UnknownUser => "no phone is registered for this user",
+            Self::NotRegistered => "the phone's registration has ended",
+            Self::NoTransaction => "there is no INVITE for this CANCEL",
+            Self::NoSuchName => "the name does not exist in the DNS: check the phone's domain",
+            Self::DnsSilent => "no nameserver answers: check the servers in resolv.conf",
+            Self::NextHopSilent => "the next hop did not answer in 32 s",
+            Self::Unreachable => "the next hop refused the datagram or there is no route to it",
+            Self::NoInterface => "the interface has no address: check if_inbound, if_outbound and the line",
+            Self::BindingsFull => "the table of registrations is full: raise max_bindings",
+            Self::TransactionsFull => "the table of transactions is full",
+            Self::CallsFull => "as many calls as max_calls allows: raise max_calls",
+            Self::PortsExhausted => "no free RTP port: widen rtp_port_low..rtp_port_high, 4 ports a call and side",
+            Self::Description => "the session description cannot be understood",
+            Self::TooLarge => "the message is too large",
+        }
+    }
+
+    /// Whether the cause is a shortage of ours, to be logged as a warning.
+    const fn is_shortage(self) -> bool {
+        matches!(
+            self,
+            Self::BindingsFull
+                | Self::TransactionsFull
+                | Self::CallsFull
+                | Self::PortsExhausted
+                | Self::DnsSilent
+                | Self::NoInterface
+        )
+    }
+}
+
+impl Engine {
+    /// Answers a request that is not forwarded, if it may be answered at all, and logs why.
+    pub(super) fn answer(&mut self, received: &Received<'_>, cause: Cause, out: &mut dyn Sink) {
+        let wording = cause.wording(received.origin == Origin::Phone);
+        let (method, from) = (received.method_name(), received.from);
+        if cause.is_shortage() {
+            self.shortages.report(cause, from);
+        } else {
+            log::info!(target: class::SIP, "{method} from {from}: {}: {}", wording.status, cause.remedy());
+        }
+        if received.head.method == Method::Ack || received.origin == Origin::Stranger {
+            return;
+        }
+        let tag = self.to_tag(received);
+        let sent = Reply::new(received.msg, from, wording.status, wording.reason, &tag).and_then(|mut reply| {
+            if let Some(seconds) = wording.retry_after {
+                reply.header("Retry-After", format_args!("{seconds}"))?;
+            }
+            if let Some(text) = wording.warning {
+                reply.header("Warning", format_args!("399 siproxd \"{text}\""))?;
+            }
+            if cause == Cause::Extension
+                && let Some(tokens) = received.msg.value(HeaderId::ProxyRequire)
+            {
+                reply.header("Unsupported", format_args!("{}", tokens.escape_ascii()))?;
+            }
+            Self::send_reply(received, &mut reply, out)
+        });
+        if sent.is_err() {
+            log::warn!(target: class::SIP, "{method} from {from} is too large to be answered");
+        }
+    }
+
+    /// Answers 200 to a request that asks about ourselves (RFC 3261 §11.2).
+    pub(super) fn answer_options(&mut self, received: &Received<'_>, out: &mut dyn Sink) {
+        let tag = self.to_tag(received);
+        let sent = Reply::new(received.msg, received.from, 200, "OK", &tag).and_then(|mut reply| {
+            reply.header("Allow", format_args!("INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, SUBSCRIBE, NOTIFY, REFER, MESSAGE, PUBLISH"))?;
+            reply.header("Accept", format_args!("application/sdp"))?;
+            Self::send_reply(received, &mut reply, out)
+        });
+        if sent.is_err() {
+            log::warn!(target: class::SIP, "OPTIONS from {} is too large to be answered", received.from);
+        }
+    }
+
+    /// Answers 100 to a retransmitted INVITE whose next hop has answered already (RFC 3261 §17.2.1).
+    pub(super) fn answer_trying(received: &Received<'_>, out: &mut dyn Sink) {
+        let sent = Reply::new(received.msg, received.from, 100, "Trying", "")
+            .and_then(|mut reply| Self::send_reply(received, &mut reply, out));
+        if sent.is_err() {
+            log::warn!(target: class::SIP, "INVITE from {} is too large to be answered", received.from);
+        }
+    }
+
+    /// Ends an answer and sends it back to where the request came from.
+    pub(super) fn send_reply(received: &Received<'_>, reply: &mut Reply, out: &mut dyn Sink) -> Result<(), ReplyError> {
+        let bytes = reply.finish()?;
+        if let Err(error) = out.send(received.on, received.reply_to(), &[bytes]) {
+            log::info!(target: class::NET, "answer to {} not sent: {error:?}", received.reply_to());
+        }
+        Ok(())
+    }
+
+    /// The To tag of our answers to a request: the same for its retransmissions (RFC 3261 §8.2.6.2).
+    pub(super) fn to_tag(&self, received: &Received<'_>) -> heapless::String<32> {
+        let msg = received.msg;
+        let hash = self
+            .key
+            .hash("to-tag", &[msg.get(received.head.call_id), msg.get(received.head.from_tag), received.branch_text()]);
+        crate::sip::token::hex(&hash[..8])
+    }
+}
+
+/// Which shortages have been logged in this episode: once when it begins, and how often when it is over.
+#[derive(Debug)]
+pub(super) struct Shortages {
+    counts: heapless::Vec<(Cause, u32), 8>,
+}
+
+impl Shortages {
+    pub(super) const fn new() -> Self {
+        Self { counts: heapless::Vec::new() }
+    }
+
+    fn report(&mut self, cause: Cause, from: SocketAddr) {
+        if let Some(entry) = self.counts.iter_mut().find(|entry| entry.0 == cause) {
+            entry.1 = entry.1.saturating_add(1);
+            return;
+        }
+        log::warn!(target: class::SIP, "request from {from} refused: {}", cause.remedy());
+        // Eight places for six causes.
+        let _ = self.counts.push((cause, 1));
+    }
+
+    /// The shortage is over: the next one is logged again.
+    pub(super) fn over(&mut self, cause: Cause) {
+        if let Some(at) = self.counts.iter().position(|entry| entry.0 == cause) {
+            let (_, count) = self.counts.swap_remove(at);
+            if count > 1 {
+                log::warn!(target: class::SIP, "{count} requests were refused: {}", cause.remedy());
+            }
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Bindings: which phone is reached under which address-of-record (RFC 3261 §10).
+//!
+//! ```text
+//!   REGISTER passes ──▶ Pending ──2xx──▶ Valid ──expiry, un-register──▶ gone
+//!                          │                └──REGISTER passes──▶ Valid, with a refresh pending
+//!                          └──any other final response, none──▶ gone
+//! ```
+
+use super::contact::Place;
+use crate::limits::{MAX_BINDINGS, MAX_URI};
+use crate::table::{Handle, Index, Slab};
+use crate::time::Instant;
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
+
+/// A stored URI.
+pub(super) type UriText = heapless::Vec<u8, MAX_URI>;
+
+/// Seconds that a binding waits for the registrar's answer to its first REGISTER.
+const PENDING_SECS: u32 = 40;
+
+/// One phone under one address-of-record.
+#[derive(Debug)]
+pub(super) struct Binding {
+    /// `user@host`, the host in lower case.
+    pub(super) aor: UriText,
+    /// The phone's Contact URI as it wrote it.
+    pub(super) contact: UriText,
+    /// The user part of `contact`, empty where it has none.
+    contact_user: heapless::Vec<u8, 64>,
+    /// Where the phone takes requests.
+    pub(super) place: Place,
+    /// The server that keeps it; `None` where that is ourselves.
+    pub(super) registrar: Option<SocketAddr>,
+    /// Whether a 2xx came.
+    pub(super) valid: bool,
+    pub(super) expires_at: Instant,
+    /// When it was made or refreshed last.
+    refreshed: Instant,
+}
+
+impl Binding {
+    /// The user part of the Contact, empty where it has none.
+    pub(super) fn contact_user(&self) -> &[u8] {
+        &self.contact_user
+    }
+
+    /// The user part of the address-of-record.
+    pub(super) fn user(&self) -> &[u8] {
+        self.aor.split(|b| *b == b'@').next().unwrap_or_default()
+    }
+}
+
+/// The table of bindings. Starts as all zero bytes.
+#[derive(Debug)]
+pub(super) struct Bindings {
+    slab: Slab<Binding, MAX_BINDINGS>,
+    /// By the user part of the address-of-record, and again by that of the Contact where it differs.
+    by_user: Index<{ 4 * MAX_BINDINGS }>,
+    version: u32,
+    /// The earliest expiry, or an earlier moment; zero where there is none.
+    next: Instant,
+}
+
+/// What [`Bindings::offer`] is given.
+pub(super) struct Offer<'a> {
+    pub(super) aor: &'a [u8],
+    pub(super) contact: &'a [u8],
+    pub(super) contact_user: &'a [u8],
+    pub(super) place: Place,
+}
+
+impl Bindings {
+    pub(super) const fn new() -> Self {
+        Self { slab: Slab::new(), by_user: Index::new(), version: 0, next: Instant::ZERO }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// A number that changes with the set of valid bindings.
+    pub(super) fn version(&self) -> u32 {
+        self.version
+    }
+
+    pub(super) fn get(&self, handle: Handle) -> Option<&Binding> {
+        self.slab.get(handle)
+    }
+
+    pub(super) fn get_mut(&mut self, handle: Handle) -> Option<&mut Binding> {
+        self.slab.get_mut(handle)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Handle, &Binding)> {
+        self.slab.iter()
+    }
+
+    /// The binding of this address-of-record for this Contact: the same URI, or the same user at the same place.
+    pub(super) fn find(&self, offer: &Offer<'_>) -> Option<Handle> {
+        self.of_user(user_of(offer.aor)).find(|handle| {
+            self.slab.get(*handle).is_some_and(|b| {
+                b.aor == offer.aor
+                    && (b.contact == offer.contact || (b.place == offer.place && b.contact_user == offer.contact_user))
+            })
+        })
+    }
+
+    /// Any binding of this address-of-record.
+    pub(super) fn find_aor(&self, aor: &[u8]) -> Option<Handle> {
+        self.of_user(user_of(aor)).find(|handle| self.slab.get(*handle).is_some_and(|b| b.aor == aor))
+    }
+
+    /// Adds a binding that is not valid yet; `None` where the table is full or a URI too long.
+    pub(super) fn offer(&mut self, offer: &Offer<'_>, now: Instant) -> Option<Handle> {
+        let binding = Binding {
+            aor: heapless::Vec::from_slice(offer.aor).ok()?,
+            contact: heapless::Vec::from_slice(offer.contact).ok()?,
+            contact_user: heapless::Vec::from_slice(offer.contact_user).unwrap_or_default(),
+            place: offer.place,
+            registrar: None,
+            valid: false,
+            expires_at: now.after_secs(PENDING_SECS),
+            refreshed: now,
+        };
+        let expires_at = binding.expires_at;
+        let (aor_hash, contact_hash) = (hash_of(binding.user()), hash_of(&binding.contact_user));
+        let handle = self.slab.insert(binding).ok()?;
+        self.by_user.insert(aor_hash, handle);
+        if contact_hash != aor_hash {
+            self.by_user.insert(contact_hash, handle);
+        }
+        self.expect(expires_at);
+        Some(handle)
+    }
+
+    /// The registrar has accepted a binding for `secs` seconds.
+    pub(super) fn confirm(&mut self, handle: Handle, registrar: Option<SocketAddr>, secs: u32, now: Instant) {
+        let expires_at = now.after_secs(secs);
+        if let Some(b) = self.slab.get_mut(handle) {
+            b.valid = true;
+            b.registrar = registrar;
+            b.expires_at = expires_at;
+            b.refreshed = now;
+            self.version = self.version.wrapping_add(1);
+            self.expect(expires_at);
+        }
+    }
+
+    pub(super) fn remove(&mut self, handle: Handle) -> Option<Binding> {
+        let b = self.slab.remove(handle)?;
+        let (aor_hash, contact_hash) = (hash_of(b.user()), hash_of(&b.contact_user));
+        self.by_user.remove(aor_hash, handle);
+        if contact_hash != aor_hash {
+            self.by_user.remove(contact_hash, handle);
+        }
+        if b.valid {
+            self.version = self.version.wrapping_add(1);
+        }
+        Some(b)
+    }
+
+    fn of_user(&self, user: &[u8]) -> impl Iterator<Item = Handle> + '_ {
+        self.by_user.lookup(hash_of(user))
+    }
+
+    /// The valid binding that a request for `user` from `server` is for. The user of a Contact goes before that of an
+    /// address-of-record, one kept by the asking server before others, and of several the one refreshed last.
+    pub(super) fn lookup(&self, user: &[u8], server: IpAddr, now: Instant) -> Option<Handle> {
+        self.of_user(user)
+            .filter_map(|handle| Some((handle, self.slab.get(handle)?)))
+            .filter(|(_, b)| b.valid && b.expires_at > now && (b.user() == user || b.contact_user == user))
+            .max_by_key(|(_, b)| (b.registrar.is_some_and(|r| r.ip() == server), b.contact_user == user, b.refreshed))
+            .map(|(handle, _)| handle)
+    }
+
+    /// A valid binding of the phone at `place`, that of `user` before any other.
+    pub(super) fn at_place(&self, user: &[u8], place: Place, now: Instant) -> Option<Handle> {
+        let live = |b: &Binding| b.valid && b.expires_at > now && b.place.address == place.address;
+        self.of_user(user)
+            .find(|handle| self.slab.get(*handle).is_some_and(|b| live(b) && b.contact_user == user))
+            .or_else(|| self.slab.find(live))
+    }
+
+    /// Whether any binding, valid or not, is for `user`.
+    pub(super) fn knows(&self, user: &[u8]) -> bool {
+        self.of_user(user).next().is_some()
+    }
+
+    fn expect(&mut self, at: Instant) {
+        if self.next == Instant::ZERO || at < self.next {
+            self.next = at;
+        }
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        (!self.slab.is_empty() && self.next != Instant::ZERO).then_some(self.next)
+    }
+
+    /// Removes one binding whose time is up; `None` when no more is due, and the next expiry is known.
+    pub(super) fn pop_expired(&mut self, now: Instant) -> Option<Binding> {
+        if self.next == Instant::ZERO || now < self.next {
+            return None;
+        }
+        if let Some(due) = self.slab.find(|b| b.expires_at <= now) {
+            return self.remove(due);
+        }
+        self.next = self.slab.iter().map(|(_, b)| b.expires_at).min().unwrap_or(Instant::ZERO);
+        None
+    }
+
+    /// Writes the valid bindings, one line each:
+    /// `expires=UNIX place=ADDRESS renamed=0|1 registrar=ADDRESS|own aor=USER@HOST contact=URI`.
+    pub(super) fn save(&self, now: Instant, unix_now: u64, out: &mut dyn fmt::Write) -> fmt::Result {
+        for (_, b) in self.slab.iter().filter(|(_, b)| b.valid && b.expires_at > now) {
+            let (Ok(aor), Ok(contact)) = (core::str::from_utf8(&b.aor), core::str::from_utf8(&b.contact)) else {
+                continue;
+            };
+            let expires = unix_now.saturating_add(b.expires_at.since(now).as_secs());
+            write!(
+                out,
+                "expires={expires} place={} renamed={} registrar=",
+                b.place.address,
+                u8::from(b.place.renamed)
+            )?;
+            match b.registrar {
+                Some(server) => write!(out, "{server}")?,
+                None => out.write_str("own")?,
+            }
+            writeln!(out, " aor={aor} contact={contact}")?;
+        }
+        Ok(())
+    }
+
+    /// Reads one line that [`Self::save`] wrote, and gives the binding's handle.
+    pub(super) fn restore(&mut self, line: &str, now: Instant, unix_now: u64) -> Result<Handle, super::RestoreError> {
+        use super::RestoreError::{Expired, Full, Syntax};
+        let mut fields = line.split_ascii_whitespace();
+        let mut field = |name: &str| fields.next().and_then(|f| f.strip_prefix(name)).ok_or(Syntax);
+        let expires: u64 = field("expires=")?.parse().map_err(|_| Syntax)?;
+        let address: SocketAddr = field("place=")?.parse().map_err(|_| Syntax)?;
+        let renamed = field("renamed=")? == "1";
+        let registrar = match field("registrar=")? {
+            "own" => None,
+            server => Some(server.parse().map_err(|_| Syntax)?),
+        };
+        let aor = field("aor=")?.as_bytes();
+        let contact = field("contact=")?.as_bytes();
+        if !aor.contains(&b'@') || aor.len() > MAX_URI || contact.len() > MAX_URI {
+            return Err(Syntax);
+        }
+        let secs = u32::try_from(expires.saturating_sub(unix_now)).map_err(|_| Syntax)?;
+        if secs == 0 {
+            return Err(Expired);
+        }
+        let contact_user = contact_user_of(contact);
+        let offer = Offer { aor, contact, contact_user, place: Place { address, renamed } };
+        let handle = match self.find(&offer) {
+            Some(handle) => handle,
+            None => self.offer(&offer, now).ok_or(Full)?,
+        };
+        self.confirm(handle, registrar, secs, now);
+        Ok(handle)
+    }
+}
+
+fn contact_user_of(contact: &[u8]) -> &[u8] {
+    use crate::sip::uri::Uri;
+    Uri::parse(contact, crate::span::Span::from_usize(0, contact.len()))
+        .ok()
+        .and_then(|uri| uri.user)
+        .map_or(&[], |user| user.of(contact))
+}
+
+fn user_of(aor: &[u8]) -> &[u8] {
+    aor.split(|b| *b == b'@').next().unwrap_or_default()
+}
+
+/// FNV-1a. Phones choose the users; a phone that makes them collide slows down its own router only.
+fn hash_of(user: &[u8]) -> u32 {
+    user.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}

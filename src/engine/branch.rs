@@ -1,0 +1,82 @@
+//! Branches of our own Via (RFC 3261 §16.6 step 8).
+//!
+//! `z9hG4bK` + `sx` + 24 hexadecimal digits that name the transaction + `.` + 8 that show a loop. Both are keyed hashes of
+//! the request, so that a retransmission gets the same branch, also after a restart, with nothing kept.
+
+use super::message::Received;
+use super::transaction::BranchKey;
+use crate::sip::HeaderId;
+use crate::sip::token::{Key, hex};
+use core::net::IpAddr;
+
+/// The magic cookie (RFC 3261 §8.1.1.7).
+const COOKIE: &[u8] = b"z9hG4bK";
+/// What tells our branches from others'.
+const MARK: &[u8] = b"sx";
+
+/// A branch as text.
+pub(super) type Text = heapless::String<48>;
+
+/// The transaction part: the same for an INVITE, its CANCEL and the ACK of its final response other than 2xx.
+pub(super) fn key(secret: &Key, received: &Received<'_>) -> BranchKey {
+    let msg = received.msg;
+    let head = &received.head;
+    let mut source = heapless::Vec::<u8, 18>::new();
+    // Sixteen bytes of the longest address and two of the port.
+    let _ = match received.from.ip() {
+        IpAddr::V4(ip) => source.extend_from_slice(&ip.octets()),
+        IpAddr::V6(ip) => source.extend_from_slice(&ip.octets()),
+    };
+    let _ = source.extend_from_slice(&received.from.port().to_be_bytes());
+    let number = head.cseq.number.to_be_bytes();
+    let branch = received.branch_text();
+    let hash = if branch.starts_with(COOKIE) {
+        secret.hash("branch", &[&source, branch, msg.get(head.call_id), msg.get(head.from_tag), &number])
+    } else {
+        // RFC 3261 §16.11, without what differs between an INVITE and its CANCEL or ACK.
+        let via = msg.get(head.via_element.span);
+        let uri = msg.get(received.request_uri());
+        secret.hash("branch-2543", &[&source, via, uri, msg.get(head.call_id), msg.get(head.from_tag), &number])
+    };
+    let mut key = BranchKey::default();
+    key.copy_from_slice(&hash[..12]);
+    key
+}
+
+/// The loop part: the same when a request comes back with the same target.
+pub(super) fn loop_part(secret: &Key, received: &Received<'_>) -> heapless::String<32> {
+    let msg = received.msg;
+    let head = &received.head;
+    let route = msg.value(HeaderId::Route).unwrap_or_default();
+    let parts = [
+        msg.get(received.request_uri()),
+        msg.get(head.to_tag),
+        msg.get(head.from_tag),
+        msg.get(head.call_id),
+        &head.cseq.number.to_be_bytes(),
+        route,
+    ];
+    hex(&secret.hash("loop", &parts)[..4])
+}
+
+/// The branch for a request on its way out.
+pub(super) fn text(secret: &Key, key: &BranchKey, received: &Received<'_>) -> Text {
+    let mut text = Text::new();
+    // 7 + 2 + 24 + 1 + 8 characters of 48.
+    let _ =
+        core::fmt::Write::write_fmt(&mut text, format_args!("z9hG4bKsx{}.{}", hex(key), loop_part(secret, received)));
+    text
+}
+
+/// Reads a branch of ours: the transaction part and the loop part. `None` for anybody else's.
+pub(super) fn parse(branch: &[u8]) -> Option<(BranchKey, &[u8])> {
+    let rest = branch.strip_prefix(COOKIE)?.strip_prefix(MARK)?;
+    let (digits, rest) = rest.split_at_checked(24)?;
+    let loop_part = rest.strip_prefix(b".")?;
+    let mut key = BranchKey::default();
+    for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
+        let text = core::str::from_utf8(pair).ok()?;
+        *byte = u8::from_str_radix(text, 16).ok()?;
+    }
+    Some((key, loop_part))
+}

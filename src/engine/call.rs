@@ -1,0 +1,165 @@
+//! Calls: dialogs with media, from the first INVITE to the answer to BYE.
+//!
+//! ```text
+//!   INVITE passes ──▶ early ──2xx──▶ answered ──BYE answered (2xx, 408, 481), or not at all──▶ gone
+//!                       └──final failure of that INVITE, no answer──▶ gone
+//! ```
+//! A call is found by Call-ID (as the LAN sees it), the caller's tag, and the side each party is on: two phones that talk
+//! through their provider are two calls with one Call-ID.
+
+use super::io::{Leg, Side};
+use super::random::Random;
+use crate::limits::{MAX_CALLS, MAX_RELAYS, MAX_SECTIONS};
+use crate::rtp::latch::Peer;
+use crate::table::{Handle, Index, Slab};
+use crate::time::Instant;
+use core::net::IpAddr;
+
+/// Keyed hash of Call-ID and caller's tag.
+pub(super) type Digest = [u8; 16];
+
+/// A name for log lines.
+pub(super) type Name = heapless::Vec<u8, 64>;
+
+/// One call.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) digest: Digest,
+    /// The side of the caller and of the callee.
+    pub(super) sides: [Side; 2],
+    /// The addresses their signalling comes from.
+    pub(super) parties: [IpAddr; 2],
+    /// Whether a 2xx came to the first INVITE.
+    pub(super) answered: bool,
+    /// The tag of the callee that answered, hashed.
+    pub(super) callee_tag: Option<Digest>,
+    /// CSeq number of the caller's latest INVITE before the answer.
+    pub(super) invite_number: u32,
+    /// The relay of each media section; `None` for one that is declined.
+    pub(super) relays: heapless::Vec<Option<Handle>, MAX_SECTIONS>,
+    pub(super) started: Instant,
+    pub(super) names: [Name; 2],
+}
+
+/// One relay: the two legs of one media section.
+#[derive(Debug)]
+pub(super) struct Relay {
+    pub(super) call: Handle,
+    pub(super) sides: [Side; 2],
+    pub(super) ports: [u16; 2],
+    /// What an offer said that is not answered yet.
+    pub(super) pending: [Option<Peer>; 2],
+    /// Opened by an offer in a running call that is not answered yet.
+    pub(super) offered: bool,
+}
+
+/// Calls, relays and the ports they use. Starts as all zero bytes.
+#[derive(Debug)]
+pub(super) struct Calls {
+    pub(super) calls: Slab<Call, MAX_CALLS>,
+    by_digest: Index<{ 2 * MAX_CALLS }>,
+    pub(super) relays: Slab<Relay, MAX_RELAYS>,
+    pub(super) ports: super::port::Ports,
+}
+
+/// Who a message is between, to find its call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Between {
+    /// Keyed hash of Call-ID and From tag.
+    pub(super) by_from: Digest,
+    /// Keyed hash of Call-ID and To tag, if it has one.
+    pub(super) by_to: Option<Digest>,
+    pub(super) sender_is_from: bool,
+    pub(super) sender: (Side, IpAddr),
+    pub(super) receiver: (Side, IpAddr),
+}
+
+impl Between {
+    /// The party on the LAN that tells one leg of a hairpin from the other.
+    fn lan_party(&self) -> IpAddr {
+        if self.sender.0 == Side::Lan { self.sender.1 } else { self.receiver.1 }
+    }
+}
+
+/// A call found for a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) call: Handle,
+    /// The leg that faces the message's sender.
+    pub(super) sender: Leg,
+    /// Whether the callee's tag is the one that answered, or none has answered yet.
+    pub(super) same_dialog: bool,
+}
+
+impl Calls {
+    pub(super) const fn new() -> Self {
+        Self { calls: Slab::new(), by_digest: Index::new(), relays: Slab::new(), ports: super::port::Ports::new() }
+    }
+
+    /// Finds the call of a message.
+    pub(super) fn find(&self, between: &Between) -> Option<Found> {
+        self.find_caller(between, between.by_from, true, between.by_to)
+            .or_else(|| self.find_caller(between, between.by_to?, false, Some(between.by_from)))
+    }
+
+    fn find_caller(
+        &self,
+        between: &Between,
+        caller: Digest,
+        from_is_caller: bool,
+        callee: Option<Digest>,
+    ) -> Option<Found> {
+        let sender = if between.sender_is_from == from_is_caller { Leg::Caller } else { Leg::Callee };
+        self.by_digest.lookup(hash_of(&caller)).find_map(|handle| {
+            let call = self.calls.get(handle)?;
+            let lan_party = between.lan_party();
+            let is_it = call.digest == caller
+                && call.sides[sender as usize] == between.sender.0
+                && call.sides[sender.other() as usize] == between.receiver.0
+                && call.sides.iter().zip(&call.parties).any(|(s, ip)| *s == Side::Lan && *ip == lan_party);
+            let same_dialog = match (call.callee_tag, callee) {
+                (Some(answered), Some(tag)) => answered == tag,
+                _ => true,
+            };
+            is_it.then_some(Found { call: handle, sender, same_dialog })
+        })
+    }
+
+    /// Adds a call; `None` where the table is full.
+    pub(super) fn insert(&mut self, call: Call) -> Option<Handle> {
+        let hash = hash_of(&call.digest);
+        let handle = self.calls.insert(call).ok()?;
+        self.by_digest.insert(hash, handle);
+        Some(handle)
+    }
+
+    /// Takes a call out. Its relays are closed by the caller of this.
+    pub(super) fn remove(&mut self, handle: Handle) -> Option<Call> {
+        let call = self.calls.remove(handle)?;
+        self.by_digest.remove(hash_of(&call.digest), handle);
+        Some(call)
+    }
+
+    /// A free port on the side of each leg.
+    pub(super) fn take_ports(
+        &mut self,
+        sides: [Side; 2],
+        shared: bool,
+        range: (u16, u16),
+        random: &mut Random,
+    ) -> Option<[u16; 2]> {
+        let (low, high) = range;
+        let caller = self.ports.take(sides[0], shared, low, high, random)?;
+        match self.ports.take(sides[1], shared, low, high, random) {
+            Some(callee) => Some([caller, callee]),
+            None => {
+                self.ports.give_back(sides[0], caller);
+                None
+            }
+        }
+    }
+}
+
+fn hash_of(digest: &Digest) -> u32 {
+    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
+}

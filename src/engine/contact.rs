@@ -1,0 +1,110 @@
+//! Contact URIs: what the WAN sees in place of a phone's own, and the way back.
+//!
+//! `sip:alice@10.0.0.2:5060;line=7` becomes `sip:alice@WAN:5060;line=7;sx=TOKEN`. The token seals the phone's address and port
+//! (see [`crate::sip::token`]), so that user and parameters come back as the phone wrote them, several phones on one
+//! account are told apart, a restart loses nothing, and a stranger can neither read nor invent it.
+
+use super::Engine;
+use super::io::Side;
+use super::own::HostAndPort;
+use crate::sip::addr::NameAddr;
+use crate::sip::edit::{EditError, Edits};
+use crate::sip::token;
+use crate::sip::uri::{DEFAULT_PORT, Uri};
+use crate::span::Span;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// The URI parameter that holds a token, with what stands before its value.
+pub(super) const TOKEN_MARK: &[u8] = b";sx=";
+const TOKEN_NAME: &[u8] = b"sx";
+const TOKEN_LABEL: &str = "contact";
+
+/// Where a phone takes requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) address: SocketAddr,
+    /// Its Contact named another host than the packet's source, a domain name for example: then only the binding
+    /// knows what stood there.
+    pub(super) renamed: bool,
+}
+
+impl Place {
+    /// Where a phone that sent `uri` as its Contact, from the address `from`, takes requests.
+    pub(super) fn of(bytes: &[u8], uri: &Uri, from: SocketAddr) -> Self {
+        match uri.ip(bytes) {
+            Some(ip) if ip == from.ip() => {
+                Self { address: SocketAddr::new(ip, uri.port.unwrap_or(DEFAULT_PORT)), renamed: false }
+            }
+            _ => Self { address: from, renamed: true },
+        }
+    }
+}
+
+impl Engine {
+    /// The token of a place.
+    pub(super) fn seal(&self, place: Place) -> token::Text {
+        let mut content = heapless::Vec::<u8, { token::MAX_CONTENT }>::new();
+        // A flag, a port and the longest address are 19 bytes.
+        let _ = content.push(u8::from(place.renamed));
+        let _ = content.extend_from_slice(&place.address.port().to_be_bytes());
+        let _ = match place.address.ip() {
+            IpAddr::V4(ip) => content.extend_from_slice(&ip.octets()),
+            IpAddr::V6(ip) => content.extend_from_slice(&ip.octets()),
+        };
+        self.key.seal(TOKEN_LABEL, &content)
+    }
+
+    /// The place in a token; `None` for what is no token of ours.
+    pub(super) fn open(&self, text: &[u8]) -> Option<Place> {
+        let content = self.key.open(TOKEN_LABEL, text)?;
+        let (flag, rest) = content.split_first()?;
+        let (port, ip) = rest.split_first_chunk::<2>()?;
+        let ip = if let Ok(v4) = <[u8; 4]>::try_from(ip) {
+            IpAddr::V4(Ipv4Addr::from(v4))
+        } else {
+            IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(ip).ok()?))
+        };
+        Some(Place { address: SocketAddr::new(ip, u16::from_be_bytes(*port)), renamed: *flag != 0 })
+    }
+
+    /// The place that a URI's token seals.
+    pub(super) fn place_in(&self, bytes: &[u8], uri: &Uri) -> Option<Place> {
+        self.open(uri.param(bytes, TOKEN_NAME)?.value?.of(bytes))
+    }
+
+    /// Edits a phone's Contact into what the WAN may see. Without a WAN address nothing is changed; nothing is sent then.
+    pub(super) fn masquerade(
+        &self,
+        bytes: &[u8],
+        contact: &NameAddr,
+        from: SocketAddr,
+        edits: &mut Edits,
+    ) -> Result<(), EditError> {
+        let Ok(uri) = Uri::parse(bytes, contact.uri) else { return Ok(()) };
+        let Some(own) = self.sent_by(Side::Wan) else { return Ok(()) };
+        let is_sip = matches!(uri.scheme, crate::sip::uri::Scheme::Sip | crate::sip::uri::Scheme::Sips);
+        if !is_sip {
+            return Ok(());
+        }
+        let token = self.seal(Place::of(bytes, &uri, from));
+        if !contact.bracketed {
+            edits.replace(Span::at(uri.whole.start), b"<")?;
+        }
+        edits.replace_fmt(uri.hostport, format_args!("{}", HostAndPort(own)))?;
+        let end = if uri.params.is_empty() { uri.hostport.end } else { uri.params.end };
+        edits.replace_fmt(Span::at(end), format_args!(";sx={token}"))?;
+        if !contact.bracketed {
+            edits.replace(Span::at(uri.whole.end), b">")?;
+        }
+        Ok(())
+    }
+
+    /// Edits a URI of ours back into the phone's: the address from the token, and the token away.
+    pub(super) fn unmasquerade(bytes: &[u8], uri: &Uri, place: Place, edits: &mut Edits) -> Result<(), EditError> {
+        edits.replace_fmt(uri.hostport, format_args!("{}", HostAndPort(place.address)))?;
+        match uri.param(bytes, TOKEN_NAME) {
+            Some(param) => edits.delete(param.whole),
+            None => Ok(()),
+        }
+    }
+}

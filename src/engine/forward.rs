@@ -1,0 +1,329 @@
+//! Forwarding a request: what is written into it, what is kept, and off it goes (RFC 3261 §16.6).
+
+use super::answer::Cause;
+use super::hide::{Secrets, Way};
+use super::io::{Channel, SendError, Side, Sink};
+use super::media::{Exchange, Passing, has_description};
+use super::message::Received;
+use super::own::HostAndPort;
+use super::request::max_forwards;
+use super::transaction::{BranchKey, Opening, Registers, State, Stored};
+use super::{Engine, branch};
+use crate::log_class as class;
+use crate::sip::addr::NameAddr;
+use crate::sip::edit::{EditError, Edits};
+use crate::sip::uri::Uri;
+use crate::sip::via;
+use crate::sip::{HeaderId, Method};
+use crate::span::Span;
+use crate::table::Handle;
+use crate::time::Instant;
+use core::net::SocketAddr;
+
+/// The next hop of a request, and what else belongs to the request.
+#[derive(Clone, Debug)]
+pub(super) struct Hop {
+    pub(super) to: SocketAddr,
+    pub(super) side: Side,
+    /// What a REGISTER changes once it is accepted.
+    pub(super) registers: Registers,
+}
+
+impl Engine {
+    /// Forwards a request, or answers it. `edits` holds what the caller has changed already: request-URI, and the Contacts
+    /// of a REGISTER.
+    pub(super) fn forward_request(
+        &mut self,
+        received: &Received<'_>,
+        hop: Hop,
+        edits: &mut Edits,
+        now: Instant,
+        out: &mut dyn Sink,
+    ) {
+        let key = branch::key(&self.key, received);
+        let is_cancel = received.head.method == Method::Cancel;
+        let known = self.transactions.find(&key, is_cancel).filter(|_| received.head.method != Method::Ack);
+        if received.head.method == Method::Invite
+            && let Some(t) = known.and_then(|handle| self.transactions.get(handle))
+            && t.state == State::Proceeding
+        {
+            return Self::answer_trying(received, out);
+        }
+        match self.write_and_send(received, &hop, key, known, edits, now, out) {
+            Ok(()) => {}
+            Err(cause) => self.answer(received, cause, out),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one step of forward_request, which has no state to put them in")]
+    fn write_and_send(
+        &mut self,
+        received: &Received<'_>,
+        hop: &Hop,
+        key: BranchKey,
+        known: Option<Handle>,
+        edits: &mut Edits,
+        now: Instant,
+        out: &mut dyn Sink,
+    ) -> Result<(), Cause> {
+        let msg = received.msg;
+        let head = &received.head;
+        let own = self.sent_by(hop.side).ok_or(Cause::NoInterface)?;
+        let sender_side = received.origin.side();
+        let phone = if sender_side == Side::Lan { received.from.ip() } else { hop.to.ip() };
+        let secrets = self.secrets(phone);
+        let mapped = self.mapped_call_id(received, sender_side, hop.side, &secrets);
+        let call_id = msg.get(head.call_id);
+        let lan_call_id = if sender_side == Side::Lan { call_id } else { mapped.as_deref().unwrap_or(call_id) };
+        let between = self.between(received, lan_call_id, (sender_side, received.from.ip()), (hop.side, hop.to.ip()));
+        let found = self.call_of_request(received, &between, now)?;
+        if let Some(found) = found {
+            let is_new = known.is_none() && head.to_tag.is_empty() && head.method == Method::Invite;
+            if let Err(cause) = self.pass_media(received, hop, found, &secrets, edits, out) {
+                if is_new {
+                    self.end_call(found.call, cause.remedy(), now, out);
+                }
+                return Err(cause);
+            }
+        }
+        let via_text = branch::text(&self.key, &key, received);
+        let hidden = hop.side == Side::Wan && self.settings().topology_hiding;
+        self.write_headers(received, hop, own, &via_text, hidden, mapped.as_deref(), &secrets, edits)
+            .map_err(|_| Cause::TooLarge)?;
+        if head.method != Method::Ack && known.is_none() {
+            let mut request_uri = super::binding::UriText::new();
+            if edits.touches(received.request_uri())
+                && !edits.render(msg.bytes(), received.request_uri(), &mut request_uri)
+            {
+                return Err(Cause::TooLarge);
+            }
+            let opening = Opening {
+                key,
+                method: head.method,
+                upstream: received.reply_to(),
+                upstream_on: received.on,
+                from_phone: sender_side == Side::Lan,
+                downstream: hop.to,
+                downstream_side: hop.side,
+                hidden,
+                opens_dialog: head.to_tag.is_empty(),
+                registers: hop.registers.clone(),
+                call: found.filter(|f| f.same_dialog).map(|f| f.call),
+                request_uri,
+                stored: stored(received).ok_or(Cause::TooLarge)?,
+            };
+            if !self.transactions.insert(opening, now) {
+                return Err(Cause::TransactionsFull);
+            }
+            self.shortages.over(Cause::TransactionsFull);
+        }
+        let parts = edits.parts(msg.bytes());
+        out.send(Channel::on(hop.side), hop.to, &parts).map_err(|error| {
+            log::info!(target: class::NET, "{} to {} not sent: {error:?}", received.method_name(), hop.to);
+            if let Some(handle) = self.transactions.find(&key, head.method == Method::Cancel) {
+                self.transactions.remove(handle);
+            }
+            match error {
+                SendError::NoAddress => Cause::NoInterface,
+                SendError::TooLarge => Cause::TooLarge,
+                SendError::Busy | SendError::Unreachable => Cause::Unreachable,
+            }
+        })
+    }
+
+    /// The Call-ID as the other side knows it, where that differs.
+    fn mapped_call_id(
+        &self,
+        received: &Received<'_>,
+        from: Side,
+        to: Side,
+        secrets: &Secrets,
+    ) -> Option<super::hide::CallId> {
+        let way = match (from, to) {
+            (Side::Lan, Side::Wan) => Way::ToWan,
+            (Side::Wan, Side::Lan) => Way::ToLan,
+            _ => return None,
+        };
+        if !self.settings().topology_hiding {
+            return None;
+        }
+        self.map_call_id(received.msg.get(received.head.call_id), secrets, way)
+    }
+
+    /// The session description of a request, or the reservation for one that will come.
+    fn pass_media(
+        &mut self,
+        received: &Received<'_>,
+        hop: &Hop,
+        found: super::call::Found,
+        secrets: &Secrets,
+        edits: &mut Edits,
+        out: &mut dyn Sink,
+    ) -> Result<(), Cause> {
+        let msg = received.msg;
+        let exchange = match received.head.method {
+            Method::Invite | Method::Update | Method::Prack => Exchange::Offer,
+            Method::Ack => Exchange::Answer,
+            _ => return Ok(()),
+        };
+        if !has_description(msg) {
+            let is_first = received.head.method == Method::Invite && received.head.to_tag.is_empty();
+            return if is_first { self.reserve(found.call, out) } else { Ok(()) };
+        }
+        let own = self.own(hop.side).ok_or(Cause::NoInterface)?;
+        let secrets = (hop.side == Side::Wan).then_some(secrets);
+        let passing = Passing { msg, found, exchange, sender_ip: received.from.ip(), secrets };
+        self.pass_description(&passing, own, edits, out)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the headers of one request, written in one place")]
+    fn write_headers(
+        &self,
+        received: &Received<'_>,
+        hop: &Hop,
+        own: SocketAddr,
+        branch: &str,
+        hidden: bool,
+        call_id: Option<&[u8]>,
+        secrets: &Secrets,
+        edits: &mut Edits,
+    ) -> Result<(), EditError> {
+        let msg = received.msg;
+        let head = &received.head;
+        let our_via = format_args!("Via: SIP/2.0/UDP {};branch={branch};rport\r\n", HostAndPort(own));
+        let mut vias = msg.headers().iter().filter(|h| h.id == HeaderId::Via);
+        if hidden {
+            if let Some(first) = vias.next() {
+                edits.replace_fmt(first.line, our_via)?;
+            }
+            vias.try_for_each(|via| edits.delete(via.line))?;
+        } else if let Some(first) = vias.next() {
+            edits.replace_fmt(Span::at(first.line.start), our_via)?;
+            via::fill_received(msg.bytes(), head.via_element.span, received.from, edits)?;
+        }
+        self.write_max_forwards(received, edits)?;
+        self.remove_own_routes(received, edits)?;
+        let opens_dialog = head.to_tag.is_empty()
+            && matches!(head.method, Method::Invite | Method::Subscribe | Method::Refer | Method::Notify);
+        if hop.side == Side::Lan && opens_dialog {
+            self.write_record_route(received, own, edits)?;
+        }
+        if hop.side == Side::Wan && head.method != Method::Register {
+            for element in msg.elements(HeaderId::Contact) {
+                if let Ok(contact) = NameAddr::parse(msg.bytes(), element.span) {
+                    self.masquerade(msg.bytes(), &contact, received.from, edits)?;
+                }
+            }
+        }
+        if let Some(call_id) = call_id {
+            edits.replace(head.call_id, call_id)?;
+        }
+        if hidden {
+            self.scrub(msg, secrets, &[HeaderId::Via], edits)?;
+        }
+        write_content_length(msg, edits)
+    }
+
+    /// Our Record-Route, so that what the phone sends in this dialog comes back here (RFC 3261 §16.6 step 4).
+    fn write_record_route(&self, received: &Received<'_>, own: SocketAddr, edits: &mut Edits) -> Result<(), EditError> {
+        let msg = received.msg;
+        let at = msg.header(HeaderId::RecordRoute).map_or(msg.end_of_headers(), |h| h.line.start);
+        edits.replace_fmt(Span::at(at), format_args!("Record-Route: <sip:{};lr>\r\n", HostAndPort(own)))
+    }
+
+    fn write_max_forwards(&self, received: &Received<'_>, edits: &mut Edits) -> Result<(), EditError> {
+        let msg = received.msg;
+        let left = max_forwards(received).unwrap_or(super::request::DEFAULT_MAX_FORWARDS);
+        match msg.header(HeaderId::MaxForwards) {
+            Some(header) => edits.replace_fmt(header.value, format_args!("{}", left.saturating_sub(1))),
+            None => edits.replace_fmt(Span::at(msg.end_of_headers()), format_args!("Max-Forwards: {left}\r\n")),
+        }
+    }
+
+    /// Removes the Route elements at the top that name us (RFC 3261 §16.4).
+    fn remove_own_routes(&self, received: &Received<'_>, edits: &mut Edits) -> Result<(), EditError> {
+        let bytes = received.msg.bytes();
+        let own = received.msg.elements(HeaderId::Route).take_while(|element| {
+            NameAddr::parse(bytes, element.span)
+                .and_then(|route| Uri::parse(bytes, route.uri))
+                .is_ok_and(|uri| self.is_own_uri(bytes, &uri))
+        });
+        for element in own {
+            edits.delete(element.cut)?;
+        }
+        Ok(())
+    }
+}
+
+/// Sets Content-Length to what the body has become.
+pub(super) fn write_content_length(msg: &crate::sip::Message<'_>, edits: &mut Edits) -> Result<(), EditError> {
+    let body = msg.body();
+    if !edits.touches(body) {
+        return Ok(());
+    }
+    let length = edits.edited_len(body);
+    match msg.header(HeaderId::ContentLength) {
+        Some(header) => edits.replace_fmt(header.value, format_args!("{length}")),
+        None => Ok(()),
+    }
+}
+
+/// Keeps what answers to a request copy: its Vias, From, To, Call-ID and CSeq. `None` where it does not fit.
+fn stored(received: &Received<'_>) -> Option<Stored> {
+    let msg = received.msg;
+    let head = &received.head;
+    let mut stored = Stored::default();
+    let text = &mut stored.text;
+    for element in msg.elements(HeaderId::Via) {
+        text.extend_from_slice(b"Via: ").ok()?;
+        if element.line == head.via_element.line && element.index == 0 {
+            via::write_received(text, msg.bytes(), element.span, received.from).ok()?;
+        } else {
+            text.extend_from_slice(msg.get(element.span)).ok()?;
+        }
+        text.extend_from_slice(b"\r\n").ok()?;
+    }
+    stored.vias = Span::from_usize(0, text.len());
+    let mut line = |name: &[u8], value: &[u8]| {
+        text.extend_from_slice(name).ok()?;
+        let start = text.len();
+        text.extend_from_slice(value).ok()?;
+        let span = Span::from_usize(start, text.len());
+        text.extend_from_slice(b"\r\n").ok()?;
+        Some(span)
+    };
+    let value = |id| msg.value(id).unwrap_or_default();
+    stored.from = line(b"From: ", value(HeaderId::From))?;
+    stored.call_id = line(b"Call-ID: ", msg.get(head.call_id))?;
+    line(b"CSeq: ", value(HeaderId::CSeq))?;
+    stored.to = line(b"To: ", value(HeaderId::To))?;
+    Some(stored)
+}
+
+impl Stored {
+    /// An answer of our own to the request, written long after it is gone.
+    pub(super) fn reply(&self, status: u16, reason: &str, warning: Option<&str>, to_tag: &str) -> Option<Reply> {
+        use core::fmt::Write as _;
+        let mut reply = Reply::new();
+        let mut head = heapless::String::<64>::new();
+        write!(head, "SIP/2.0 {status} {reason}\r\n").ok()?;
+        reply.extend_from_slice(head.as_bytes()).ok()?;
+        reply.extend_from_slice(self.text.strip_suffix(b"\r\n")?).ok()?;
+        let to = NameAddr::parse(&self.text, self.to).ok()?;
+        if to.param(&self.text, b"tag").is_none() {
+            reply.extend_from_slice(b";tag=").ok()?;
+            reply.extend_from_slice(to_tag.as_bytes()).ok()?;
+        }
+        reply.extend_from_slice(b"\r\n").ok()?;
+        if let Some(text) = warning {
+            reply.extend_from_slice(b"Warning: 399 siproxd \"").ok()?;
+            reply.extend_from_slice(text.as_bytes()).ok()?;
+            reply.extend_from_slice(b"\"\r\n").ok()?;
+        }
+        reply.extend_from_slice(b"Content-Length: 0\r\n\r\n").ok()?;
+        Some(reply)
+    }
+}
+
+/// An answer made from [`Stored`].
+pub(super) type Reply = heapless::Vec<u8, { crate::limits::MAX_HIDDEN + 512 }>;

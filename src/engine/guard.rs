@@ -1,0 +1,63 @@
+//! Who may do what: phones on the LAN, servers we know, and everybody else.
+//!
+//! LAN is what came in by `if_inbound` from one of its prefixes (or from `lan_networks`). Known on the WAN are the servers
+//! of live bindings, the outbound proxy and `wan_allow`; and whoever sends to a request-URI with one of our own tokens,
+//! which cannot be guessed. A stranger gets no answer to anything.
+
+use super::Engine;
+use super::io::Side;
+use core::net::{IpAddr, SocketAddr};
+
+/// Who sent a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A phone on the LAN, or this host.
+    Phone,
+    /// A server on the WAN that we know.
+    Known,
+    /// Anybody else.
+    Stranger,
+}
+
+impl Origin {
+    pub(super) const fn side(self) -> Side {
+        match self {
+            Self::Phone => Side::Lan,
+            Self::Known | Self::Stranger => Side::Wan,
+        }
+    }
+}
+
+impl Engine {
+    /// Tells who sent a packet, from its source and the interface it came in by, before any byte of it is read.
+    pub(super) fn origin(&self, interface: Side, from: SocketAddr) -> Origin {
+        let ip = from.ip();
+        if interface == Side::Lan && (self.is_lan(ip) || self.addresses.is_own(ip)) {
+            Origin::Phone
+        } else if interface == Side::Wan && self.is_known(ip) {
+            Origin::Known
+        } else {
+            Origin::Stranger
+        }
+    }
+
+    /// Whether a WAN address is that of a server we know.
+    fn is_known(&self, ip: IpAddr) -> bool {
+        self.flows.is_known(ip)
+            || self.settings().wan_allow.iter().any(|p| p.contains(ip))
+            || self.outbound_proxy_ips.contains(&ip)
+    }
+
+    /// Whether `ip` is a place on the LAN.
+    pub(super) fn is_lan(&self, ip: IpAddr) -> bool {
+        self.addresses.is_lan(&self.settings().lan_networks, ip)
+    }
+
+    /// Whether a stranger's datagram can be for us at all: a response, or a request that carries a token of ours in its first
+    /// line. Everything else from a stranger is dropped before it is parsed.
+    pub(super) fn is_worth_parsing(bytes: &[u8]) -> bool {
+        let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+        line.starts_with(b"SIP/2.0 ")
+            || line.windows(super::contact::TOKEN_MARK.len()).any(|w| w == super::contact::TOKEN_MARK)
+    }
+}

@@ -1,0 +1,82 @@
+//! Our own addresses, and which addresses are on the LAN.
+
+use super::io::{Prefix, Side};
+use super::settings::Prefixes;
+use core::net::{IpAddr, SocketAddr};
+
+/// What the interfaces have now.
+#[derive(Debug)]
+pub(super) struct Addresses {
+    lan: Prefixes,
+    wan: Prefixes,
+}
+
+impl Addresses {
+    pub(super) const fn new() -> Self {
+        Self { lan: Prefixes::new(), wan: Prefixes::new() }
+    }
+
+    /// Takes what an interface has now; `true` where that changes the address we use.
+    pub(super) fn set(&mut self, side: Side, addrs: &[Prefix]) -> bool {
+        let before = self.of(side);
+        let list = match side {
+            Side::Lan => &mut self.lan,
+            Side::Wan => &mut self.wan,
+        };
+        list.clear();
+        for prefix in addrs {
+            if list.push(*prefix).is_err() {
+                break;
+            }
+        }
+        before != self.of(side)
+    }
+
+    /// The address we use on `side`, if it has one now. IPv4 goes first.
+    pub(super) fn of(&self, side: Side) -> Option<IpAddr> {
+        let list = match side {
+            Side::Lan => &self.lan,
+            Side::Wan => &self.wan,
+        };
+        list.iter().find(|p| p.address.is_ipv4()).or_else(|| list.first()).map(|p| p.address)
+    }
+
+    /// Whether `address` is one of the router's own.
+    pub(super) fn is_own(&self, address: IpAddr) -> bool {
+        address.is_loopback() || self.lan.iter().chain(&self.wan).any(|p| p.address == address)
+    }
+
+    /// Whether `address` is on the LAN: in `lan_networks`, or where that is empty, in a prefix of the LAN interface.
+    pub(super) fn is_lan(&self, lan_networks: &Prefixes, address: IpAddr) -> bool {
+        let networks = if lan_networks.is_empty() { &self.lan } else { lan_networks };
+        networks.iter().any(|p| p.contains(address)) && self.of(Side::Wan) != Some(address)
+    }
+
+    /// The addresses of the LAN interface.
+    pub(super) fn lan(&self) -> &[Prefix] {
+        &self.lan
+    }
+}
+
+/// Writes `address` as the host of a URI or Via: IPv6 in brackets (RFC 3261 §25.1).
+#[derive(Clone, Copy)]
+pub(super) struct UriHost(pub(super) IpAddr);
+
+impl core::fmt::Display for UriHost {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.0 {
+            IpAddr::V4(ip) => write!(f, "{ip}"),
+            IpAddr::V6(ip) => write!(f, "[{ip}]"),
+        }
+    }
+}
+
+/// `host:port` of a URI or Via.
+#[derive(Clone, Copy)]
+pub(super) struct HostAndPort(pub(super) SocketAddr);
+
+impl core::fmt::Display for HostAndPort {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}:{}", UriHost(self.0.ip()), self.0.port())
+    }
+}

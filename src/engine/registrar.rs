@@ -1,0 +1,366 @@
+//! REGISTER: passed on to the phones' provider, or answered here where the domain is ours (RFC 3261 §10).
+
+use super::answer::Cause;
+use super::binding::{Binding, Offer, UriText};
+use super::contact::Place;
+use super::forward::Hop;
+use super::io::Side;
+use super::message::Received;
+use super::route::Target;
+use super::transaction::{MAX_CONTACTS, Registers};
+use super::{Engine, Sink};
+use crate::log_class as class;
+use crate::sip::addr::NameAddr;
+use crate::sip::edit::{EditError, Edits};
+use crate::sip::reply::Reply;
+use crate::sip::uri::Uri;
+use crate::sip::{HeaderId, Message};
+use crate::time::Instant;
+use core::net::SocketAddr;
+
+/// One Contact of a REGISTER.
+struct Contact {
+    addr: NameAddr,
+    uri: Uri,
+    /// Seconds asked for.
+    expires: u32,
+    place: Place,
+}
+
+/// What a REGISTER asks for.
+enum Asked {
+    /// Nothing to be changed: what is bound?
+    Query,
+    /// `Contact: *`: remove everything.
+    RemoveAll,
+    /// Bind or unbind these.
+    Contacts(heapless::Vec<Contact, MAX_CONTACTS>),
+}
+
+impl Engine {
+    /// Takes a phone's REGISTER whose next hop is `target`.
+    pub(super) fn register(&mut self, received: &Received<'_>, target: Target, now: Instant, out: &mut dyn Sink) {
+        let parsed = self.asked(received).and_then(|asked| Ok((asked, aor_of(received)?)));
+        let (asked, aor) = match parsed {
+            Ok(parsed) => parsed,
+            Err(cause) => return self.answer(received, cause, out),
+        };
+        match target {
+            Target::Ourselves => self.register_here(received, &asked, &aor, now, out),
+            Target::Address(to) => self.register_there(received, to, &asked, &aor, now, out),
+        }
+    }
+
+    fn asked(&self, received: &Received<'_>) -> Result<Asked, Cause> {
+        let msg = received.msg;
+        let bytes = msg.bytes();
+        let header_expires = msg.value(HeaderId::Expires).and_then(seconds);
+        let mut contacts = heapless::Vec::new();
+        for element in msg.elements(HeaderId::Contact) {
+            if msg.get(element.span) == b"*" {
+                // RFC 3261 §10.2.2: only with Expires: 0 and as the only Contact.
+                let alone = msg.elements(HeaderId::Contact).count() == 1;
+                return if alone && header_expires == Some(0) {
+                    Ok(Asked::RemoveAll)
+                } else {
+                    Err(Cause::Malformed("Contact: * needs Expires: 0 and no other Contact"))
+                };
+            }
+            let addr = NameAddr::parse(bytes, element.span).map_err(|_| Cause::Malformed("Contact cannot be read"))?;
+            let uri = Uri::parse(bytes, addr.uri).map_err(|_| Cause::Malformed("Contact has no SIP URI"))?;
+            let expires = addr
+                .param(bytes, b"expires")
+                .and_then(|p| p.value)
+                .and_then(|v| seconds(v.of(bytes)))
+                .or(header_expires)
+                .unwrap_or(self.settings().default_expires);
+            let contact = Contact { addr, uri, expires, place: Place::of(bytes, &uri, received.from) };
+            contacts.push(contact).map_err(|_| Cause::Malformed("REGISTER has more than 8 Contacts"))?;
+        }
+        Ok(if contacts.is_empty() { Asked::Query } else { Asked::Contacts(contacts) })
+    }
+
+    /// Passes a REGISTER on. The bindings wait for the registrar's answer.
+    fn register_there(
+        &mut self,
+        received: &Received<'_>,
+        to: SocketAddr,
+        asked: &Asked,
+        aor: &[u8],
+        now: Instant,
+        out: &mut dyn Sink,
+    ) {
+        let msg = received.msg;
+        let mut edits = Edits::new();
+        if let Asked::Contacts(contacts) = asked {
+            if let Err(cause) = self.make_room_for(msg, contacts, aor, now) {
+                return self.answer(received, cause, out);
+            }
+            let written = contacts
+                .iter()
+                .try_for_each(|c| self.masquerade(msg.bytes(), &c.addr, received.from, &mut edits))
+                .and_then(|()| self.add_expires(msg, contacts, &mut edits));
+            if written.is_err() {
+                return self.answer(received, Cause::TooLarge, out);
+            }
+        }
+        let registers = self.changes(msg, asked, aor);
+        self.forward_request(received, Hop { to, side: Side::Wan, registers }, &mut edits, now, out);
+    }
+
+    /// The bindings that a REGISTER changes once it is accepted. The phone may have changed parameters of its Contact.
+    fn changes(&mut self, msg: &Message<'_>, asked: &Asked, aor: &[u8]) -> Registers {
+        let mut registers = Registers { removes_all: matches!(asked, Asked::RemoveAll), ..Registers::default() };
+        let Asked::Contacts(contacts) = asked else { return registers };
+        for contact in contacts {
+            let offer = offer_of(msg, contact, aor);
+            let Some(handle) = self.bindings.find(&offer) else { continue };
+            // Both lists have MAX_CONTACTS places.
+            let _ = registers.bindings.push((handle, contact.expires));
+            if let Some(binding) = self.bindings.get_mut(handle)
+                && let Ok(text) = UriText::from_slice(offer.contact)
+            {
+                binding.contact = text;
+                binding.place = contact.place;
+            }
+        }
+        registers
+    }
+
+    /// A REGISTER that names no expiry at all asks for `default_expires`.
+    fn add_expires(&self, msg: &Message<'_>, contacts: &[Contact], edits: &mut Edits) -> Result<(), EditError> {
+        let named = msg.header(HeaderId::Expires).is_some()
+            || contacts.iter().any(|c| c.addr.param(msg.bytes(), b"expires").is_some());
+        if named {
+            return Ok(());
+        }
+        let end = crate::span::Span::at(msg.end_of_headers());
+        edits.replace_fmt(end, format_args!("Expires: {}\r\n", self.settings().default_expires))
+    }
+
+    /// Makes a place for each Contact that is to be bound. A refresh always fits.
+    fn make_room_for(
+        &mut self,
+        msg: &Message<'_>,
+        contacts: &[Contact],
+        aor: &[u8],
+        now: Instant,
+    ) -> Result<(), Cause> {
+        for contact in contacts.iter().filter(|c| c.expires > 0) {
+            let offer = offer_of(msg, contact, aor);
+            if offer.contact.len() > crate::limits::MAX_URI {
+                return Err(Cause::TooLarge);
+            }
+            if self.bindings.find(&offer).is_some() {
+                continue;
+            }
+            if self.bindings.len() >= self.settings().max_bindings || self.bindings.offer(&offer, now).is_none() {
+                return Err(Cause::BindingsFull);
+            }
+        }
+        self.shortages.over(Cause::BindingsFull);
+        Ok(())
+    }
+
+    /// Takes the final response to a forwarded REGISTER: bindings become valid with a 2xx and live as long as it says.
+    pub(super) fn registered(&mut self, msg: &Message<'_>, status: u16, t: &RegisterAnswered, now: Instant) {
+        let accepted = (200..300).contains(&status);
+        for (handle, asked) in &t.registers.bindings {
+            if accepted {
+                let granted = if *asked == 0 { 0 } else { self.granted(msg, *handle).unwrap_or(*asked) };
+                self.settle(*handle, Some(t.registrar), granted, now);
+            } else if !matches!(status, 401 | 407) && self.bindings.get(*handle).is_some_and(|b| !b.valid) {
+                // A challenge is only half an answer: the place is kept for the REGISTER with credentials.
+                self.drop_binding(*handle, "refused by the registrar");
+            }
+        }
+        if accepted
+            && t.registers.removes_all
+            && let Some(to) = msg.header(HeaderId::To)
+            && let Ok(to) = NameAddr::parse(msg.bytes(), to.value)
+            && let Some(aor) = aor_text(msg.bytes(), to.uri)
+        {
+            self.remove_all(&aor);
+        }
+    }
+
+    /// Gives a binding the expiry that the registrar granted; 0 ends it.
+    fn settle(&mut self, handle: crate::table::Handle, registrar: Option<SocketAddr>, granted: u32, now: Instant) {
+        if granted == 0 {
+            return self.drop_binding(handle, "un-registered");
+        }
+        let Some(binding) = self.bindings.get(handle) else { return };
+        let (was_valid, old) = (binding.valid, binding.registrar);
+        if !was_valid {
+            log::info!(
+                target: class::REG,
+                "{} registered: phone {} at {} for {granted} s",
+                binding.aor.escape_ascii(),
+                binding.place.address,
+                Registrar(registrar),
+            );
+        }
+        // The new flow first, so that a refresh at the same server never leaves it without one.
+        if let Some(server) = registrar
+            && !(was_valid && old == registrar)
+            && !self.flows.add(server)
+        {
+            log::warn!(target: class::REG, "no room to keep the way from {server} open: too many servers");
+        }
+        if was_valid
+            && old != registrar
+            && let Some(server) = old
+        {
+            self.flows.remove(server);
+        }
+        self.bindings.confirm(handle, registrar, granted, now);
+    }
+
+    /// The expiry that a 2xx grants to a binding: that of our Contact in it, else its Expires header (RFC 3261 §10.2.4).
+    fn granted(&self, msg: &Message<'_>, handle: crate::table::Handle) -> Option<u32> {
+        let binding = self.bindings.get(handle)?;
+        let bytes = msg.bytes();
+        let of_contact = msg.elements(HeaderId::Contact).find_map(|element| {
+            let addr = NameAddr::parse(bytes, element.span).ok()?;
+            let uri = Uri::parse(bytes, addr.uri).ok()?;
+            let user_matches = uri.user.map_or(&[][..], |u| u.of(bytes)) == binding.contact_user();
+            let ours = match self.place_in(bytes, &uri) {
+                Some(place) => place.address == binding.place.address && user_matches,
+                None => user_matches && self.is_own_uri(bytes, &uri),
+            };
+            if ours { addr.param(bytes, b"expires")?.value.and_then(|v| seconds(v.of(bytes))) } else { None }
+        });
+        of_contact.or_else(|| msg.value(HeaderId::Expires).and_then(seconds))
+    }
+
+    fn remove_all(&mut self, aor: &[u8]) {
+        while let Some(handle) = self.bindings.find_aor(aor) {
+            self.drop_binding(handle, "un-registered");
+        }
+    }
+
+    fn drop_binding(&mut self, handle: crate::table::Handle, why: &str) {
+        if let Some(binding) = self.bindings.remove(handle) {
+            self.binding_ended(&binding, why);
+        }
+    }
+
+    /// Lets go of what a binding held.
+    pub(super) fn binding_ended(&mut self, binding: &Binding, why: &str) {
+        if !binding.valid {
+            return;
+        }
+        log::info!(target: class::REG, "{}: phone {} {why}", binding.aor.escape_ascii(), binding.place.address);
+        if let Some(server) = binding.registrar {
+            self.flows.remove(server);
+        }
+    }
+
+    /// Edits the Contacts of a 2xx to REGISTER back into the phone's; those of other devices stay.
+    pub(super) fn unmasquerade_contacts(
+        &self,
+        msg: &Message<'_>,
+        registers: &Registers,
+        edits: &mut Edits,
+    ) -> Result<(), EditError> {
+        let bytes = msg.bytes();
+        for element in msg.elements(HeaderId::Contact) {
+            let Ok(addr) = NameAddr::parse(bytes, element.span) else { continue };
+            let Ok(uri) = Uri::parse(bytes, addr.uri) else { continue };
+            let user = uri.user.map_or(&[][..], |u| u.of(bytes));
+            let place = self.place_in(bytes, &uri);
+            let of_phone = registers
+                .bindings
+                .iter()
+                .filter_map(|(handle, _)| self.bindings.get(*handle))
+                .find(|b| b.contact_user() == user && place.is_none_or(|p| p.address == b.place.address));
+            match (place, of_phone) {
+                (Some(_), Some(binding)) => edits.replace(uri.whole, &binding.contact)?,
+                (Some(place), None) => Self::unmasquerade(bytes, &uri, place, edits)?,
+                (None, Some(binding)) if self.is_own_uri(bytes, &uri) => edits.replace(uri.whole, &binding.contact)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// We are the registrar: changes the bindings and answers with what is bound now (RFC 3261 §10.3).
+    fn register_here(&mut self, received: &Received<'_>, asked: &Asked, aor: &[u8], now: Instant, out: &mut dyn Sink) {
+        match asked {
+            Asked::Query => {}
+            Asked::RemoveAll => self.remove_all(aor),
+            Asked::Contacts(contacts) => {
+                if let Err(cause) = self.make_room_for(received.msg, contacts, aor, now) {
+                    return self.answer(received, cause, out);
+                }
+                for contact in contacts {
+                    if let Some(handle) = self.bindings.find(&offer_of(received.msg, contact, aor)) {
+                        self.settle(handle, None, contact.expires, now);
+                    }
+                }
+            }
+        }
+        let tag = self.to_tag(received);
+        let written = Reply::new(received.msg, received.from, 200, "OK", &tag).and_then(|mut reply| {
+            for (_, b) in self.bindings.iter().filter(|(_, b)| b.valid && b.aor == aor && b.expires_at > now) {
+                // A URI of a request that parsed is text; escaping changes only what is none.
+                let secs = b.expires_at.since(now).as_millis().div_ceil(1000);
+                reply.header("Contact", format_args!("<{}>;expires={secs}", b.contact.escape_ascii()))?;
+            }
+            Self::send_reply(received, &mut reply, out)
+        });
+        if written.is_err() {
+            self.answer(received, Cause::TooLarge, out);
+        }
+    }
+}
+
+/// What the transaction of a REGISTER tells when its final response comes.
+pub(super) struct RegisterAnswered {
+    pub(super) registrar: SocketAddr,
+    pub(super) registers: Registers,
+}
+
+/// A registrar, for log lines.
+struct Registrar(Option<SocketAddr>);
+
+impl core::fmt::Display for Registrar {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.0 {
+            Some(server) => write!(f, "{server}"),
+            None => f.write_str("this router"),
+        }
+    }
+}
+
+fn offer_of<'m>(msg: &Message<'m>, contact: &Contact, aor: &'m [u8]) -> Offer<'m> {
+    Offer {
+        aor,
+        contact: msg.get(contact.uri.whole),
+        contact_user: contact.uri.user.map_or(&[], |user| msg.get(user)),
+        place: contact.place,
+    }
+}
+
+/// The address-of-record of a REGISTER: `user@host` of To.
+fn aor_of(received: &Received<'_>) -> Result<UriText, Cause> {
+    aor_text(received.msg.bytes(), received.head.to.uri).ok_or(Cause::Malformed("To has no address-of-record"))
+}
+
+fn aor_text(bytes: &[u8], uri: crate::span::Span) -> Option<UriText> {
+    let uri = Uri::parse(bytes, uri).ok()?;
+    let mut text = UriText::from_slice(uri.user?.of(bytes)).ok()?;
+    text.push(b'@').ok()?;
+    for byte in uri.host.of(bytes) {
+        text.push(byte.to_ascii_lowercase()).ok()?;
+    }
+    Some(text)
+}
+
+/// A number of seconds; more than 32 bits hold counts as the largest (RFC 3261 §20.19), anything else is none.
+fn seconds(text: &[u8]) -> Option<u32> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(text.iter().fold(0u32, |n, d| n.saturating_mul(10).saturating_add(u32::from(d - b'0'))))
+}

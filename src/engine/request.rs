@@ -1,0 +1,235 @@
+//! Requests: who sent it, who is it for, may it pass (RFC 3261 §16.3 to §16.5).
+//!
+//! [`super::forward`] then writes and sends it.
+
+use super::answer::Cause;
+use super::contact::Place;
+use super::forward::Hop;
+use super::guard::Origin;
+use super::io::{Side, Sink};
+use super::message::Received;
+use super::route::{Target, Unroutable};
+use super::transaction::Registers;
+use super::{Engine, branch};
+use crate::log_class as class;
+use crate::sip::edit::Edits;
+use crate::sip::uri::{Scheme, Uri};
+use crate::sip::via::Via;
+use crate::sip::{HeaderId, Method};
+use crate::time::Instant;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// What a request's Max-Forwards says.
+pub(super) const DEFAULT_MAX_FORWARDS: u8 = 70;
+
+impl Engine {
+    /// Takes a request from a phone or from a server we know. `interface` is where it came in by.
+    pub(super) fn request(&mut self, received: &Received<'_>, interface: Side, now: Instant, out: &mut dyn Sink) {
+        if let Err(cause) = self.check(received) {
+            // RFC 3261 §11: an OPTIONS that may go no further is answered by whoever it reached.
+            if cause == Cause::TooManyHops && received.head.method == Method::Options {
+                return self.answer_options(received, out);
+            }
+            return self.answer(received, cause, out);
+        }
+        match (received.head.method, received.origin) {
+            (_, Origin::Stranger) => {}
+            (Method::Cancel, _) => self.cancel(received, now, out),
+            (Method::Ack, _) if self.acknowledge(received, now, out) => {}
+            (_, Origin::Phone) => self.from_phone(received, interface, now, out),
+            (Method::Register, Origin::Known) => {
+                log::warn!(target: class::ACL, "REGISTER from {} on the WAN dropped: phones register from the LAN", received.from);
+            }
+            (_, Origin::Known) => self.from_wan(received, now, out),
+        }
+    }
+
+    /// RFC 3261 §16.3: reasonable syntax, URI scheme, Max-Forwards, loop detection, Proxy-Require.
+    fn check(&self, received: &Received<'_>) -> Result<(), Cause> {
+        let msg = received.msg;
+        let uri = Uri::parse(msg.bytes(), received.request_uri())
+            .map_err(|_| Cause::Malformed("the request-URI cannot be read"))?;
+        if uri.scheme != Scheme::Sip
+            && msg.header(HeaderId::Route).is_none()
+            && self.settings().outbound_proxy.is_none()
+        {
+            return Err(Cause::Scheme);
+        }
+        if max_forwards(received)? == 0 {
+            return Err(Cause::TooManyHops);
+        }
+        if self.is_loop(received) {
+            return Err(Cause::Loop);
+        }
+        if msg.value(HeaderId::ProxyRequire).is_some_and(|v| !v.is_empty()) {
+            return Err(Cause::Extension);
+        }
+        Ok(())
+    }
+
+    /// Whether one of the Vias is ours and says that the request was here with the same target.
+    fn is_loop(&self, received: &Received<'_>) -> bool {
+        let bytes = received.msg.bytes();
+        let part = branch::loop_part(&self.key, received);
+        received.msg.elements(HeaderId::Via).any(|element| {
+            Via::parse(bytes, element.span)
+                .ok()
+                .and_then(|via| branch::parse(via.branch(bytes)?))
+                .is_some_and(|(_, theirs)| theirs == part.as_bytes())
+        })
+    }
+
+    fn from_phone(&mut self, received: &Received<'_>, interface: Side, now: Instant, out: &mut dyn Sink) {
+        let target = match self.route(received, now, out) {
+            Ok(target) => target,
+            Err(Unroutable::Because(cause)) => return self.answer(received, cause, out),
+            Err(Unroutable::Pending) => {
+                if !self.parked.push(received.on, interface, received.from, received.msg.bytes()) {
+                    log::debug!(target: class::PROXY, "{} from {} waits for its retransmission", received.method_name(), received.from);
+                }
+                return;
+            }
+        };
+        match target {
+            _ if received.head.method == Method::Register => self.register(received, target, now, out),
+            Target::Ourselves => self.to_own_domain(received, now, out),
+            Target::Address(to) => {
+                let side = self.side_of(to);
+                self.forward_request(
+                    received,
+                    Hop { to, side, registers: Registers::default() },
+                    &mut Edits::new(),
+                    now,
+                    out,
+                );
+            }
+        }
+    }
+
+    /// A phone's request to one of our own addresses: for another phone, or for ourselves.
+    fn to_own_domain(&mut self, received: &Received<'_>, now: Instant, out: &mut dyn Sink) {
+        let bytes = received.msg.bytes();
+        let Ok(uri) = Uri::parse(bytes, received.request_uri()) else { return };
+        let Some(user) = uri.user.map(|span| span.of(bytes)) else {
+            return match received.head.method {
+                Method::Options => self.answer_options(received, out),
+                _ => self.answer(received, Cause::UnknownUser, out),
+            };
+        };
+        // Bindings of our own come first, whatever server keeps the others.
+        match self.bindings.lookup(user, IpAddr::V4(Ipv4Addr::UNSPECIFIED), now) {
+            Some(handle) => self.to_binding(received, handle, now, out),
+            None => {
+                let cause = if self.bindings.knows(user) { Cause::NotRegistered } else { Cause::UnknownUser };
+                self.answer(received, cause, out);
+            }
+        }
+    }
+
+    /// A request from a server on the WAN: for a phone by our token in the request-URI, else by its user, else by To.
+    fn from_wan(&mut self, received: &Received<'_>, now: Instant, out: &mut dyn Sink) {
+        let bytes = received.msg.bytes();
+        let Ok(uri) = Uri::parse(bytes, received.request_uri()) else { return };
+        let user = uri.user.map(|span| span.of(bytes));
+        if let Some(place) = self.place_in(bytes, &uri) {
+            return self.to_place(received, &uri, place, now, out);
+        }
+        let to_user = Uri::parse(bytes, received.head.to.uri).ok().and_then(|uri| uri.user).map(|span| span.of(bytes));
+        let found =
+            [user, to_user].into_iter().flatten().find_map(|user| self.bindings.lookup(user, received.from.ip(), now));
+        match (found, user) {
+            (Some(handle), _) => self.to_binding(received, handle, now, out),
+            (None, None) if received.head.method == Method::Options => self.answer_options(received, out),
+            (None, Some(user)) if self.bindings.knows(user) => self.answer(received, Cause::NotRegistered, out),
+            (None, _) => self.answer(received, Cause::UnknownUser, out),
+        }
+    }
+
+    /// Sends a request whose request-URI is one that we handed out. In a dialog it becomes exactly what the phone wrote;
+    /// outside of one there must be a live binding, and a user that the provider changed becomes the phone's again.
+    fn to_place(&mut self, received: &Received<'_>, uri: &Uri, place: Place, now: Instant, out: &mut dyn Sink) {
+        let bytes = received.msg.bytes();
+        let user = uri.user.map_or(&[][..], |span| span.of(bytes));
+        let binding = self.bindings.at_place(user, place, now);
+        let in_dialog = !received.head.to_tag.is_empty();
+        if binding.is_none() && !in_dialog {
+            return self.answer(received, Cause::NotRegistered, out);
+        }
+        let mut edits = Edits::new();
+        let stored = binding.and_then(|handle| self.bindings.get(handle)).filter(|b| {
+            if in_dialog {
+                place.renamed && b.contact_user() == user
+            } else {
+                b.contact_user() != user || place.renamed
+            }
+        });
+        let written = match stored {
+            Some(b) => edits.replace(uri.whole, &b.contact),
+            None => Self::unmasquerade(bytes, uri, place, &mut edits),
+        };
+        if written.is_err() {
+            return self.answer(received, Cause::TooLarge, out);
+        }
+        self.to_phone(received, place.address, &mut edits, now, out);
+    }
+
+    /// Sends a request to the phone of a binding, with its Contact as request-URI (RFC 3261 §16.5).
+    fn to_binding(&mut self, received: &Received<'_>, handle: crate::table::Handle, now: Instant, out: &mut dyn Sink) {
+        let Some(binding) = self.bindings.get(handle) else { return };
+        let address = binding.place.address;
+        let mut edits = Edits::new();
+        if edits.replace(received.request_uri(), &binding.contact).is_err() {
+            return self.answer(received, Cause::TooLarge, out);
+        }
+        self.to_phone(received, address, &mut edits, now, out);
+    }
+
+    fn to_phone(
+        &mut self,
+        received: &Received<'_>,
+        to: SocketAddr,
+        edits: &mut Edits,
+        now: Instant,
+        out: &mut dyn Sink,
+    ) {
+        self.forward_request(received, Hop { to, side: Side::Lan, registers: Registers::default() }, edits, now, out);
+    }
+
+    /// CANCEL goes where its INVITE went (RFC 3261 §16.10).
+    fn cancel(&mut self, received: &Received<'_>, now: Instant, out: &mut dyn Sink) {
+        match self.invite_hop(received) {
+            Some((hop, mut edits)) => {
+                self.forward_request(received, hop, &mut edits, now, out);
+            }
+            None => self.answer(received, Cause::NoTransaction, out),
+        }
+    }
+
+    /// The ACK of a final response other than 2xx goes where its INVITE went (RFC 3261 §17.1.1.3); `false` for that of a 2xx,
+    /// which is routed like any request.
+    fn acknowledge(&mut self, received: &Received<'_>, now: Instant, out: &mut dyn Sink) -> bool {
+        let Some((hop, mut edits)) = self.invite_hop(received) else { return false };
+        self.forward_request(received, hop, &mut edits, now, out);
+        true
+    }
+
+    /// The hop of the INVITE with the same branch, and the edits that give the same request-URI as it had.
+    fn invite_hop(&self, received: &Received<'_>) -> Option<(Hop, Edits)> {
+        let key = branch::key(&self.key, received);
+        let t = self.transactions.get(self.transactions.find(&key, false)?)?;
+        let mut edits = Edits::new();
+        if !t.request_uri.is_empty() {
+            edits.replace(received.request_uri(), &t.request_uri).ok()?;
+        }
+        Some((Hop { to: t.downstream, side: t.downstream_side, registers: Registers::default() }, edits))
+    }
+}
+
+/// Max-Forwards, 70 where it is missing (RFC 3261 §16.6 step 3).
+pub(super) fn max_forwards(received: &Received<'_>) -> Result<u8, Cause> {
+    const BAD: Cause = Cause::Malformed("Max-Forwards is not a number from 0 to 255");
+    match received.msg.value(HeaderId::MaxForwards) {
+        None => Ok(DEFAULT_MAX_FORWARDS),
+        Some(text) => core::str::from_utf8(text).ok().and_then(|t| t.trim().parse().ok()).ok_or(BAD),
+    }
+}

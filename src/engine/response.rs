@@ -1,0 +1,259 @@
+//! Responses: back along the way of their request (RFC 3261 §16.7).
+//!
+//! A response passes only with a branch of ours on top. Branches are keyed, so that nobody but the next hop of a request of
+//! ours can know one.
+
+use super::hide::Way;
+use super::io::{Channel, Side, Sink};
+use super::media::{CallResponse, Exchange, Passing, has_description};
+use super::message::Received;
+use super::own::HostAndPort;
+use super::registrar::RegisterAnswered;
+use super::transaction::{Registers, Transaction};
+use super::{Engine, branch};
+use crate::log_class as class;
+use crate::sip::addr::NameAddr;
+use crate::sip::edit::{EditError, Edits};
+use crate::sip::uri::Uri;
+use crate::sip::{HeaderId, Method, StartLine};
+use crate::span::Span;
+use crate::table::Handle;
+use crate::time::Instant;
+use core::net::SocketAddr;
+
+/// What of a transaction is needed while a response passes.
+struct Back {
+    to: SocketAddr,
+    on: Channel,
+    /// The side that the request came from, and this response goes to.
+    side: Side,
+    downstream: SocketAddr,
+    downstream_side: Side,
+    opens_dialog: bool,
+    hidden: bool,
+    call: Option<Handle>,
+    registers: Registers,
+}
+
+impl Back {
+    fn of(t: &Transaction) -> Self {
+        Self {
+            to: t.upstream,
+            on: t.upstream_on,
+            side: if t.from_phone { Side::Lan } else { Side::Wan },
+            downstream: t.downstream,
+            downstream_side: t.downstream_side,
+            opens_dialog: t.opens_dialog,
+            hidden: t.hidden,
+            call: t.call,
+            registers: t.registers.clone(),
+        }
+    }
+}
+
+impl Engine {
+    /// Takes a response, from whomever.
+    pub(super) fn response(&mut self, received: &Received<'_>, now: Instant, out: &mut dyn Sink) {
+        let msg = received.msg;
+        let StartLine::Response { status, .. } = msg.start() else { return };
+        let is_cancel = received.head.cseq.method == Method::Cancel;
+        let handle = branch::parse(received.branch_text()).and_then(|(key, _)| self.transactions.find(&key, is_cancel));
+        let Some((handle, back)) = handle.and_then(|h| Some((h, Back::of(self.transactions.get(h)?)))) else {
+            log::debug!(target: class::PROXY, "response {status} from {} dropped: it answers no request of ours", received.from);
+            return;
+        };
+        let mut edits = Edits::new();
+        if let Err(error) = self.write_response(received, status, handle, &back, &mut edits, out) {
+            log::warn!(target: class::SIP, "response {status} from {} dropped: {error:?}", received.from);
+            return;
+        }
+        let parts = edits.parts(msg.bytes());
+        if let Err(error) = out.send(back.on, back.to, &parts) {
+            log::info!(target: class::NET, "response {status} to {} not sent: {error:?}", back.to);
+        }
+        self.transactions.answered(handle, status, now);
+        if status >= 200 {
+            self.final_response(received, status, &back, now, out);
+        }
+    }
+
+    /// What a final response changes besides being passed on.
+    fn final_response(&mut self, received: &Received<'_>, status: u16, back: &Back, now: Instant, out: &mut dyn Sink) {
+        let msg = received.msg;
+        let head = &received.head;
+        if head.method == Method::Register {
+            let answered = RegisterAnswered { registrar: back.downstream, registers: back.registers.clone() };
+            return self.registered(msg, status, &answered, now);
+        }
+        if let Some(call) = back.call {
+            // The tag that requests will be found by is hashed with the Call-ID of the LAN side.
+            let call_id = self.lan_call_id(received, back);
+            let to_tag = (!head.to_tag.is_empty()).then(|| {
+                self.key.hash("call", &[call_id.as_deref().unwrap_or(msg.get(head.call_id)), msg.get(head.to_tag)])
+            });
+            let response = CallResponse { method: head.method, status, number: head.cseq.number, to_tag };
+            self.call_answered(call, &response, now, out);
+        }
+    }
+
+    /// The Call-ID of the LAN side, where a response from the WAN has another one.
+    fn lan_call_id(&self, received: &Received<'_>, back: &Back) -> Option<super::hide::CallId> {
+        if back.downstream_side == Side::Lan || !self.settings().topology_hiding {
+            return None;
+        }
+        let secrets = self.secrets(back.to.ip());
+        self.map_call_id(received.msg.get(received.head.call_id), &secrets, Way::ToLan)
+    }
+
+    fn write_response(
+        &mut self,
+        received: &Received<'_>,
+        status: u16,
+        handle: Handle,
+        back: &Back,
+        edits: &mut Edits,
+        out: &mut dyn Sink,
+    ) -> Result<(), EditError> {
+        let msg = received.msg;
+        self.pass_answer(received, status, back, edits, out);
+        match (back.downstream_side, back.side) {
+            (Side::Wan, _) => self.write_to_phone(received, status, handle, back, edits)?,
+            (Side::Lan, Side::Wan) => self.write_to_wan(received, handle, back, edits)?,
+            (Side::Lan, Side::Lan) => edits.delete(received.head.via_element.cut)?,
+        }
+        super::forward::write_content_length(msg, edits)
+    }
+
+    /// From the WAN to a phone: the Vias, From, To and Call-ID that it knows come back.
+    fn write_to_phone(
+        &self,
+        received: &Received<'_>,
+        status: u16,
+        handle: Handle,
+        back: &Back,
+        edits: &mut Edits,
+    ) -> Result<(), EditError> {
+        let msg = received.msg;
+        let head = &received.head;
+        if back.hidden {
+            let Some(t) = self.transactions.get(handle) else { return Ok(()) };
+            let stored = &t.stored;
+            let mut vias = msg.headers().iter().filter(|h| h.id == HeaderId::Via);
+            if let Some(first) = vias.next() {
+                edits.replace(first.line, stored.vias.of(&stored.text))?;
+            }
+            vias.try_for_each(|via| edits.delete(via.line))?;
+            self.put_back(msg, HeaderId::From, stored.from.of(&stored.text), edits)?;
+            self.put_back(msg, HeaderId::CallId, stored.call_id.of(&stored.text), edits)?;
+            // The tag of To is the far end's; only the URI may have been changed.
+            if let Ok(sent) = NameAddr::parse(&stored.text, stored.to) {
+                let sent_uri = sent.uri.of(&stored.text);
+                if msg.get(head.to.uri) != sent_uri && head.to.bracketed == sent.bracketed {
+                    edits.replace(head.to.uri, sent_uri)?;
+                }
+            }
+        } else {
+            edits.delete(head.via_element.cut)?;
+        }
+        if head.method == Method::Register {
+            if (200..300).contains(&status) {
+                self.unmasquerade_contacts(msg, &back.registers, edits)?;
+            }
+        } else if back.opens_dialog && (101..300).contains(&status) && !head.to_tag.is_empty() {
+            self.append_record_route(received, edits)?;
+        }
+        Ok(())
+    }
+
+    fn put_back(
+        &self,
+        msg: &crate::sip::Message<'_>,
+        id: HeaderId,
+        value: &[u8],
+        edits: &mut Edits,
+    ) -> Result<(), EditError> {
+        match msg.header(id) {
+            Some(header) if msg.get(header.value) != value => edits.replace(header.value, value),
+            _ => Ok(()),
+        }
+    }
+
+    /// Our Record-Route behind all others: the phone reverses the list (RFC 3261 §12.1.2), we are its first hop.
+    fn append_record_route(&self, received: &Received<'_>, edits: &mut Edits) -> Result<(), EditError> {
+        let msg = received.msg;
+        let Some(own) = self.sent_by(Side::Lan) else { return Ok(()) };
+        let last = msg.headers().iter().rfind(|h| h.id == HeaderId::RecordRoute);
+        let at = last.map_or(msg.end_of_headers(), |h| h.line.end);
+        edits.replace_fmt(Span::at(at), format_args!("Record-Route: <sip:{};lr>\r\n", HostAndPort(own)))
+    }
+
+    /// From a phone to the WAN: nothing private leaves. Via, From, To, Call-ID and the other Record-Routes came from there.
+    fn write_to_wan(
+        &self,
+        received: &Received<'_>,
+        handle: Handle,
+        back: &Back,
+        edits: &mut Edits,
+    ) -> Result<(), EditError> {
+        let msg = received.msg;
+        let bytes = msg.bytes();
+        edits.delete(received.head.via_element.cut)?;
+        for element in msg.elements(HeaderId::RecordRoute) {
+            let is_own = NameAddr::parse(bytes, element.span)
+                .and_then(|route| Uri::parse(bytes, route.uri))
+                .is_ok_and(|uri| self.is_own_uri(bytes, &uri));
+            if is_own {
+                edits.delete(element.cut)?;
+            }
+        }
+        for element in msg.elements(HeaderId::Contact) {
+            if let Ok(contact) = NameAddr::parse(bytes, element.span) {
+                self.masquerade(bytes, &contact, back.downstream, edits)?;
+            }
+        }
+        if !self.settings().topology_hiding {
+            return Ok(());
+        }
+        if let Some(t) = self.transactions.get(handle) {
+            self.put_back(msg, HeaderId::CallId, t.stored.call_id.of(&t.stored.text), edits)?;
+        }
+        const FROM_WAN: [HeaderId; 4] = [HeaderId::Via, HeaderId::From, HeaderId::To, HeaderId::RecordRoute];
+        self.scrub(msg, &self.secrets(received.from.ip()), &FROM_WAN, edits)
+    }
+
+    /// The session description of a response. One that cannot be passed on is cut out: the response itself must arrive.
+    fn pass_answer(
+        &mut self,
+        received: &Received<'_>,
+        status: u16,
+        back: &Back,
+        edits: &mut Edits,
+        out: &mut dyn Sink,
+    ) {
+        let msg = received.msg;
+        let Some(call) = back.call else { return };
+        if !has_description(msg) || status >= 300 {
+            return;
+        }
+        let Some(found) = self.found_for_response(received, back, call) else { return };
+        let Some(own) = self.own(back.side) else { return };
+        let secrets = (back.side == Side::Wan).then(|| self.secrets(received.from.ip()));
+        let exchange = if status < 200 { Exchange::Answer } else { Exchange::FinalAnswer };
+        let passing = Passing { msg, found, exchange, sender_ip: received.from.ip(), secrets: secrets.as_ref() };
+        if let Err(cause) = self.pass_description(&passing, own, edits, out) {
+            log::warn!(target: class::RTP, "description in the {status} from {} cut out: {}", received.from, cause.remedy());
+            edits.clear();
+            let type_line = msg.header(HeaderId::ContentType).map(|h| h.line);
+            let _ = edits.delete(msg.body()).and_then(|()| type_line.map_or(Ok(()), |line| edits.delete(line)));
+        }
+    }
+
+    /// Which leg of its call faces the sender of a response.
+    fn found_for_response(&self, received: &Received<'_>, back: &Back, call: Handle) -> Option<super::call::Found> {
+        let mapped = self.lan_call_id(received, back);
+        let call_id = mapped.as_deref().unwrap_or(received.msg.get(received.head.call_id));
+        let between =
+            self.between(received, call_id, (back.downstream_side, back.downstream.ip()), (back.side, back.to.ip()));
+        self.calls.find(&between).filter(|found| found.call == call)
+    }
+}

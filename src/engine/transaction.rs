@@ -1,0 +1,271 @@
+//! Transactions: what must be known when the answer comes back.
+//!
+//! ```text
+//!   request ──▶ Trying ──1xx──▶ Proceeding ──final──▶ Completed ──▶ gone
+//!                  └──────────────final──────────────────▲
+//!                  no answer: 408 to the sender, gone
+//! ```
+//! One entry stands for one request that was forwarded, under the branch of the Via that we put on it. It keeps where the
+//! request came from, the Via stack that the far side must not see, and the headers that an answer of our own would copy.
+//! ACK has no entry; CANCEL has its own beside that of its INVITE, with the same branch.
+
+use super::binding::UriText;
+use super::io::{Channel, Side};
+use crate::limits::{MAX_HIDDEN, MAX_TRANSACTIONS};
+use crate::sip::Method;
+use crate::span::Span;
+use crate::table::{Handle, Index, Slab};
+use crate::time::{Duration, Instant};
+use core::net::SocketAddr;
+
+/// Timer F (RFC 3261 §17.1.2.2): a request but INVITE has no answer after 64 × T1.
+const TIMER_F: Duration = Duration::from_millis(32_000);
+/// We give up a second before the sender does, so that it hears why.
+const GIVE_UP: Duration = Duration::from_millis(31_000);
+/// Timer C (RFC 3261 §16.6 step 11): an INVITE that rings is given up after more than three minutes without a response.
+const TIMER_C: Duration = Duration::from_secs(185);
+/// Timer K (RFC 3261 §17.1.2.2), T4.
+const TIMER_K: Duration = Duration::from_secs(5);
+/// Deadlines are rounded up to this, so that one look at the table serves many.
+const TICK_MILLIS: u64 = 250;
+
+/// Contacts of one REGISTER that are looked at. A phone sends one or two.
+pub(super) const MAX_CONTACTS: usize = 8;
+
+/// Branch of our own Via, without the magic cookie.
+pub(super) type BranchKey = [u8; 12];
+
+/// How far a transaction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Nothing came back yet.
+    Trying,
+    /// A provisional response came back.
+    Proceeding,
+    /// A final response came back.
+    Completed,
+}
+
+/// The headers that answers copy, as text, with the places of those that are put back into responses.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    /// `Via: …` lines, then From, Call-ID, CSeq and last To, each with its line end.
+    pub(super) text: heapless::Vec<u8, MAX_HIDDEN>,
+    /// The Via lines.
+    pub(super) vias: Span,
+    /// Values, without name and line end.
+    pub(super) from: Span,
+    pub(super) call_id: Span,
+    pub(super) to: Span,
+}
+
+/// What a REGISTER changes once the registrar accepts it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Registers {
+    /// The bindings it names, and the expiry asked for in seconds.
+    pub(super) bindings: heapless::Vec<(Handle, u32), MAX_CONTACTS>,
+    /// `Contact: *`: every binding of the address-of-record ends.
+    pub(super) removes_all: bool,
+}
+
+/// One forwarded request.
+#[derive(Debug)]
+pub(super) struct Transaction {
+    pub(super) key: BranchKey,
+    pub(super) method: Method,
+    pub(super) state: State,
+    deadline: Instant,
+    /// Where responses go.
+    pub(super) upstream: SocketAddr,
+    pub(super) upstream_on: Channel,
+    pub(super) from_phone: bool,
+    /// Where the request went.
+    pub(super) downstream: SocketAddr,
+    pub(super) downstream_side: Side,
+    /// Whether the far side sees only our Via, and the stored ones go back into responses.
+    pub(super) hidden: bool,
+    /// Whether the request had no To tag and may have opened a dialog.
+    pub(super) opens_dialog: bool,
+    /// Of a REGISTER: what it changes once it is accepted.
+    pub(super) registers: Registers,
+    /// The call that it belongs to.
+    pub(super) call: Option<Handle>,
+    /// The request-URI as it was sent, where it was changed: CANCEL and ACK get the same.
+    pub(super) request_uri: UriText,
+    pub(super) stored: Stored,
+}
+
+/// What is given to [`Transactions::insert`] but the table's own fields.
+pub(super) struct Opening {
+    pub(super) key: BranchKey,
+    pub(super) method: Method,
+    pub(super) upstream: SocketAddr,
+    pub(super) upstream_on: Channel,
+    pub(super) from_phone: bool,
+    pub(super) downstream: SocketAddr,
+    pub(super) downstream_side: Side,
+    pub(super) hidden: bool,
+    pub(super) opens_dialog: bool,
+    /// Of a REGISTER: what it changes once it is accepted.
+    pub(super) registers: Registers,
+    /// The call that it belongs to.
+    pub(super) call: Option<Handle>,
+    /// The request-URI as it was sent, where it was changed: CANCEL and ACK get the same.
+    pub(super) request_uri: UriText,
+    pub(super) stored: Stored,
+}
+
+/// The table. Starts as all zero bytes.
+#[derive(Debug)]
+pub(super) struct Transactions {
+    slab: Slab<Transaction, MAX_TRANSACTIONS>,
+    by_branch: Index<{ 2 * MAX_TRANSACTIONS }>,
+    /// Completed ones, oldest first: these make room when the table is full.
+    completed: heapless::Deque<Handle, { 2 * MAX_TRANSACTIONS }>,
+    /// The earliest deadline, or an earlier moment; zero where there is none.
+    next: Instant,
+}
+
+impl Transactions {
+    pub(super) const fn new() -> Self {
+        Self { slab: Slab::new(), by_branch: Index::new(), completed: heapless::Deque::new(), next: Instant::ZERO }
+    }
+
+    /// Finds the transaction of our branch `key`: that of CANCEL, or the other one.
+    pub(super) fn find(&self, key: &BranchKey, cancel: bool) -> Option<Handle> {
+        self.by_branch.lookup(hash_of(key)).find(|handle| {
+            self.slab.get(*handle).is_some_and(|t| t.key == *key && (t.method == Method::Cancel) == cancel)
+        })
+    }
+
+    /// The transaction of `handle`.
+    pub(super) fn get(&self, handle: Handle) -> Option<&Transaction> {
+        self.slab.get(handle)
+    }
+
+    /// Adds a transaction. In a full table a completed one makes room, for a request inside a dialog any one;
+    /// `false` where there is none.
+    pub(super) fn insert(&mut self, opening: Opening, now: Instant) -> bool {
+        if self.slab.is_full() && !self.make_room(!opening.opens_dialog) {
+            return false;
+        }
+        let deadline = round_up(now.after(GIVE_UP));
+        let key = opening.key;
+        let inserted = self.slab.insert(Transaction {
+            key,
+            method: opening.method,
+            state: State::Trying,
+            deadline,
+            upstream: opening.upstream,
+            upstream_on: opening.upstream_on,
+            from_phone: opening.from_phone,
+            downstream: opening.downstream,
+            downstream_side: opening.downstream_side,
+            hidden: opening.hidden,
+            opens_dialog: opening.opens_dialog,
+            registers: opening.registers,
+            call: opening.call,
+            request_uri: opening.request_uri,
+            stored: opening.stored,
+        });
+        let Ok(handle) = inserted else { return false };
+        self.by_branch.insert(hash_of(&key), handle);
+        self.expect(deadline);
+        true
+    }
+
+    /// Notes a response with `status`.
+    pub(super) fn answered(&mut self, handle: Handle, status: u16, now: Instant) {
+        let Some(t) = self.slab.get_mut(handle) else { return };
+        if status >= 200 {
+            let was_completed = t.state == State::Completed;
+            t.state = State::Completed;
+            // After the final response to an INVITE its ACK, and retransmitted 2xx, still pass (Timer H, 64 × T1).
+            let rest = if t.method == Method::Invite { TIMER_F } else { TIMER_K };
+            t.deadline = round_up(now.after(rest));
+            let deadline = t.deadline;
+            self.expect(deadline);
+            if !was_completed {
+                self.complete(handle);
+            }
+        } else {
+            if t.state == State::Trying {
+                t.state = State::Proceeding;
+            }
+            // A provisional response holds off the end of an INVITE only; others end with Timer F all the same.
+            if t.state == State::Proceeding && t.method == Method::Invite {
+                t.deadline = round_up(now.after(TIMER_C));
+            }
+        }
+    }
+
+    fn complete(&mut self, handle: Handle) {
+        if self.completed.is_full() {
+            // The queue is twice the table: at least half of it is stale.
+            for _ in 0..self.completed.len() {
+                if let Some(old) = self.completed.pop_front()
+                    && self.slab.get(old).is_some()
+                {
+                    let _ = self.completed.push_back(old);
+                }
+            }
+        }
+        let _ = self.completed.push_back(handle);
+    }
+
+    fn make_room(&mut self, at_any_price: bool) -> bool {
+        while let Some(handle) = self.completed.pop_front() {
+            if self.remove(handle).is_some() {
+                return true;
+            }
+        }
+        let oldest = self.slab.iter().min_by_key(|(_, t)| t.deadline).map(|(handle, _)| handle);
+        at_any_price && oldest.and_then(|handle| self.remove(handle)).is_some()
+    }
+
+    pub(super) fn remove(&mut self, handle: Handle) -> Option<Transaction> {
+        let t = self.slab.remove(handle)?;
+        self.by_branch.remove(hash_of(&t.key), handle);
+        Some(t)
+    }
+
+    fn expect(&mut self, deadline: Instant) {
+        if self.next == Instant::ZERO || deadline < self.next {
+            self.next = deadline;
+        }
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        (!self.slab.is_empty() && self.next != Instant::ZERO).then_some(self.next)
+    }
+
+    /// Removes one transaction whose time is up; `None` when no more is due, and the next deadline is known.
+    pub(super) fn pop_expired(&mut self, now: Instant) -> Option<Transaction> {
+        if self.next == Instant::ZERO || now < self.next {
+            return None;
+        }
+        if let Some(due) = self.slab.find(|t| t.deadline <= now) {
+            return self.remove(due);
+        }
+        self.next = self.slab.iter().map(|(_, t)| t.deadline).min().unwrap_or(Instant::ZERO);
+        None
+    }
+
+    /// Removes one transaction that waits for `downstream` in vain, after an ICMP error from there.
+    pub(super) fn pop_unreachable(&mut self, downstream: SocketAddr) -> Option<Transaction> {
+        let handle = self.slab.find(|t| t.downstream == downstream && t.state == State::Trying)?;
+        self.remove(handle)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slab.len()
+    }
+}
+
+const fn hash_of(key: &BranchKey) -> u32 {
+    u32::from_be_bytes([key[0], key[1], key[2], key[3]])
+}
+
+const fn round_up(at: Instant) -> Instant {
+    Instant::from_millis(at.as_millis().div_ceil(TICK_MILLIS) * TICK_MILLIS)
+}

@@ -1,0 +1,343 @@
+//! `debug_port`: the log over TCP, for `netcat ADDRESS PORT`.
+//!
+//! A reader gets every line from the moment it connects. It is never waited for: who does not read for some seconds, or
+//! falls a ring behind, is dropped. What readers send is thrown away; there are no commands.
+
+use super::ring::Ring;
+use super::{LOGGER, RING, held};
+use crate::log_class::PROCESS;
+use core::fmt;
+use core::net::SocketAddr;
+use core::time::Duration;
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::time::Instant;
+
+/// Readers at a time.
+pub const MAX_DEBUG_READERS: usize = 4;
+
+/// How long a reader may refuse to take what there is.
+const STALL: Duration = Duration::from_secs(10);
+
+/// Connections taken in one turn of the event loop, so that a flood of them leaves time for the telephones.
+const ACCEPT_BUDGET: usize = 16;
+
+/// Reads of one turn, each of [`DISCARD`] bytes, before a reader counts as one that means to flood us.
+const READ_BUDGET: usize = 64;
+const DISCARD: usize = 2048;
+
+/// The listener and its readers, part of the event loop.
+#[derive(Debug)]
+pub struct DebugPort {
+    listener: TcpListener,
+    readers: [Option<Reader>; MAX_DEBUG_READERS],
+    first_token: usize,
+}
+
+#[derive(Debug)]
+struct Reader {
+    stream: TcpStream,
+    from: SocketAddr,
+    /// The next byte of the ring it gets.
+    position: u64,
+    /// Since when it takes nothing.
+    stalled_at: Option<Instant>,
+    /// It will send nothing more; netcat does that when its input ends.
+    is_half_closed: bool,
+}
+
+/// Why a reader is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Drop {
+    Closed,
+    Slow,
+    Flood,
+}
+
+impl fmt::Display for Drop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "it closed the connection",
+            Self::Slow => "it does not keep up",
+            Self::Flood => "it sends instead of reading",
+        })
+    }
+}
+
+impl DebugPort {
+    /// Tokens it takes from the event loop.
+    pub const TOKENS: usize = MAX_DEBUG_READERS + 1;
+
+    /// Listens on `address`.
+    ///
+    /// # Errors
+    /// Those of the system: the port is taken, or the address is not ours.
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        Ok(Self { listener, readers: [const { None }; MAX_DEBUG_READERS], first_token: 0 })
+    }
+
+    /// The address it listens on.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Takes part in the event loop, with [`Self::TOKENS`] tokens from `first_token` on.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn register(&mut self, registry: &Registry, first_token: usize) -> io::Result<()> {
+        self.first_token = first_token;
+        registry.register(&mut SourceFd(&self.listener.as_raw_fd()), Token(first_token), Interest::READABLE)
+    }
+
+    /// Handles the event of one of its tokens; others are ignored.
+    pub fn ready(&mut self, token: usize, registry: &Registry) {
+        match token.checked_sub(self.first_token) {
+            Some(0) => self.accept(registry),
+            Some(n) => {
+                let slot = n - 1;
+                let fate = match self.readers.get_mut(slot) {
+                    Some(Some(reader)) => reader.discard(),
+                    _ => return,
+                };
+                if let Err(reason) = fate {
+                    self.drop_reader(slot, reason);
+                }
+                self.pump();
+            }
+            None => (),
+        }
+    }
+
+    /// Hands on to the readers what was logged since; call once in each turn of the event loop. Costs nothing without a reader.
+    pub fn pump(&mut self) {
+        if self.readers.iter().all(Option::is_none) {
+            return;
+        }
+        let mut fates = [None; MAX_DEBUG_READERS];
+        {
+            // Nothing may be logged in here: the logger would wait for this very lock.
+            let ring = held(&RING);
+            for (reader, fate) in self.readers.iter_mut().zip(&mut fates) {
+                *fate = reader.as_mut().and_then(|reader| reader.pump(&ring).err());
+            }
+        }
+        for (slot, fate) in fates.into_iter().enumerate() {
+            if let Some(reason) = fate {
+                self.drop_reader(slot, reason);
+            }
+        }
+    }
+
+    fn accept(&mut self, registry: &Registry) {
+        for _ in 0..ACCEPT_BUDGET {
+            match self.listener.accept() {
+                Ok((stream, from)) => self.admit(stream, from, registry),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // One connection failed, or we are short of descriptors: the next event tries again.
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn admit(&mut self, mut stream: TcpStream, from: SocketAddr, registry: &Registry) {
+        let place = self.readers.iter().position(Option::is_none);
+        // A reader that has closed its side may be gone; it has to make room for one that is there.
+        let place = place.or_else(|| self.readers.iter().position(|r| r.as_ref().is_some_and(|r| r.is_half_closed)));
+        let Some(slot) = place else {
+            log::warn!(target: PROCESS, "debug_port: {from} refused, there are {MAX_DEBUG_READERS} readers already");
+            return;
+        };
+        let token = Token(self.first_token + 1 + slot);
+        let banner = concat!("Welcome to the log of siproxd\nsiproxd ", env!("CARGO_PKG_VERSION"), "\n");
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        // The buffer of a new connection is empty: what it does not take at once, it never takes.
+        let started = stream
+            .set_nonblocking(true)
+            .and_then(|()| stream.write_all(banner.as_bytes()))
+            .and_then(|()| registry.register(&mut SourceFd(&stream.as_raw_fd()), token, interest));
+        if started.is_err() {
+            return;
+        }
+        if let Some(place) = self.readers.get_mut(slot) {
+            let position = held(&RING).end();
+            *place = Some(Reader { stream, from, position, stalled_at: None, is_half_closed: false });
+        }
+        self.count();
+        log::info!(target: PROCESS, "debug_port: {from} reads the log");
+    }
+
+    fn drop_reader(&mut self, slot: usize, reason: Drop) {
+        // Closing the socket takes it out of the event loop as well.
+        if let Some(reader) = self.readers.get_mut(slot).and_then(Option::take) {
+            self.count();
+            log::info!(target: PROCESS, "debug_port: {} dropped, {reason}", reader.from);
+        }
+    }
+
+    fn count(&self) {
+        LOGGER.set_readers(self.readers.iter().flatten().count() as u32);
+    }
+}
+
+impl core::ops::Drop for DebugPort {
+    fn drop(&mut self) {
+        LOGGER.set_readers(0);
+    }
+}
+
+impl Reader {
+    /// Writes what it has not got yet, as far as it takes it.
+    fn pump(&mut self, ring: &Ring) -> Result<(), Drop> {
+        loop {
+            let text = ring.from(self.position).ok_or(Drop::Slow)?;
+            if text.is_empty() {
+                self.stalled_at = None;
+                return Ok(());
+            }
+            match self.stream.write(text) {
+                Ok(0) => return Err(Drop::Closed),
+                Ok(n) => {
+                    self.position += n as u64;
+                    self.stalled_at = None;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let since = *self.stalled_at.get_or_insert_with(Instant::now);
+                    return if since.elapsed() > STALL { Err(Drop::Slow) } else { Ok(()) };
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+                Err(_) => return Err(Drop::Closed),
+            }
+        }
+    }
+
+    /// Throws away what it sends.
+    fn discard(&mut self) -> Result<(), Drop> {
+        let mut bytes = [0; DISCARD];
+        for _ in 0..READ_BUDGET {
+            match self.stream.read(&mut bytes) {
+                Ok(0) => {
+                    self.is_half_closed = true;
+                    return Ok(());
+                }
+                Ok(_) => (),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+                Err(_) => return Err(Drop::Closed),
+            }
+        }
+        Err(Drop::Flood)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mio::{Events, Poll};
+    use std::net::Shutdown;
+
+    const FIRST_TOKEN: usize = 16;
+
+    /// A debug port in an event loop of its own.
+    struct Rig {
+        poll: Poll,
+        port: DebugPort,
+    }
+
+    impl Rig {
+        fn new() -> Self {
+            let poll = Poll::new().expect("epoll");
+            let mut port = DebugPort::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+            port.register(poll.registry(), FIRST_TOKEN).expect("registered");
+            Self { poll, port }
+        }
+
+        fn connect(&self) -> TcpStream {
+            let stream = TcpStream::connect(self.port.local_addr().expect("an address")).expect("connected");
+            stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+            stream
+        }
+
+        fn turn(&mut self) {
+            let mut events = Events::with_capacity(16);
+            self.poll.poll(&mut events, Some(Duration::from_millis(20))).expect("events");
+            for event in &events {
+                self.port.ready(event.token().0, self.poll.registry());
+            }
+            self.port.pump();
+        }
+
+        fn readers(&self) -> usize {
+            self.port.readers.iter().flatten().count()
+        }
+    }
+
+    fn read_until(stream: &mut TcpStream, end: &str) -> String {
+        let (mut text, mut byte) = (String::new(), [0]);
+        while !text.ends_with(end) {
+            stream.read_exact(&mut byte).expect("more text");
+            text.push(char::from(byte[0]));
+        }
+        text
+    }
+
+    // The ring and the number of readers are the process's own: what needs them is one test.
+    #[test]
+    fn readers_come_and_go() {
+        let mut rig = Rig::new();
+        let mut readers: Vec<TcpStream> = (0..MAX_DEBUG_READERS).map(|_| rig.connect()).collect();
+        rig.turn();
+        assert_eq!(rig.readers(), MAX_DEBUG_READERS);
+        for reader in &mut readers {
+            assert!(read_until(reader, "siproxd 0.9.0\n").starts_with("Welcome"));
+        }
+
+        // One too many is closed at once.
+        let mut refused = rig.connect();
+        rig.turn();
+        assert!(matches!(refused.read(&mut [0]), Ok(0) | Err(_)));
+
+        // What they send is thrown away, the end of it included, and lines go to each of them.
+        readers[0].write_all(b"GET / HTTP/1.0\r\n\r\n").expect("sent");
+        readers[1].shutdown(Shutdown::Write).expect("half closed");
+        rig.turn();
+        held(&RING).write(b"one line\n");
+        rig.turn();
+        for reader in &mut readers {
+            assert_eq!(read_until(reader, "\n"), "one line\n");
+        }
+
+        // A half-closed reader makes room for another.
+        let mut late = rig.connect();
+        rig.turn();
+        assert!(read_until(&mut late, "siproxd 0.9.0\n").starts_with("Welcome"));
+        assert_eq!(rig.readers(), MAX_DEBUG_READERS);
+
+        // Who closes is forgotten with the next lines.
+        drop(readers);
+        for _ in 0..3 {
+            held(&RING).write(b"x\n");
+            rig.turn();
+        }
+        assert_eq!(rig.readers(), 1);
+
+        // Who does not read is dropped, and nobody waits for it.
+        for _ in 0..4096 {
+            if rig.readers() == 0 {
+                break;
+            }
+            held(&RING).write(&[b'y'; 16 * 1024]);
+            rig.port.pump();
+        }
+        assert_eq!(rig.readers(), 0);
+    }
+}

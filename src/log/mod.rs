@@ -1,0 +1,211 @@
+//! Where log lines go: stderr in the foreground, syslog in the background, and readers of `debug_port`.
+//!
+//! The rest of the program uses the macros of the `log` crate with a `target` of [`crate::log_class`]. Errors, warnings and
+//! information are always written; debug lines where `debug_level` has the bit of their class and somebody wants them.
+//! A line that nobody wants is not formatted. None of the sinks is waited for, but stderr.
+
+pub mod debug_port;
+mod line;
+mod ring;
+mod syslog;
+
+use crate::log_class;
+use ::log::{Level, LevelFilter, Log, Metadata, Record};
+use core::fmt;
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
+use line::Line;
+use ring::Ring;
+use std::io::Write;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+use syslog::Syslog;
+
+/// The one logger, and all of its state.
+static LOGGER: Logger = Logger {
+    mask: AtomicU32::new(0),
+    to_stderr: AtomicBool::new(true),
+    silence: AtomicU8::new(SILENCE_ALL),
+    readers: AtomicU32::new(0),
+};
+/// Where a line is put together. 16 KiB.
+static LINE: Mutex<Line> = Mutex::new(Line::new());
+/// What readers of the debug port have yet to get. 64 KiB, touched only while there is a reader.
+static RING: Mutex<Ring> = Mutex::new(Ring::new());
+static SYSLOG: Mutex<Syslog> = Mutex::new(Syslog::new());
+
+/// Bytes of static memory that logging takes at most.
+pub const STATIC_BYTES: usize = size_of::<Line>() + size_of::<Ring>();
+
+/// The value of `silence_log` that keeps all from syslog.
+const SILENCE_ALL: u8 = 4;
+
+/// Starts logging, to stderr. Call once, first of all; a second call changes nothing.
+pub fn start() {
+    // Only a second call fails, and then the logger is ours already.
+    let _ = ::log::set_logger(&LOGGER);
+    LOGGER.update();
+}
+
+/// Sets the classes of debug lines that are wanted: the bits of `debug_level`.
+pub fn set_debug_level(mask: u32) {
+    LOGGER.mask.store(mask, Relaxed);
+    LOGGER.update();
+}
+
+/// Connects to syslog, where lines go from now on as far as `silence_log` (0 to 4) lets them; stderr goes on as well.
+///
+/// # Errors
+/// There is no syslog to connect to, as in most containers; it is tried again later.
+pub fn start_syslog(silence_log: u8) -> Result<(), String> {
+    LOGGER.silence.store(silence_log, Relaxed);
+    LOGGER.update();
+    if silence_log >= SILENCE_ALL {
+        return Ok(());
+    }
+    held(&SYSLOG).connect()
+}
+
+/// Ends logging to stderr, once the process is in the background; syslog gets the new process number.
+pub fn leave_stderr() {
+    held(&SYSLOG).set_process_number(std::process::id());
+    LOGGER.to_stderr.store(false, Relaxed);
+    LOGGER.update();
+}
+
+/// Writes an error even while another line is being written, as a panic does.
+pub fn emergency(text: fmt::Arguments<'_>) {
+    if LOGGER.to_stderr.load(Relaxed) {
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+    if LOGGER.to_syslog(Level::Error, log_class::PROCESS)
+        && let Ok(mut syslog) = SYSLOG.try_lock()
+    {
+        syslog.write(Level::Error, &text.to_string());
+    }
+}
+
+/// Panics do not leave a lock of the logger useless: what it protects is whole at each moment.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Logger {
+    mask: AtomicU32,
+    to_stderr: AtomicBool,
+    silence: AtomicU8,
+    /// Readers of the debug port.
+    readers: AtomicU32,
+}
+
+impl Logger {
+    /// Lets the macros drop early what nobody wants.
+    fn update(&self) {
+        let somebody =
+            self.to_stderr.load(Relaxed) || self.readers.load(Relaxed) > 0 || self.silence.load(Relaxed) == 0;
+        let debug = somebody && self.mask.load(Relaxed) != 0;
+        ::log::set_max_level(if debug { LevelFilter::Trace } else { LevelFilter::Info });
+    }
+
+    fn set_readers(&self, readers: u32) {
+        self.readers.store(readers, Relaxed);
+        self.update();
+    }
+
+    fn to_syslog(&self, level: Level, class: &str) -> bool {
+        // What the phones say is too much, and not for everybody who may read the system's log.
+        class != log_class::TRAFFIC
+            && match self.silence.load(Relaxed) {
+                0 => true,
+                1 => level <= Level::Info,
+                2 => level <= Level::Warn,
+                3 => level <= Level::Error,
+                _ => false,
+            }
+    }
+
+    fn is_in_mask(&self, level: Level, class: &str) -> bool {
+        level <= Level::Info || self.mask.load(Relaxed) & log_class::bit(class) != 0
+    }
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.is_in_mask(metadata.level(), metadata.target())
+            && (self.to_stderr.load(Relaxed)
+                || self.readers.load(Relaxed) > 0
+                || self.to_syslog(metadata.level(), metadata.target()))
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let (level, class) = (record.level(), record.target());
+        let mut line = held(&LINE);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        line.format(now, level, class, record.args());
+        if self.to_stderr.load(Relaxed) {
+            // Nowhere to complain where stderr is gone.
+            let _ = std::io::stderr().lock().write_all(line.whole());
+        }
+        if self.readers.load(Relaxed) > 0 {
+            held(&RING).write(line.whole());
+        }
+        if self.to_syslog(level, class) {
+            held(&SYSLOG).write(level, line.text());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logger(mask: u32, to_stderr: bool, silence: u8, readers: u32) -> Logger {
+        Logger {
+            mask: AtomicU32::new(mask),
+            to_stderr: AtomicBool::new(to_stderr),
+            silence: AtomicU8::new(silence),
+            readers: AtomicU32::new(readers),
+        }
+    }
+
+    fn wants(logger: &Logger, level: Level, class: &str) -> bool {
+        logger.enabled(&Metadata::builder().level(level).target(class).build())
+    }
+
+    #[test]
+    fn debug_lines_go_by_class_and_others_always() {
+        let logger = logger(0x4, true, 4, 0);
+        assert!(wants(&logger, Level::Debug, log_class::SIP));
+        assert!(!wants(&logger, Level::Debug, log_class::REG));
+        assert!(wants(&logger, Level::Info, log_class::REG));
+    }
+
+    #[test]
+    fn in_the_background_debugging_is_for_readers() {
+        assert!(!wants(&logger(u32::MAX, false, 1, 0), Level::Debug, log_class::SIP));
+        assert!(wants(&logger(u32::MAX, false, 1, 1), Level::Debug, log_class::SIP));
+        assert!(wants(&logger(u32::MAX, false, 0, 0), Level::Debug, log_class::SIP));
+        assert!(!wants(&logger(u32::MAX, false, 0, 0), Level::Debug, log_class::TRAFFIC));
+        assert!(!wants(&logger(0, false, 4, 0), Level::Error, log_class::SIP));
+    }
+
+    #[test]
+    fn silence_log_filters_syslog() {
+        for (silence, level, expected) in [
+            (0, Level::Debug, true),
+            (1, Level::Debug, false),
+            (1, Level::Info, true),
+            (2, Level::Info, false),
+            (2, Level::Warn, true),
+            (3, Level::Warn, false),
+            (3, Level::Error, true),
+            (4, Level::Error, false),
+        ] {
+            assert_eq!(logger(0, false, silence, 0).to_syslog(level, log_class::SIP), expected, "{silence} {level}");
+        }
+    }
+}

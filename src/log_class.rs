@@ -1,0 +1,72 @@
+//! Classes of log lines: the `target` of each record, so that debugging can be switched on by subject.
+//!
+//! Errors, warnings and information are always written; a debug line only where `debug_level` has the bit of its class.
+
+/// The text and headers of SIP messages as they are handled.
+pub const SIP: &str = "sip";
+/// Registrations and bindings.
+pub const REG: &str = "reg";
+/// The relay of media.
+pub const RTP: &str = "rtp";
+/// Each packet of media; a flood.
+pub const RTP_BABBLE: &str = "rtpbabble";
+/// Names and the resolver.
+pub const DNS: &str = "dns";
+/// Sockets, interfaces, addresses.
+pub const NET: &str = "net";
+/// The decisions of the proxy: direction, route, why a message was dropped.
+pub const PROXY: &str = "proxy";
+/// Who may send what.
+pub const ACL: &str = "acl";
+/// Digest authentication.
+pub const AUTH: &str = "auth";
+/// The configuration.
+pub const CONFIG: &str = "config";
+/// The whole text of each message that comes or goes. Never goes to syslog.
+pub const TRAFFIC: &str = "traffic";
+/// Start, end, signals, files.
+pub const PROCESS: &str = "process";
+/// Optional features.
+pub const PLUGIN: &str = "plugin";
+/// The way through the program.
+pub const BABBLE: &str = "babble";
+
+/// Every class with its bit in `debug_level`, as siproxd 0.8 numbers them.
+const BITS: [(&str, u32); 14] = [
+    (SIP, 0x4),
+    (REG, 0x8),
+    (RTP, 0x200),
+    (RTP_BABBLE, 0x2000),
+    (DNS, 0x40),
+    (NET, 0x2),
+    (PROXY, 0x20),
+    (ACL, 0x400),
+    (AUTH, 0x800),
+    (CONFIG, 0x100),
+    (TRAFFIC, 0x80),
+    (PROCESS, OTHER),
+    (PLUGIN, 0x1000),
+    (BABBLE, 0x1),
+];
+
+/// The bit of what has no class of its own.
+const OTHER: u32 = 0x10;
+
+/// The bit of a class in `debug_level`.
+#[must_use]
+pub fn bit(class: &str) -> u32 {
+    BITS.iter().find(|(name, _)| *name == class).map_or(OTHER, |(_, bit)| *bit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_class_has_the_bit_of_the_reference() {
+        assert_eq!(bit(SIP), 0x4);
+        assert_eq!(bit(TRAFFIC), 0x80);
+        assert_eq!(bit(RTP_BABBLE), 0x2000);
+        assert_eq!(bit("siproxd::somewhere"), 0x10);
+    }
+}

@@ -1,0 +1,451 @@
+//! The event loop: waits for all sockets, tells the engine, carries out what it decides.
+//!
+//! One thread. Each turn takes at most a budget from each socket; a socket that has more is taken up again in the next
+//! turn, which then does not wait. Apart from start and end, a turn allocates nothing.
+
+use super::ifaddr::{self, Addresses, Watch};
+use super::listener::{self, Arrival, BindError, Listener};
+use super::relay::{self, Relay};
+use super::resolv_conf::ResolvConf;
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::engine::io::{Channel, Input, LegCounters, MediaReport, RelayCmd, RelayError, SendError, Side, Sink};
+use crate::limits::{MAX_DATAGRAM, MAX_RELAYS};
+use crate::log::debug_port::DebugPort;
+use crate::log_class::{DNS, NET, PROCESS};
+use crate::process::{Signal, Signals};
+use crate::state;
+use crate::time::{Duration, Instant};
+use core::fmt;
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Registry, Token};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use std::io;
+use std::net::UdpSocket;
+use std::os::fd::AsRawFd;
+
+const SIGNALS: Token = Token(0);
+const NETLINK: Token = Token(1);
+const SIP: [Token; 2] = [Token(2), Token(3)];
+const RESOLVER: [Token; 2] = [Token(4), Token(5)];
+/// The debug port has the tokens from here up to the relay's.
+const DEBUG_PORT: usize = 16;
+
+/// Events taken from the system in one turn.
+const EVENTS: usize = 256;
+
+/// DNS answers taken from one socket in one turn.
+const DNS_BUDGET: usize = 32;
+
+/// Where the system keeps its nameservers (resolv.conf(5)).
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// The engine's clock starts here and not at zero, which stands for `never` in zeroed tables.
+const EPOCH: Duration = Duration::from_secs(1);
+
+/// Descriptors besides those of the relays: SIP, DNS, log, signals, debug port, files.
+const OTHER_DESCRIPTORS: u64 = 64;
+
+/// Why the event loop could not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// A SIP socket could not be bound.
+    Sip(BindError),
+    /// The debug port could not be bound.
+    DebugPort(SocketAddr, io::Error),
+    /// The system has no epoll, no descriptors or no memory for us.
+    System(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sip(error) => error.fmt(f),
+            Self::DebugPort(address, error) => write!(f, "cannot open debug_port on {address} (TCP): {error}"),
+            Self::System(error) => write!(f, "cannot start the event loop: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for StartError {}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+/// The event loop with all its sockets.
+#[derive(Debug)]
+pub struct EventLoop<'a> {
+    config: &'a Config,
+    poll: Poll,
+    clock: Clock,
+    edge: Edge,
+    watch: Watch,
+    /// The addresses that the engine was last told of; `None` before the first time.
+    told: [Option<Addresses>; 2],
+    debug_port: Option<DebugPort>,
+    resolv_conf: ResolvConf,
+    /// SIP sockets that used up their budget.
+    sip_pending: [bool; 2],
+    recheck_at: Instant,
+    sweep_at: Instant,
+    autosave_at: Option<Instant>,
+    /// [`Engine::bindings_version`] of what `registration_file` holds.
+    saved: Option<u32>,
+    is_save_failing: bool,
+    buffer: Box<[u8; MAX_DATAGRAM]>,
+}
+
+impl<'a> EventLoop<'a> {
+    /// Opens all sockets. An interface without an address is waited for while running; nothing else is.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn open(config: &'a Config) -> Result<Self, StartError> {
+        raise_descriptor_limit(config);
+        let poll = Poll::new()?;
+        let mut watch = Watch::new(&config.if_inbound, &config.if_outbound);
+        watch.register(poll.registry(), NETLINK)?;
+        watch.first_look();
+        let rtp_timeout = Duration::from_secs(config.rtp_timeout.into());
+        let listener = Listener::new(poll.registry().try_clone()?, SIP, config.sip_listen_port);
+        let relay = Relay::new(poll.registry().try_clone()?, rtp_timeout);
+        let resolver = [
+            resolver_socket(poll.registry(), RESOLVER[0], (Ipv4Addr::UNSPECIFIED, 0).into()),
+            resolver_socket(poll.registry(), RESOLVER[1], (Ipv6Addr::UNSPECIFIED, 0).into()),
+        ];
+        let clock = Clock::start();
+        let now = clock.now();
+        let autosave_at = (config.autosave_registrations > 0).then(|| now.after_secs(config.autosave_registrations));
+        let mut this = Self {
+            config,
+            poll,
+            clock,
+            edge: Edge { listener, relay, resolver, now },
+            watch,
+            told: Default::default(),
+            debug_port: None,
+            resolv_conf: ResolvConf::new(RESOLV_CONF),
+            sip_pending: [false; 2],
+            recheck_at: now.after(ifaddr::RECHECK_INTERVAL),
+            sweep_at: now.after(relay::SWEEP_INTERVAL),
+            autosave_at,
+            saved: None,
+            is_save_failing: false,
+            buffer: Box::new([0; MAX_DATAGRAM]),
+        };
+        this.take_addresses().map_err(StartError::Sip)?;
+        this.open_debug_port()?;
+        if config.rtp_proxy_enable {
+            log::info!(target: NET, "relaying media on UDP ports {} to {}", config.rtp_port_low, config.rtp_port_high + 1);
+        }
+        Ok(this)
+    }
+
+    /// The engine's time now, for what is done before [`Self::run`].
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// Runs until a signal ends it; saves the bindings then.
+    ///
+    /// # Errors
+    /// Those of epoll, none of which is expected.
+    pub fn run(&mut self, engine: &mut Engine, signals: &mut Signals) -> io::Result<()> {
+        self.poll.registry().register(&mut SourceFd(&signals.as_raw_fd()), SIGNALS, Interest::READABLE)?;
+        self.edge.now = self.clock.now();
+        self.saved = Some(engine.bindings_version());
+        self.tell_addresses(engine);
+        self.tell_nameservers(engine);
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            match self.poll.poll(&mut events, self.wait(engine)) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            self.edge.now = self.clock.now();
+            for event in &events {
+                match event.token() {
+                    SIGNALS => {
+                        if signals.any(|signal| signal == Signal::Terminate) {
+                            self.save(engine);
+                            return Ok(());
+                        }
+                    }
+                    token if token.0 & relay::TOKEN_FLAG != 0 => self.edge.relay.ready(token, self.edge.now),
+                    NETLINK => {
+                        if self.watch.ready() {
+                            self.address_change(engine);
+                        }
+                    }
+                    token @ (Token(2) | Token(3)) => {
+                        let side = if token == SIP[0] { Side::Lan } else { Side::Wan };
+                        if event.is_error() {
+                            self.edge.listener.note_error(side);
+                        }
+                        self.sip_pending[side as usize] = true;
+                    }
+                    token @ (Token(4) | Token(5)) => self.dns(engine, usize::from(token == RESOLVER[1])),
+                    Token(token) => {
+                        if let Some(port) = &mut self.debug_port {
+                            port.ready(token, self.poll.registry());
+                        }
+                    }
+                }
+            }
+            self.turn(engine);
+        }
+    }
+
+    /// What is done in each turn besides the events.
+    fn turn(&mut self, engine: &mut Engine) {
+        for side in [Side::Lan, Side::Wan] {
+            if self.sip_pending[side as usize] {
+                self.sip_pending[side as usize] = self.sip(engine, side);
+            }
+        }
+        if self.edge.relay.is_pending() {
+            self.edge.relay.run_pending(self.edge.now);
+        }
+        let now = self.edge.now;
+        if engine.next_timeout().is_some_and(|at| at <= now) {
+            self.tell(engine, Input::Timeout);
+        }
+        if self.sweep_at <= now {
+            self.sweep_at = now.after(relay::SWEEP_INTERVAL);
+            while let Some(relay) = self.edge.relay.next_idle(now) {
+                self.tell(engine, Input::Media(MediaReport::Idle(relay)));
+            }
+        }
+        if self.recheck_at <= now {
+            self.recheck_at = now.after(ifaddr::RECHECK_INTERVAL);
+            if self.watch.recheck() || self.edge.listener.is_incomplete() {
+                self.address_change(engine);
+            }
+            self.tell_nameservers(engine);
+        }
+        if self.autosave_at.is_some_and(|at| at <= now) {
+            self.autosave_at = Some(now.after_secs(self.config.autosave_registrations));
+            self.save(engine);
+        }
+        if let Some(port) = &mut self.debug_port {
+            port.pump();
+        }
+    }
+
+    /// How long to wait for events.
+    fn wait(&self, engine: &Engine) -> Option<Duration> {
+        if self.sip_pending.contains(&true) || self.edge.relay.is_pending() {
+            return Some(Duration::ZERO);
+        }
+        let sweep = (!self.edge.relay.is_empty()).then_some(self.sweep_at);
+        let due = [Some(self.recheck_at), engine.next_timeout(), sweep, self.autosave_at];
+        due.into_iter().flatten().min().map(|at| at.since(self.clock.now()))
+    }
+
+    fn tell(&mut self, engine: &mut Engine, input: Input<'_>) {
+        let now = self.edge.now;
+        engine.handle(input, now, &mut self.edge);
+    }
+
+    /// Takes a budget of datagrams from a SIP socket; `true` where there may be more.
+    fn sip(&mut self, engine: &mut Engine, side: Side) -> bool {
+        let Self { edge, buffer, .. } = self;
+        let now = edge.now;
+        for _ in 0..listener::BUDGET {
+            let input = match edge.listener.receive(side, &mut buffer[..]) {
+                Arrival::Datagram { interface, from, length } => match buffer.get_mut(..length) {
+                    Some(bytes) => Input::Datagram { on: Channel::on(side), interface, from, bytes },
+                    None => continue,
+                },
+                Arrival::SendFailed { to } => Input::SendFailed { via: Channel::on(side), to },
+                Arrival::Nothing => return false,
+            };
+            engine.handle(input, now, edge);
+        }
+        true
+    }
+
+    fn dns(&mut self, engine: &mut Engine, family: usize) {
+        let Self { edge, buffer, .. } = self;
+        let now = edge.now;
+        for _ in 0..DNS_BUDGET {
+            let Some(socket) = &edge.resolver[family] else { return };
+            match socket.recv_from(&mut buffer[..]) {
+                Ok((length, from)) => {
+                    let bytes = buffer.get(..length).unwrap_or(&[]);
+                    engine.handle(Input::Dns { from, bytes }, now, edge);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Follows the interfaces while running. What cannot be bound now is tried again.
+    fn address_change(&mut self, engine: &mut Engine) {
+        let is_known = self.edge.listener.is_incomplete();
+        if let Err(error) = self.take_addresses()
+            && !is_known
+        {
+            log::error!(target: NET, "{error}; trying again");
+        }
+        if let Err(error) = self.open_debug_port() {
+            log::error!(target: NET, "{error}");
+        }
+        self.tell_addresses(engine);
+    }
+
+    /// Moves the sockets to the addresses that the interfaces have now.
+    fn take_addresses(&mut self) -> Result<(), BindError> {
+        for side in [Side::Lan, Side::Wan] {
+            self.edge.relay.set_address(side, self.watch.interface(side).address());
+        }
+        self.edge.listener.set_interfaces(self.watch.interface(Side::Lan), self.watch.interface(Side::Wan))
+    }
+
+    /// Tells the engine of each side whose addresses are not those it was told last.
+    fn tell_addresses(&mut self, engine: &mut Engine) {
+        for side in [Side::Lan, Side::Wan] {
+            let addresses = self.watch.interface(side).addresses.clone();
+            if self.told[side as usize].as_ref() == Some(&addresses) {
+                continue;
+            }
+            let (network, name) = match side {
+                Side::Lan => ("LAN", &self.config.if_inbound),
+                Side::Wan => ("WAN", &self.config.if_outbound),
+            };
+            match &addresses[..] {
+                [] => log::warn!(target: NET, "{network} interface {name} has no address now; waiting for one"),
+                all => log::info!(target: NET, "{network} interface {name} has {}", List(all)),
+            }
+            self.tell(engine, Input::Address { side, addrs: &addresses });
+            self.told[side as usize] = Some(addresses);
+        }
+    }
+
+    fn tell_nameservers(&mut self, engine: &mut Engine) {
+        if let Some(servers) = self.resolv_conf.changed() {
+            log::debug!(target: DNS, "nameservers: {}", List(&servers));
+            self.tell(engine, Input::Nameservers(&servers));
+        }
+    }
+
+    /// Opens the debug port on `debug_bind`, else on our LAN address once there is one.
+    fn open_debug_port(&mut self) -> Result<(), StartError> {
+        let lan = self.watch.interface(Side::Lan).address();
+        let address = self.config.debug_bind.or(lan).map(|address| SocketAddr::new(address, self.config.debug_port));
+        let Some(address) = address.filter(|address| address.port() != 0) else { return Ok(()) };
+        if self.debug_port.as_ref().and_then(|port| port.local_addr().ok()) == Some(address) {
+            return Ok(());
+        }
+        let mut port = DebugPort::bind(address).map_err(|error| StartError::DebugPort(address, error))?;
+        port.register(self.poll.registry(), DEBUG_PORT)?;
+        log::info!(target: NET, "debug_port: the log can be read on {address} (TCP)");
+        self.debug_port = Some(port);
+        Ok(())
+    }
+
+    /// Saves the bindings, where they changed since that was done last.
+    fn save(&mut self, engine: &Engine) {
+        let version = Some(engine.bindings_version());
+        let Some(path) = self.config.registration_file.as_deref().filter(|_| self.saved != version) else { return };
+        match state::save(engine, path, self.edge.now) {
+            Ok(()) => (self.saved, self.is_save_failing) = (version, false),
+            Err(error) if !self.is_save_failing => {
+                self.is_save_failing = true;
+                log::error!(target: PROCESS, "{}: registrations cannot be saved: {error}", path.display());
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// The monotonic clock as the engine counts it.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    start: std::time::Instant,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { start: std::time::Instant::now() }
+    }
+
+    fn now(&self) -> Instant {
+        Instant::ZERO.after(EPOCH.saturating_add(self.start.elapsed()))
+    }
+}
+
+/// The engine's way out.
+#[derive(Debug)]
+struct Edge {
+    listener: Listener,
+    relay: Relay,
+    /// One socket for each address family; both ask from a port that the system chose at random.
+    resolver: [Option<UdpSocket>; 2],
+    now: Instant,
+}
+
+impl Sink for Edge {
+    fn send(&mut self, via: Channel, to: SocketAddr, parts: &[&[u8]]) -> Result<(), SendError> {
+        self.listener.send(via, to, parts)
+    }
+
+    fn relay(&mut self, cmd: RelayCmd) -> Result<[LegCounters; 2], RelayError> {
+        self.relay.apply(cmd, self.now)
+    }
+
+    fn query(&mut self, server: SocketAddr, bytes: &[u8]) {
+        // The resolver asks again where no answer comes.
+        if let Some(socket) = &self.resolver[usize::from(server.is_ipv6())]
+            && let Err(error) = socket.send_to(bytes, server)
+        {
+            log::debug!(target: DNS, "cannot ask nameserver {server}: {error}");
+        }
+    }
+}
+
+/// A socket for DNS; `None` where the system has no such address family.
+fn resolver_socket(registry: &Registry, token: Token, address: SocketAddr) -> Option<UdpSocket> {
+    let open = || {
+        let socket = UdpSocket::bind(address)?;
+        socket.set_nonblocking(true)?;
+        registry.register(&mut SourceFd(&socket.as_raw_fd()), token, Interest::READABLE)?;
+        io::Result::Ok(socket)
+    };
+    open().inspect_err(|error| log::debug!(target: DNS, "no DNS over {address}: {error}")).ok()
+}
+
+/// Takes as many descriptors as the relays may need, as far as the system lets us.
+fn raise_descriptor_limit(config: &Config) {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    let ports = usize::from(config.rtp_port_high.saturating_sub(config.rtp_port_low)) / 2 + 1;
+    let wanted = (ports.min(MAX_RELAYS) * relay::SOCKETS) as u64 + OTHER_DESCRIPTORS;
+    if soft >= wanted {
+        return;
+    }
+    let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard);
+    if hard < wanted {
+        log::warn!(
+            target: PROCESS,
+            "at most {hard} files can be open, which is fewer than the {wanted} that the RTP port range may need: \
+             raise the limit (ulimit -n) or make the range smaller"
+        );
+    }
+}
+
+/// A list for the log.
+struct List<'a, T>(&'a [T]);
+
+impl<T: fmt::Display> fmt::Display for List<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, rest)) = self.0.split_first() else { return f.write_str("none") };
+        first.fmt(f)?;
+        rest.iter().try_for_each(|item| write!(f, ", {item}"))
+    }
+}

@@ -1,0 +1,432 @@
+//! The SIP sockets: one bound to our LAN address, one to our WAN address.
+//!
+//! A bound socket answers from the address that was asked, and needs no control message to send. Where both sides have
+//! the same address (a router on a stick, a single interface) there is one socket, and both channels mean it.
+
+use super::ifaddr::{Addresses, Interface};
+use crate::engine::io::{Channel, SendError, Side};
+use crate::limits::MAX_PARTS;
+use crate::log_class::{NET, TRAFFIC};
+use core::fmt::{self, Write as _};
+use core::net::{IpAddr, SocketAddr};
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+use nix::errno::Errno;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrLike, SockaddrStorage, recvmsg, setsockopt, sockopt};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::AsRawFd;
+
+/// Datagrams taken from one SIP socket in one turn of the event loop.
+pub const BUDGET: usize = 32;
+
+/// Room for the control messages of one datagram: a packet info, or an ICMP error with the address of who sent it. The
+/// longest is IPv6's error, 16 bytes of header, 16 of error and 28 of address.
+const CONTROL: usize = 128;
+
+/// Receive queue in bytes: a burst of a few hundred messages while the relay is busy.
+const RECEIVE_QUEUE: usize = 256 * 1024;
+
+/// `SO_EE_ORIGIN_ICMP` and `SO_EE_ORIGIN_ICMP6`: who reported an error (recvmsg(2), `IP_RECVERR` in ip(7)).
+const ORIGIN_ICMP: [u8; 2] = [2, 3];
+
+/// What a socket has for the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// A datagram, in the first bytes of the buffer.
+    Datagram {
+        /// The network of the interface it came in by.
+        interface: Side,
+        /// Its source.
+        from: SocketAddr,
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// An ICMP error: what was sent to this address was not delivered.
+    SendFailed {
+        /// The destination.
+        to: SocketAddr,
+    },
+    /// Nothing more until the next event.
+    Nothing,
+}
+
+/// The SIP sockets of both sides.
+#[derive(Debug)]
+pub struct Listener {
+    registry: Registry,
+    tokens: [Token; 2],
+    port: u16,
+    sockets: [Option<Bound>; 2],
+    interfaces: [Interface; 2],
+}
+
+#[derive(Debug)]
+struct Bound {
+    socket: Socket,
+    address: IpAddr,
+    /// The system has told of an error that has not been read.
+    failed: bool,
+}
+
+/// A socket could not be bound.
+#[derive(Debug)]
+pub struct BindError {
+    /// The address and port.
+    pub address: SocketAddr,
+    /// Why.
+    pub reason: io::Error,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot listen for SIP on {} (UDP): {}", self.address, self.reason)?;
+        if self.reason.kind() == io::ErrorKind::AddrInUse {
+            f.write_str("; another program has the port, see `ss -lunp`, or set sip_listen_port")?;
+        }
+        Ok(())
+    }
+}
+
+impl core::error::Error for BindError {}
+
+impl Listener {
+    /// A listener without sockets, for `port` on both sides. `tokens` are those of the LAN and of the WAN socket.
+    #[must_use]
+    pub fn new(registry: Registry, tokens: [Token; 2], port: u16) -> Self {
+        Self { registry, tokens, port, sockets: [None, None], interfaces: Default::default() }
+    }
+
+    /// Sets what the interfaces have now: sockets of addresses that are gone are closed, those of new ones bound.
+    ///
+    /// # Errors
+    /// The last socket that could not be bound; the side is then without one until the next call.
+    pub fn set_interfaces(&mut self, lan: &Interface, wan: &Interface) -> Result<(), BindError> {
+        self.interfaces = [lan.clone(), wan.clone()];
+        let shared = lan.address().is_some() && lan.address() == wan.address();
+        let wanted = [lan.address(), if shared { None } else { wan.address() }];
+        // Both are closed first: an address may have moved from one interface to the other.
+        for (socket, wanted) in self.sockets.iter_mut().zip(wanted) {
+            if socket.as_ref().is_some_and(|bound| Some(bound.address) != wanted) {
+                *socket = None;
+            }
+        }
+        let mut result = Ok(());
+        for (side, wanted) in wanted.into_iter().enumerate() {
+            let Some(address) = wanted.filter(|_| self.sockets[side].is_none()) else { continue };
+            let at = SocketAddr::new(address, self.port);
+            match self.bind(at, self.tokens[side]) {
+                Ok(socket) => {
+                    log::info!(target: NET, "listening for SIP on {at} (UDP)");
+                    self.sockets[side] = Some(Bound { socket, address, failed: false });
+                }
+                Err(reason) => result = Err(BindError { address: at, reason }),
+            }
+        }
+        result
+    }
+
+    /// Whether a side has an address but no socket, because binding failed.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        [Side::Lan, Side::Wan]
+            .into_iter()
+            .any(|side| self.interfaces[side as usize].address().is_some() && self.sockets[self.place(side)].is_none())
+    }
+
+    /// Notes that an event told of an error: the next [`Self::receive`] looks for it first.
+    pub fn note_error(&mut self, side: Side) {
+        if let Some(bound) = &mut self.sockets[side as usize] {
+            bound.failed = true;
+        }
+    }
+
+    /// Takes what comes next from the socket of `side` into `buffer`. Does not wait.
+    pub fn receive(&mut self, side: Side, buffer: &mut [u8]) -> Arrival {
+        let Some(bound) = &mut self.sockets[side as usize] else { return Arrival::Nothing };
+        // Each error is told twice: by the call that comes next, and in the error queue. Either may come first.
+        for _ in 0..BUDGET {
+            if bound.failed {
+                match undelivered(&bound.socket) {
+                    Ok(Some(to)) => return Arrival::SendFailed { to },
+                    Ok(None) => continue,
+                    Err(()) => bound.failed = false,
+                }
+            }
+            match receive(&bound.socket, buffer) {
+                Ok((Some((from, index)), length)) => {
+                    let interface = arrival_side(&self.interfaces, index, from.ip());
+                    log::debug!(
+                        target: TRAFFIC,
+                        "{length} bytes from {from} by the {interface:?} interface to our {side:?} address\n{}",
+                        Text(&[buffer.get(..length).unwrap_or(&[])])
+                    );
+                    return Arrival::Datagram { interface, from, length };
+                }
+                Ok((None, _)) | Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return Arrival::Nothing,
+                Err(_) => bound.failed = true,
+            }
+        }
+        Arrival::Nothing
+    }
+
+    /// Sends one datagram, given as slices.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn send(&mut self, via: Channel, to: SocketAddr, parts: &[&[u8]]) -> Result<(), SendError> {
+        let place = self.place(via.local);
+        let bound = self.sockets[place].as_mut().ok_or(SendError::NoAddress)?;
+        if parts.len() > MAX_PARTS {
+            return Err(SendError::TooLarge);
+        }
+        log::debug!(target: TRAFFIC, "{} bytes to {to} from our {:?} address\n{}", size(parts), via.local, Text(parts));
+        let slices: heapless::Vec<IoSlice<'_>, MAX_PARTS> = parts.iter().map(|part| IoSlice::new(part)).collect();
+        let to = to.into();
+        loop {
+            let Err(error) = bound.socket.send_to_vectored(&slices, &to) else { return Ok(()) };
+            return Err(match error.raw_os_error().map(Errno::from_raw) {
+                Some(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM) => SendError::Busy,
+                Some(Errno::EMSGSIZE) => SendError::TooLarge,
+                Some(Errno::EINTR) => continue,
+                // Most likely what became of an earlier datagram: once that is told, this one goes.
+                Some(_) if !bound.failed => {
+                    bound.failed = true;
+                    continue;
+                }
+                _ => SendError::Unreachable,
+            });
+        }
+    }
+
+    /// The socket that stands for a side.
+    fn place(&self, side: Side) -> usize {
+        match side {
+            Side::Wan if self.interfaces[0].address() == self.interfaces[1].address() => Side::Lan as usize,
+            side => side as usize,
+        }
+    }
+
+    fn bind(&self, address: SocketAddr, token: Token) -> io::Result<Socket> {
+        let kind = Type::DGRAM.nonblocking().cloexec();
+        let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::UDP))?;
+        match address {
+            SocketAddr::V4(_) => {
+                setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+                setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
+            }
+            SocketAddr::V6(_) => {
+                socket.set_only_v6(true)?;
+                setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
+                setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?;
+            }
+        }
+        socket.bind(&address.into())?;
+        // A wish: SIP works without it.
+        let _ = socket.set_recv_buffer_size(RECEIVE_QUEUE);
+        self.registry.register(&mut SourceFd(&socket.as_raw_fd()), token, Interest::READABLE)?;
+        Ok(socket)
+    }
+}
+
+/// The side that a datagram came in by.
+///
+/// What this host sends itself counts as LAN, whatever way it took. Where both sides are one interface, its own networks
+/// are the LAN. An interface that is neither side's belongs to strangers.
+fn arrival_side(interfaces: &[Interface; 2], index: u32, from: IpAddr) -> Side {
+    let [lan, wan] = interfaces;
+    let own = |interface: &Interface| interface.addresses.iter().any(|prefix| prefix.address == from);
+    let on_link = |networks: &Addresses| networks.iter().any(|net| net.contains(from));
+    if from.is_loopback() || own(lan) || own(wan) {
+        return Side::Lan;
+    }
+    match (lan.index == Some(index), wan.index == Some(index)) {
+        (true, true) if !on_link(&lan.addresses) => Side::Wan,
+        (true, _) => Side::Lan,
+        (false, _) => Side::Wan,
+    }
+}
+
+/// Receives one datagram: its source and the interface it came by, and its length.
+fn receive(socket: &Socket, buffer: &mut [u8]) -> Result<(Option<(SocketAddr, u32)>, usize), Errno> {
+    let mut control = [0; CONTROL];
+    let mut slices = [IoSliceMut::new(buffer)];
+    let flags = MsgFlags::MSG_DONTWAIT;
+    let message = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut control), flags)?;
+    let Some(from) = message.address.as_ref().and_then(socket_addr) else { return Ok((None, 0)) };
+    let mut index = 0;
+    for control in message.cmsgs().into_iter().flatten() {
+        index = match control {
+            ControlMessageOwned::Ipv4PacketInfo(info) => info.ipi_ifindex as u32,
+            ControlMessageOwned::Ipv6PacketInfo(info) => info.ipi6_ifindex,
+            _ => index,
+        };
+    }
+    Ok((Some((from, index)), message.bytes))
+}
+
+/// Takes one entry of a socket's error queue: the destination where an ICMP error says that it cannot be reached.
+/// `Err` where the queue is empty.
+fn undelivered(socket: &Socket) -> Result<Option<SocketAddr>, ()> {
+    let mut control = [0; CONTROL];
+    // The queue gives back the start of the datagram, which is not needed.
+    let mut start = [0; 1];
+    let mut slices = [IoSliceMut::new(&mut start)];
+    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_ERRQUEUE;
+    let message =
+        recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut control), flags).map_err(drop)?;
+    let to = message.address.as_ref().and_then(socket_addr);
+    for control in message.cmsgs().into_iter().flatten() {
+        let (ControlMessageOwned::Ipv4RecvErr(error, _) | ControlMessageOwned::Ipv6RecvErr(error, _)) = control else {
+            continue;
+        };
+        // A datagram too large for the path is sent again in fragments; it is not the peer that fails.
+        let counts = ORIGIN_ICMP.contains(&error.ee_origin) && error.ee_errno != Errno::EMSGSIZE as u32;
+        // The control messages come by value in a fixed order; there is one error in each datagram.
+        return Ok(to.filter(|_| counts));
+    }
+    Ok(None)
+}
+
+/// A socket address of the system, where it is of the Internet.
+pub(super) fn socket_addr(address: &SockaddrStorage) -> Option<SocketAddr> {
+    match address.len() as usize {
+        0 => None,
+        _ => match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
+            (Some(v4), _) => Some(SocketAddr::V4((*v4).into())),
+            (_, Some(v6)) => Some(SocketAddr::V6((*v6).into())),
+            _ => None,
+        },
+    }
+}
+
+fn size(parts: &[&[u8]]) -> usize {
+    parts.iter().map(|part| part.len()).sum()
+}
+
+/// A message as text; what is not UTF-8 is written as escapes.
+struct Text<'a>(&'a [&'a [u8]]);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in self.0 {
+            for chunk in part.utf8_chunks() {
+                for line in chunk.valid().split_inclusive('\n') {
+                    f.write_str(line.strip_suffix("\r\n").unwrap_or(line))?;
+                    if line.ends_with("\r\n") {
+                        f.write_char('\n')?;
+                    }
+                }
+                write!(f, "{}", chunk.invalid().escape_ascii())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::io::Prefix;
+
+    fn interface(index: u32, address: [u8; 4]) -> Interface {
+        let prefix = Prefix { address: address.into(), length: 24 };
+        Interface { index: Some(index), addresses: [prefix].into_iter().collect() }
+    }
+
+    fn side(interfaces: &[Interface; 2], index: u32, from: [u8; 4]) -> Side {
+        arrival_side(interfaces, index, from.into())
+    }
+
+    #[test]
+    fn the_interface_tells_the_side() {
+        let both = [interface(2, [192, 168, 1, 1]), interface(3, [203, 0, 113, 1])];
+        assert_eq!(side(&both, 2, [192, 168, 1, 20]), Side::Lan);
+        assert_eq!(side(&both, 2, [198, 51, 100, 7]), Side::Lan);
+        assert_eq!(side(&both, 3, [192, 168, 1, 20]), Side::Wan);
+        assert_eq!(side(&both, 9, [192, 168, 1, 20]), Side::Wan);
+    }
+
+    #[test]
+    fn what_this_host_sends_is_of_the_lan() {
+        let both = [interface(2, [192, 168, 1, 1]), interface(3, [203, 0, 113, 1])];
+        assert_eq!(side(&both, 3, [203, 0, 113, 1]), Side::Lan);
+        assert_eq!(side(&both, 1, [127, 0, 0, 1]), Side::Lan);
+    }
+
+    #[test]
+    fn on_one_interface_its_network_is_the_lan() {
+        let one = [interface(2, [192, 168, 1, 1]), interface(2, [192, 168, 1, 1])];
+        assert_eq!(side(&one, 2, [192, 168, 1, 20]), Side::Lan);
+        assert_eq!(side(&one, 2, [198, 51, 100, 7]), Side::Wan);
+    }
+
+    fn listener(poll: &mio::Poll, lan: &Interface, wan: &Interface, port: u16) -> Result<Listener, BindError> {
+        let registry = poll.registry().try_clone().expect("a registry");
+        let mut listener = Listener::new(registry, [Token(0), Token(1)], port);
+        listener.set_interfaces(lan, wan)?;
+        Ok(listener)
+    }
+
+    fn wait(poll: &mut mio::Poll) {
+        let mut events = mio::Events::with_capacity(8);
+        poll.poll(&mut events, Some(core::time::Duration::from_secs(2))).expect("poll");
+    }
+
+    #[test]
+    fn datagrams_go_out_whole_and_come_in_with_their_interface() {
+        let mut poll = mio::Poll::new().expect("epoll");
+        let (lan, wan) = (interface(1, [127, 0, 7, 1]), interface(9, [127, 0, 7, 2]));
+        let mut listener = listener(&poll, &lan, &wan, 35060).expect("bound");
+        assert!(!listener.is_incomplete());
+        let to: SocketAddr = "127.0.7.2:35060".parse().expect("an address");
+        listener.send(Channel::LAN, to, &[b"OPTIONS sip:a SIP/2.0\r\n", b"", b"\r\n"]).expect("sent");
+        wait(&mut poll);
+        let mut buffer = [0; 100];
+        let arrival = listener.receive(Side::Wan, &mut buffer);
+        let from = "127.0.7.1:35060".parse().expect("an address");
+        assert_eq!(arrival, Arrival::Datagram { interface: Side::Lan, from, length: 25 });
+        assert_eq!(&buffer[..25], b"OPTIONS sip:a SIP/2.0\r\n\r\n");
+        assert_eq!(listener.receive(Side::Wan, &mut buffer), Arrival::Nothing);
+        let long = [0; 65_536];
+        assert_eq!(listener.send(Channel::LAN, to, &[&long]), Err(SendError::TooLarge));
+    }
+
+    #[test]
+    fn a_refused_datagram_is_told_of() {
+        let mut poll = mio::Poll::new().expect("epoll");
+        let lan = interface(1, [127, 0, 7, 3]);
+        let mut listener = listener(&poll, &lan, &Interface::default(), 35060).expect("bound");
+        let to: SocketAddr = "127.0.7.3:35061".parse().expect("an address");
+        assert_eq!(listener.send(Channel::WAN, to, &[b"x"]), Err(SendError::NoAddress));
+        listener.send(Channel::LAN, to, &[b"x"]).expect("sent");
+        wait(&mut poll);
+        // The pending error does not stop the next datagram.
+        listener.send(Channel::LAN, "127.0.7.3:35060".parse().expect("an address"), &[b"y"]).expect("sent");
+        let mut buffer = [0; 100];
+        assert_eq!(listener.receive(Side::Lan, &mut buffer), Arrival::SendFailed { to });
+        assert!(matches!(listener.receive(Side::Lan, &mut buffer), Arrival::Datagram { length: 1, .. }));
+        assert_eq!(listener.receive(Side::Lan, &mut buffer), Arrival::Nothing);
+    }
+
+    #[test]
+    fn one_address_on_both_sides_has_one_socket() {
+        let poll = mio::Poll::new().expect("epoll");
+        let both = interface(1, [127, 0, 7, 4]);
+        let mut one = listener(&poll, &both, &both, 35060).expect("bound");
+        one.send(Channel::WAN, "127.0.7.4:35060".parse().expect("an address"), &[b"x"]).expect("sent");
+        assert!(matches!(one.receive(Side::Lan, &mut [0; 9]), Arrival::Datagram { .. }));
+        let taken = listener(&poll, &both, &both, 35060).expect_err("taken");
+        assert!(taken.to_string().contains("another program has the port"), "{taken}");
+        one.set_interfaces(&interface(1, [127, 0, 7, 5]), &both).expect("moved");
+        assert!(matches!(one.receive(Side::Wan, &mut [0; 9]), Arrival::Nothing));
+        one.send(Channel::WAN, "127.0.7.5:35060".parse().expect("an address"), &[b"x"]).expect("sent");
+        assert!(matches!(one.receive(Side::Lan, &mut [0; 9]), Arrival::Datagram { .. }));
+    }
+
+    #[test]
+    fn text_keeps_lines_and_escapes_the_rest() {
+        assert_eq!(Text(&[b"a\r\nb\n", b"\xffc"]).to_string(), "a\nb\n\\xffc");
+    }
+}

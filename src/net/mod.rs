@@ -1,0 +1,13 @@
+//! The edge: sockets, the event loop, the interfaces of the router.
+//!
+//! * [`event_loop`]: waits for all sockets, calls the engine, and is its [`crate::engine::Sink`].
+//! * [`listener`]: the SIP sockets, one on each side.
+//! * [`relay`]: media, from socket to socket. It knows nothing of SIP.
+//! * [`ifaddr`]: what addresses the two interfaces have, by rtnetlink.
+
+pub mod event_loop;
+pub mod ifaddr;
+pub mod listener;
+pub mod relay;
+mod resolv_conf;
+mod rtnetlink;

@@ -1,0 +1,257 @@
+//! The built program from outside: its command line, its complaints, its exit codes.
+
+use core::time::Duration;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::thread::sleep;
+
+const GOOD: &str = "if_inbound = lo\nif_outbound = wan0\n";
+
+/// A directory that is the program's home, removed at the end.
+struct Home(PathBuf);
+
+impl Home {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("siproxd-cli-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("a directory");
+        Self(path)
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, text).expect("a file");
+        path
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_siproxd"));
+        command.args(words).current_dir(&self.0).env("HOME", &self.0);
+        command
+    }
+
+    /// Runs the program to its end: exit code, stdout, stderr.
+    fn run(&self, words: &[&str]) -> (i32, String, String) {
+        let Output { status, stdout, stderr } = self.command(words).output().expect("the program");
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        (status.code().expect("an exit code"), text(stdout), text(stderr))
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn shown(path: &Path) -> &str {
+    path.to_str().expect("a plain path")
+}
+
+#[test]
+fn help_and_version_end_with_0() {
+    let home = Home::new("help");
+    for word in ["-h", "--help"] {
+        let (code, out, _) = home.run(&[word]);
+        assert_eq!(code, 0);
+        for option in ["--config", "--debug", "--pid-file", "--check", "--version"] {
+            assert!(out.contains(option), "{out}");
+        }
+    }
+    let version = concat!("siproxd ", env!("CARGO_PKG_VERSION"), "\n").to_owned();
+    assert_eq!(home.run(&["--version"]), (0, version, String::new()));
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_1() {
+    let home = Home::new("usage");
+    let said = |words: &[&str]| {
+        let (code, out, err) = home.run(words);
+        assert_eq!((code, out.as_str()), (1, ""), "{words:?}");
+        err
+    };
+    assert_eq!(said(&["--confg=x"]), "siproxd: unknown option --confg=x; did you mean --config?\n");
+    assert_eq!(said(&["-x"]), "siproxd: unknown option -x; siproxd --help lists them\n");
+    assert_eq!(said(&["-c"]), "siproxd: option -c needs a value\n");
+    assert!(said(&["-d", "much"]).contains("not a number"));
+}
+
+#[test]
+fn the_file_is_found_by_each_spelling() {
+    let home = Home::new("spelling");
+    let path = home.file("a.conf", GOOD);
+    let path = shown(&path);
+    for words in [
+        vec!["-c", path],
+        vec![&format!("-c{path}")],
+        vec!["--config", path],
+        vec![&format!("--config={path}")],
+        vec!["-c", "a.conf"],
+    ] {
+        let words = [&words[..], &["--check", "-d", "-1", "-d-1", "--debug=-1", "--debug", "0xff", "-p", "x"]].concat();
+        let (code, out, err) = home.run(&words);
+        assert_eq!((code, err.as_str()), (0, ""), "{words:?}");
+        assert!(out.contains(": OK\n"), "{out}");
+    }
+}
+
+#[test]
+fn without_c_the_home_is_looked_at_first() {
+    let home = Home::new("home");
+    home.file(".siproxdrc", GOOD);
+    let (code, out, _) = home.run(&["--check"]);
+    assert_eq!(code, 0);
+    assert!(out.starts_with(&format!("{}/.siproxdrc: OK\n", home.0.display())), "{out}");
+}
+
+#[test]
+fn check_tells_what_the_configuration_comes_to() {
+    let home = Home::new("check");
+    home.file("a.conf", GOOD);
+    let (code, out, _) = home.run(&["--check", "-ca.conf"]);
+    assert_eq!(code, 0);
+    assert!(out.contains("media on UDP ports 7070 to 7089: room for 10 calls"), "{out}");
+    assert!(out.contains(" kB of tables"), "{out}");
+
+    home.file("b.conf", &format!("{GOOD}load_plugin = plugin_stun.la\nrtp_dscp = 46\n"));
+    let (code, out, err) = home.run(&["--check", "-cb.conf"]);
+    assert_eq!(code, 2);
+    assert!(out.contains("OK"));
+    assert_eq!(err, "b.conf: warning: without effect in this version: rtp_dscp, load_plugin\n");
+}
+
+#[test]
+fn a_bad_file_is_told_by_line_and_ends_with_1() {
+    let home = Home::new("bad");
+    home.file("bad.conf", "if_inbound = lo\n\nif_outbund = wan0\nrtp_timeout = soon # yes\nsip_listen_port 5060\n");
+    let expected = "bad.conf:3: unknown directive `if_outbund`; did you mean `if_outbound`?\n\
+        bad.conf:4: rtp_timeout = soon: not a number; Seconds without media after which a stream is closed. Default: 300.\n\
+        bad.conf:5: `sip_listen_port 5060` has no `=`; a line is `name = value`; did you mean `sip_listen_port = 5060`?\n\
+        bad.conf: `if_outbound` is missing; Interface on the side of the Internet; it may come and go and change its address.\n";
+    for words in [&["-c", "bad.conf"][..], &["-c", "bad.conf", "--check"]] {
+        assert_eq!(home.run(words), (1, String::new(), expected.to_owned()));
+    }
+}
+
+#[test]
+fn a_missing_file_ends_with_1() {
+    let home = Home::new("missing");
+    let (code, _, err) = home.run(&["-c", "none.conf"]);
+    assert_eq!(code, 1);
+    assert!(err.starts_with("none.conf: cannot be read: No such file or directory"), "{err}");
+    let (code, _, err) = home.run(&["-c", "."]);
+    assert_eq!(code, 1);
+    assert!(err.contains("Is a directory"), "{err}");
+}
+
+/// A configuration whose LAN is the loopback, and which disturbs no other test.
+fn loopback(home: &Home, more: &str) -> (u16, u16) {
+    // Two ports that were free a moment ago.
+    let (udp, tcp) =
+        (UdpSocket::bind("127.0.0.1:0").expect("a port"), TcpListener::bind("127.0.0.1:0").expect("a port"));
+    let (sip, debug) = (udp.local_addr().expect("its number").port(), tcp.local_addr().expect("its number").port());
+    let pid_file = home.0.join("pid");
+    let pid_file = pid_file.display();
+    home.file(
+        ".siproxdrc",
+        &format!("if_inbound = lo\nif_outbound = none0\nsip_listen_port = {sip}\npid_file = {pid_file}\n{more}\n")
+            .replace("DEBUG_PORT", &debug.to_string()),
+    );
+    (sip, debug)
+}
+
+/// Waits for something that takes a moment.
+fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..250 {
+        if let Some(found) = look() {
+            return found;
+        }
+        sleep(Duration::from_millis(20));
+    }
+    panic!("waited for {what}");
+}
+
+/// A running daemon, which does not outlive its test.
+struct Daemon(Pid);
+
+impl Daemon {
+    fn of(home: &Home) -> Self {
+        let number = || fs::read_to_string(home.0.join("pid")).ok().filter(|text| text.ends_with('\n'));
+        let text = wait_for("the process number", number);
+        Self(Pid::from_raw(text.trim().parse().expect("a number")))
+    }
+
+    fn send(&self, signal: Signal) {
+        kill(self.0, signal).expect("sent");
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = kill(self.0, Signal::SIGKILL);
+    }
+}
+
+fn ask(sip: u16) {
+    let request = b"OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK1\r\nMax-Forwards: 0\r\n\
+        From: <sip:a@127.0.0.1>;tag=1\r\nTo: <sip:127.0.0.1>\r\nCall-ID: cli\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.send_to(request, ("127.0.0.1", sip)).expect("sent");
+}
+
+#[test]
+fn a_debug_log_of_the_foreground() {
+    let home = Home::new("foreground");
+    let (sip, _) = loopback(&home, "");
+    let recipe = format!("exec {} -d -1 2>debug.log", env!("CARGO_BIN_EXE_siproxd"));
+    let mut child =
+        Command::new("sh").args(["-c", &recipe]).env("HOME", &home.0).current_dir(&home.0).spawn().expect("sh");
+    let daemon = Daemon::of(&home);
+    for ignored in [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2] {
+        daemon.send(ignored);
+    }
+    ask(sip);
+    let log = || fs::read_to_string(home.0.join("debug.log")).unwrap_or_default();
+    wait_for("a debug line", || log().contains(" DEBUG ").then_some(()));
+    wait_for("the signals", || log().contains("SIGUSR2 ignored").then_some(()));
+    daemon.send(Signal::SIGTERM);
+    assert_eq!(child.wait().expect("its end").code(), Some(0));
+    assert!(!home.0.join("pid").exists());
+}
+
+#[test]
+fn a_debug_log_of_the_background_goes_to_netcat() {
+    let home = Home::new("background");
+    let (sip, debug) =
+        loopback(&home, "daemonize = 1\nsilence_log = 1\ndebug_level = -1\ndebug_port = DEBUG_PORT\nuser = nobody");
+    let (code, out, _) = home.run(&[]);
+    assert_eq!((code, out.as_str()), (0, ""));
+    let daemon = Daemon::of(&home);
+    let mut reader = BufReader::new(TcpStream::connect(("127.0.0.1", debug)).expect("the debug port"));
+    reader.get_ref().set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+    let mut line = String::new();
+    reader.read_line(&mut line).expect("a line");
+    assert_eq!(line, "Welcome to the log of siproxd\n");
+    while !line.contains(" DEBUG ") {
+        ask(sip);
+        line.clear();
+        assert_ne!(reader.read_line(&mut line).expect("a line"), 0);
+    }
+    daemon.send(Signal::SIGTERM);
+    wait_for("its end", || kill(daemon.0, None).err());
+}
+
+#[test]
+fn a_taken_port_ends_with_1_in_the_background_too() {
+    let home = Home::new("taken");
+    let (sip, _) = loopback(&home, "daemonize = 1");
+    let _taken = UdpSocket::bind(("127.0.0.1", sip)).expect("the port");
+    let (code, _, err) = home.run(&[]);
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains(&sip.to_string()), "{err}");
+}

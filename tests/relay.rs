@@ -1,0 +1,260 @@
+//! The media relay over real sockets: 127.0.8.1 is its LAN address, 127.0.8.2 its WAN address.
+
+use core::net::{IpAddr, SocketAddr};
+use mio::{Events, Poll};
+use siproxd::engine::Side;
+use siproxd::engine::io::{Leg, LegCounters, RelayCmd, RelayError, RelayId};
+use siproxd::net::relay::{BATCH, Relay};
+use siproxd::rtp::latch::Peer;
+use siproxd::time::{Duration, Instant};
+use std::net::UdpSocket;
+
+const LAN: [u8; 4] = [127, 0, 8, 1];
+const WAN: [u8; 4] = [127, 0, 8, 2];
+const SIDES: [Side; 2] = [Side::Lan, Side::Wan];
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// A phone's RTP and RTCP socket.
+struct Phone {
+    rtp: UdpSocket,
+    rtcp: UdpSocket,
+}
+
+impl Phone {
+    fn new(address: [u8; 4], port: u16) -> Self {
+        let bind = |port: u16| {
+            let socket = UdpSocket::bind((IpAddr::from(address), port)).expect("a free port");
+            socket.set_read_timeout(Some(Duration::from_millis(300))).expect("a timeout");
+            socket
+        };
+        Self { rtp: bind(port), rtcp: bind(port + 1) }
+    }
+
+    fn peer(&self) -> Peer {
+        let rtp = self.rtp.local_addr().expect("bound");
+        Peer { allowed: [Some(rtp.ip()), None, None, None], rtp: Some(rtp), rtcp: self.rtcp.local_addr().ok() }
+    }
+}
+
+/// What `socket` gets next, and from where.
+fn next(socket: &UdpSocket) -> Option<(Vec<u8>, SocketAddr)> {
+    let mut buffer = [0; 4096];
+    let (length, from) = socket.recv_from(&mut buffer).ok()?;
+    Some((buffer[..length].to_vec(), from))
+}
+
+/// An RTP packet with 160 bytes of G.711.
+fn rtp(sequence: u16) -> [u8; 172] {
+    let mut packet = [0xd5; 172];
+    packet[..2].copy_from_slice(&[0x80, 8]);
+    packet[2..4].copy_from_slice(&sequence.to_be_bytes());
+    packet[8..12].copy_from_slice(&[1, 2, 3, 4]);
+    packet
+}
+
+/// An RTCP receiver report.
+const RTCP: [u8; 8] = [0x80, 201, 0, 1, 1, 2, 3, 4];
+
+struct Rig {
+    poll: Poll,
+    events: Events,
+    relay: Relay,
+    now: Instant,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let poll = Poll::new().expect("epoll");
+        let mut relay = Relay::new(poll.registry().try_clone().expect("a registry"), TIMEOUT);
+        relay.set_address(Side::Lan, Some(LAN.into()));
+        relay.set_address(Side::Wan, Some(WAN.into()));
+        Self { poll, events: Events::with_capacity(64), relay, now: Instant::from_millis(1000) }
+    }
+
+    fn open(&mut self, relay: RelayId, ports: [u16; 2]) -> Result<[LegCounters; 2], RelayError> {
+        self.relay.apply(RelayCmd::Open { relay, sides: SIDES, ports }, self.now)
+    }
+
+    fn aim(&mut self, relay: RelayId, leg: Leg, peer: Peer) {
+        self.relay.apply(RelayCmd::Retarget { relay, leg, peer }, self.now).expect("never fails");
+    }
+
+    fn close(&mut self, relay: RelayId) -> [LegCounters; 2] {
+        self.relay.apply(RelayCmd::Close { relay }, self.now).expect("never fails")
+    }
+
+    /// One turn of the event loop.
+    fn turn(&mut self) {
+        let wait = if self.relay.is_pending() { Duration::ZERO } else { Duration::from_millis(50) };
+        self.poll.poll(&mut self.events, Some(wait)).expect("poll");
+        for event in &self.events {
+            self.relay.ready(event.token(), self.now);
+        }
+        self.relay.run_pending(self.now);
+    }
+
+    /// A relay between two new phones that use the ports from `base` on.
+    fn call(&mut self, relay: RelayId, base: u16) -> (Phone, Phone) {
+        let (inner, outer) = (Phone::new([127, 0, 8, 3], base), Phone::new([127, 0, 8, 4], base));
+        self.open(relay, [base, base]).expect("open");
+        self.aim(relay, Leg::Caller, inner.peer());
+        self.aim(relay, Leg::Callee, outer.peer());
+        (inner, outer)
+    }
+}
+
+fn id(index: u16) -> RelayId {
+    RelayId::from_parts(index, 1)
+}
+
+fn at(address: [u8; 4], port: u16) -> SocketAddr {
+    (address, port).into()
+}
+
+#[test]
+fn media_goes_both_ways_out_of_the_advertised_port() {
+    let mut rig = Rig::new();
+    let (inner, outer) = rig.call(id(0), 41000);
+    inner.rtp.send_to(&rtp(1), at(LAN, 41000)).expect("sent");
+    outer.rtp.send_to(&rtp(9), at(WAN, 41000)).expect("sent");
+    inner.rtcp.send_to(&RTCP, at(LAN, 41001)).expect("sent");
+    rig.turn();
+    assert_eq!(next(&outer.rtp), Some((rtp(1).to_vec(), at(WAN, 41000))));
+    assert_eq!(next(&inner.rtp), Some((rtp(9).to_vec(), at(LAN, 41000))));
+    assert_eq!(next(&outer.rtcp), Some((RTCP.to_vec(), at(WAN, 41001))));
+    let [caller, callee] = rig.close(id(0));
+    assert_eq!(caller, LegCounters { packets: 1, bytes: 172, strangers: 0 });
+    assert_eq!(callee, LegCounters { packets: 1, bytes: 172, strangers: 0 });
+}
+
+#[test]
+fn a_burst_goes_through_whole_and_in_order() {
+    let mut rig = Rig::new();
+    let (inner, outer) = rig.call(id(3), 41010);
+    let burst = 3 * BATCH as u16 + 5;
+    for sequence in 0..burst {
+        inner.rtp.send_to(&rtp(sequence), at(LAN, 41010)).expect("sent");
+    }
+    rig.turn();
+    while rig.relay.is_pending() {
+        rig.turn();
+    }
+    for sequence in 0..burst {
+        assert_eq!(next(&outer.rtp).map(|(packet, _)| packet), Some(rtp(sequence).to_vec()));
+    }
+}
+
+#[test]
+fn strangers_and_oversized_datagrams_are_dropped() {
+    let mut rig = Rig::new();
+    let (inner, outer) = rig.call(id(0), 41020);
+    let stranger = Phone::new([127, 0, 8, 9], 41020);
+    stranger.rtp.send_to(&rtp(1), at(WAN, 41020)).expect("sent");
+    outer.rtp.send_to(&[0x80; 3000], at(WAN, 41020)).expect("sent");
+    outer.rtp.send_to(&rtp(2), at(WAN, 41020)).expect("sent");
+    rig.turn();
+    assert_eq!(next(&inner.rtp).map(|(packet, _)| packet), Some(rtp(2).to_vec()));
+    assert_eq!(next(&inner.rtp), None);
+    assert_eq!(rig.relay.losses().oversized, 1);
+    assert_eq!(rig.close(id(0))[Leg::Callee as usize].strangers, 1);
+}
+
+#[test]
+fn a_taken_port_opens_nothing() {
+    let mut rig = Rig::new();
+    let taken = UdpSocket::bind(at(WAN, 41033)).expect("a free port");
+    assert_eq!(rig.open(id(0), [41030, 41032]), Err(RelayError::PortTaken(Leg::Callee)));
+    assert!(rig.relay.is_empty());
+    UdpSocket::bind(at(LAN, 41030)).expect("the other leg's port is free again");
+    drop(taken);
+    assert!(rig.open(id(0), [41030, 41032]).is_ok());
+    assert_eq!(rig.open(id(1), [41030, 41034]), Err(RelayError::PortTaken(Leg::Caller)));
+    assert_eq!(rig.open(id(1), [41034, 65535]), Err(RelayError::PortTaken(Leg::Callee)));
+    assert_eq!(rig.relay.len(), 1);
+}
+
+#[test]
+fn a_side_without_an_address_opens_nothing() {
+    let mut rig = Rig::new();
+    rig.relay.set_address(Side::Wan, None);
+    assert_eq!(rig.open(id(0), [41040, 41040]), Err(RelayError::NoAddress(Side::Wan)));
+    rig.relay.set_address(Side::Wan, Some([203, 0, 113, 77].into()));
+    assert_eq!(rig.open(id(0), [41040, 41040]), Err(RelayError::NoAddress(Side::Wan)));
+    assert_eq!(rig.open(RelayId::from_parts(u16::MAX, 1), [41040; 2]), Err(RelayError::Resources));
+}
+
+#[test]
+fn nothing_is_relayed_after_closing() {
+    let mut rig = Rig::new();
+    let (inner, outer) = rig.call(id(0), 41050);
+    inner.rtp.send_to(&rtp(1), at(LAN, 41050)).expect("sent");
+    rig.poll.poll(&mut rig.events, Some(Duration::from_secs(1))).expect("poll");
+    let stale: Vec<_> = rig.events.iter().map(mio::event::Event::token).collect();
+    assert!(!stale.is_empty());
+    rig.close(id(0));
+    assert_eq!(rig.close(RelayId::from_parts(0, 7)), [LegCounters::default(); 2]);
+    // The same slot again: an event of the old socket is not the new one's.
+    rig.open(RelayId::from_parts(0, 2), [41050, 41050]).expect("open");
+    for token in stale {
+        rig.relay.ready(token, rig.now);
+    }
+    assert_eq!(next(&outer.rtp), None);
+    // A stale handle closes nothing.
+    rig.close(id(0));
+    assert_eq!(rig.relay.len(), 1);
+}
+
+#[test]
+fn an_address_change_leaves_open_relays_alone() {
+    let mut rig = Rig::new();
+    let (inner, outer) = rig.call(id(0), 41060);
+    rig.relay.set_address(Side::Wan, None);
+    inner.rtp.send_to(&rtp(1), at(LAN, 41060)).expect("sent");
+    rig.turn();
+    assert_eq!(next(&outer.rtp), Some((rtp(1).to_vec(), at(WAN, 41060))));
+}
+
+#[test]
+fn an_idle_relay_is_reported_once_each_time() {
+    let mut rig = Rig::new();
+    let (inner, _outer) = rig.call(id(0), 41070);
+    let idle_at = |rig: &mut Rig, secs: u64| {
+        core::iter::from_fn(|| rig.relay.next_idle(Instant::from_millis(secs * 1000))).collect::<Vec<_>>()
+    };
+    assert_eq!(idle_at(&mut rig, 300), []);
+    rig.now = Instant::from_millis(200_000);
+    inner.rtp.send_to(&rtp(1), at(LAN, 41070)).expect("sent");
+    rig.turn();
+    assert_eq!(idle_at(&mut rig, 499), []);
+    assert_eq!(idle_at(&mut rig, 500), [id(0)]);
+    assert_eq!(idle_at(&mut rig, 502), []);
+    assert_eq!(idle_at(&mut rig, 800), [id(0)]);
+}
+
+#[test]
+fn relaying_allocates_nothing() {
+    let mut rig = Rig::new();
+    let (inner, outer) = rig.call(id(0), 41080);
+    let mut relayed = 0;
+    for round in 0..20u16 {
+        // One packet, then several: two ways of sending.
+        for sequence in 0..=round {
+            inner.rtp.send_to(&rtp(round * 20 + sequence), at(LAN, 41080)).expect("sent");
+        }
+        rig.poll.poll(&mut rig.events, Some(Duration::from_millis(200))).expect("poll");
+        let Rig { events, relay, now, .. } = &mut rig;
+        let counted = allocation_counter::measure(|| {
+            for event in &*events {
+                relay.ready(event.token(), *now);
+            }
+            while relay.is_pending() {
+                relay.run_pending(*now);
+            }
+            assert_eq!(relay.next_idle(*now), None);
+        });
+        assert_eq!(counted.count_total, 0, "round {round}");
+        relayed += u32::from(round) + 1;
+    }
+    assert_eq!(rig.close(id(0))[0].packets, relayed);
+    assert!(next(&outer.rtp).is_some());
+}

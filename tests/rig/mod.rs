@@ -1,0 +1,135 @@
+//! An engine on a bench: inputs by hand, outputs recorded. LAN 10.0.0.1/24, WAN 198.51.100.1/24.
+#![allow(dead_code, reason = "each test binary uses a part of the rig")]
+
+use siproxd::engine::io::{LegCounters, Prefix, RelayCmd, RelayError, SendError};
+use siproxd::engine::{Channel, Engine, Input, Settings, Side, Sink};
+use siproxd::sip::token::Key;
+use siproxd::time::{Duration, Instant};
+use std::net::SocketAddr;
+
+/// What came out of the engine.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// A datagram.
+    Sent { via: Channel, to: SocketAddr, bytes: Vec<u8> },
+    /// A relay command.
+    Relay(RelayCmd),
+    /// A query to a nameserver.
+    Query { server: SocketAddr, bytes: Vec<u8> },
+}
+
+/// Records what comes out.
+#[derive(Default)]
+pub struct Recorder {
+    pub outputs: Vec<Output>,
+    /// Ports that other programs hold.
+    pub taken: Vec<u16>,
+}
+
+impl Sink for Recorder {
+    fn send(&mut self, via: Channel, to: SocketAddr, parts: &[&[u8]]) -> Result<(), SendError> {
+        self.outputs.push(Output::Sent { via, to, bytes: parts.concat() });
+        Ok(())
+    }
+
+    fn relay(&mut self, cmd: RelayCmd) -> Result<[LegCounters; 2], RelayError> {
+        use siproxd::engine::io::Leg;
+        if let RelayCmd::Open { ports, .. } = cmd {
+            for (leg, port) in [Leg::Caller, Leg::Callee].into_iter().zip(ports) {
+                if self.taken.contains(&port) {
+                    return Err(RelayError::PortTaken(leg));
+                }
+            }
+        }
+        self.outputs.push(Output::Relay(cmd));
+        Ok(Default::default())
+    }
+
+    fn query(&mut self, server: SocketAddr, bytes: &[u8]) {
+        self.outputs.push(Output::Query { server, bytes: bytes.to_vec() });
+    }
+}
+
+/// The bench.
+pub struct Rig {
+    pub engine: Box<Engine>,
+    pub recorder: Recorder,
+    pub now: Instant,
+}
+
+impl Rig {
+    /// An engine with both addresses and one nameserver, 192.0.2.53.
+    pub fn new(settings: &Settings) -> Self {
+        let mut rig = Self {
+            engine: Box::new(Engine::new()),
+            recorder: Recorder::default(),
+            now: Instant::from_millis(1_000_000),
+        };
+        rig.engine.seed(Key::new([7; 32]), 42);
+        rig.engine.configure(settings);
+        rig.address(Side::Lan, Some("10.0.0.1"));
+        rig.address(Side::Wan, Some("198.51.100.1"));
+        rig.input(Input::Nameservers(&["192.0.2.53:53".parse().unwrap()]));
+        rig
+    }
+
+    /// Hands one input in and gives what came out.
+    pub fn input(&mut self, input: Input<'_>) -> Vec<Output> {
+        self.engine.handle(input, self.now, &mut self.recorder);
+        std::mem::take(&mut self.recorder.outputs)
+    }
+
+    /// A datagram from the LAN or the WAN, to our address there.
+    pub fn datagram(&mut self, side: Side, from: SocketAddr, bytes: &[u8]) -> Vec<Output> {
+        let mut bytes = bytes.to_vec();
+        self.input(Input::Datagram { on: Channel::on(side), interface: side, from, bytes: &mut bytes })
+    }
+
+    /// Sets or takes away our address on a side.
+    pub fn address(&mut self, side: Side, address: Option<&str>) {
+        let addrs: Vec<_> =
+            address.iter().map(|a| Prefix { address: a.parse().unwrap(), length: 24 }).collect();
+        self.input(Input::Address { side, addrs: &addrs });
+    }
+
+    /// Lets time pass, with every timeout on its way.
+    pub fn wait(&mut self, time: Duration) -> Vec<Output> {
+        let end = self.now.after(time);
+        let mut all = Vec::new();
+        while let Some(next) = self.engine.next_timeout().filter(|at| *at <= end) {
+            self.now = self.now.max(next);
+            all.extend(self.input(Input::Timeout));
+        }
+        self.now = end;
+        all
+    }
+}
+
+/// The datagrams among outputs, as text.
+pub fn sent(outputs: &[Output]) -> Vec<String> {
+    outputs
+        .iter()
+        .filter_map(|o| match o {
+            Output::Sent { bytes, .. } => Some(String::from_utf8_lossy(bytes).into_owned()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// A message written with bare line feeds, as it goes on the wire.
+pub fn wire(text: &str) -> Vec<u8> {
+    text.replace('\n', "\r\n").into_bytes()
+}
+
+/// An answer to a recorded query: `address`, or none and "no such name".
+pub fn dns_answer(query: &[u8], address: Option<[u8; 4]>) -> Vec<u8> {
+    let mut answer = query.to_vec();
+    answer[2] = 0x81;
+    answer[3] = if address.is_some() { 0x80 } else { 0x83 };
+    if let Some(address) = address {
+        answer[7] = 1;
+        answer.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+        answer.extend_from_slice(&address);
+    }
+    answer
+}
