@@ -18,7 +18,7 @@ from lab.world import World
 DEBUG_PORT = 5050
 
 CONFIG = """\
-if_inbound = lan
+if_inbound = br-lan
 if_outbound = wan
 rtp_port_low = 7070
 rtp_port_high = 7089

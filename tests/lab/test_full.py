@@ -7,8 +7,8 @@ from lab.rawcall import OUTBOUND as PROXY
 from lab.rawcall import RawCall, register
 from lab.world import World
 
-# Two pairs: room for one audio call.
-ONE_CALL = (7070, 7073)
+# One pair on each side: room for one audio call.
+ONE_CALL = (7070, 7071)
 
 
 def test_full_registration_table() -> None:

@@ -21,7 +21,7 @@ from lab.audio import tone_share
 from lab.baresip import Phone
 from lab.capture import Capture
 from lab.leaks import find_leaks
-from lab.netns import PHONES, ROUTER_LAN, Network
+from lab.netns import LAN_INTERFACE, PHONES, ROUTER_LAN, Network
 from lab.pcap import UDP, Packet, Rtp, Sip, as_rtp, sip_messages
 from lab.process import run
 from lab.wait import until
@@ -63,7 +63,7 @@ class Observation:
 def observed(network: Network) -> Iterator[Observation]:
     """Captures both sides of the router while the block runs."""
     seen = Observation()
-    lan = Capture(network, "router", "lan")
+    lan = Capture(network, "router", LAN_INTERFACE)
     wan = Capture(network, "router", "wan")
     try:
         with lan, wan:

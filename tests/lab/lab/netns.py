@@ -1,11 +1,11 @@
 """The lab's network: a home behind a masquerading router, the Internet, a provider, a remote phone, a stranger.
 
-    phone1 10.0.0.11 ─┐                                                  ┌─ provider 203.0.113.10
-    phone2 10.0.0.12 ─┼─ lan 10.0.0.1 [router] 198.51.100.1 wan ── [internet] ─┼─ remote   203.0.113.20
-    phone3 10.0.0.13 ─┘                                                  ├─ remote2  203.0.113.21
-                                                                         └─ stranger 192.0.2.66
+    phone1 10.0.0.11 ─┐                                                         ┌─ provider 203.0.113.10
+    phone2 10.0.0.12 ─┼─ br-lan 10.0.0.1 [router] 198.51.100.1 wan ─ [internet] ┼─ remote   203.0.113.20
+    phone3 10.0.0.13 ─┘                                                         ├─ remote2  203.0.113.21
+                                                                                └─ stranger 192.0.2.66
 
-Each box is a network namespace. `lan` is a bridge in the router, as on a home router. The router masquerades what the
+Each box is a network namespace. `br-lan` is a bridge in the router. The router masquerades what the
 home sends, and drops what comes in on the WAN but for answers, the SIP port and the RTP range. Hosts on the Internet
 have no route to 10.0.0.0/8: whatever keeps a private address gets no packet.
 """
@@ -25,6 +25,8 @@ from types import FrameType, TracebackType
 
 from lab.process import run
 
+# The bridge of the home, called as on OpenWrt and in the shipped configuration.
+LAN_INTERFACE = "br-lan"
 LAN_NET = "10.0.0.0/24"
 ROUTER_LAN = "10.0.0.1"
 ROUTER_WAN = "198.51.100.1"
@@ -186,7 +188,7 @@ class Network:
             self.set_resolver(host, PROVIDER)
         lines: list[str] = []
         router, internet = self.ns("router"), self.ns("internet")
-        lines += [f"link add lan netns {router} type bridge", f"link add net netns {internet} type bridge"]
+        lines += [f"link add {LAN_INTERFACE} netns {router} type bridge", f"link add net netns {internet} type bridge"]
         lines.append(f"link add wan netns {router} type veth peer name home netns {internet}")
         lines.append(f"link add eth0 netns {self.ns('stranger')} type veth peer name stranger netns {internet}")
         for host in PHONES:
@@ -202,8 +204,8 @@ class Network:
         """Addresses, routes and forwarding of one host."""
         lines = ["link set lo up"]
         if host == "router":
-            lines += ["link set lan up", f"addr add {ROUTER_LAN}/24 dev lan"]
-            lines += [f"link set {phone} master lan up" for phone in PHONES]
+            lines += [f"link set {LAN_INTERFACE} up", f"addr add {ROUTER_LAN}/24 dev {LAN_INTERFACE}"]
+            lines += [f"link set {phone} master {LAN_INTERFACE} up" for phone in PHONES]
             lines += ["link set wan up", f"addr add {ROUTER_WAN}/24 dev wan", f"route add default via {WAN_GATEWAY}"]
         elif host == "internet":
             lines += ["link set net up", "addr add 203.0.113.254/24 dev net"]

@@ -7,7 +7,7 @@ import re
 import signal
 from pathlib import Path
 
-from lab.netns import SIP_PORT, Network
+from lab.netns import LAN_INTERFACE, SIP_PORT, Network
 from lab.process import Process, run
 from lab.wait import TAIL_LINES, tail, until
 
@@ -41,7 +41,7 @@ class Siproxd:
         self.options = options
         low, high = network.rtp_range
         self.directives: dict[str, object] = {
-            "if_inbound": "lan", "if_outbound": "wan", "sip_listen_port": SIP_PORT,
+            "if_inbound": LAN_INTERFACE, "if_outbound": "wan", "sip_listen_port": SIP_PORT,
             "rtp_port_low": low, "rtp_port_high": high, "rtp_timeout": 300, "silence_log": 0,
             "registration_file": self.dir / "registrations",
         }
