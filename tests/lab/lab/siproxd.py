@@ -123,4 +123,8 @@ class Siproxd:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def _launch(self) -> Process:
-        return Process(self._network.ns("router"), [str(binary()), "-c", str(self.config), *self.options], self.log)
+        # An empty /var/lib of its own, which only this process sees (`ip netns exec` unshares the mounts): a shipped
+        # configuration keeps its state there, and this machine shall not.
+        private = 'mount -t tmpfs tmpfs /var/lib && exec "$@"'
+        return Process(self._network.ns("router"), [
+            "sh", "-c", private, "sh", str(binary()), "-c", str(self.config), *self.options], self.log)
