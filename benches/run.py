@@ -63,6 +63,11 @@ def namespaces():
         yield
     finally:
         for name in ROUTER, PEERS:
+            # What an interrupt left running would keep the namespace alive.
+            left = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True).stdout.split()
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
             subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL)
 
 
@@ -256,8 +261,14 @@ def bencode(value):
 def ng(control, command):
     """A command of rtpengine's ng protocol; the session description in the answer."""
     cookie = os.urandom(6).hex()
-    control.sendto(cookie.encode() + b" " + bencode(command), (LAN, NG_PORT))
-    answer = control.recv(65535).decode()
+    for _ in range(5):
+        # It may still be starting; the same cookie is never taken for another command.
+        control.sendto(cookie.encode() + b" " + bencode(command), (LAN, NG_PORT))
+        with contextlib.suppress(TimeoutError):
+            answer = control.recv(65535).decode()
+            break
+    else:
+        sys.exit("rtpengine does not answer")
     found = re.search(r"3:sdp(\d+):", answer)
     if not found:
         sys.exit(f"rtpengine: {answer}")

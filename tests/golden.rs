@@ -13,7 +13,8 @@
 //! => lan 10.0.0.2:5060                       a datagram out
 //! => open lan:7074 wan:7080 | => aim caller 10.0.0.2:4000 | => close | => query provider.example
 //! ```
-//! `{sx}` in a request stands for the last token that went out, `{branch}` for the last branch. Lines end with LF in the file and CRLF on the wire. `UPDATE=1 cargo test --test golden`
+//! In what comes in, `{sx}` stands for the last token that went out, `{branch}` for the last branch, `{call-id}` for the
+//! last Call-ID on that side, and `{length}` for the length of the body. Lines end with LF in the file and CRLF on the wire. `UPDATE=1 cargo test --test golden`
 //! writes what comes out into the files; read the difference before you commit it.
 
 mod rig;
@@ -66,6 +67,7 @@ fn run(case: &str) -> String {
     let mut written = String::new();
     let mut last_query = Vec::new();
     let (mut token, mut branch) = (String::new(), String::new());
+    let mut call_ids = std::collections::HashMap::new();
     let mut lines = case.lines().peekable();
     while let Some(line) = lines.next() {
         if let Some(event) = line.strip_prefix("== ") {
@@ -82,7 +84,12 @@ fn run(case: &str) -> String {
                 continue;
             }
             let rig = rig.get_or_insert_with(|| Rig::new(&settings));
-            let body = body.replace("{sx}", &token).replace("{branch}", &branch);
+            let body = body
+                .replace("{sx}", &token)
+                .replace("{branch}", &branch)
+                .replace("{call-id}", call_ids.get(words[0]).map_or("", String::as_str));
+            let length = body.split_once("\n\n").map_or(0, |(_, rest)| wire(rest).len());
+            let body = body.replace("{length}", &length.to_string());
             let outputs = happen(rig, &words, &body, &last_query);
             for output in &outputs {
                 if let Output::Query { bytes, .. } = output {
@@ -91,6 +98,10 @@ fn run(case: &str) -> String {
                 let text = describe(output);
                 token = after(&text, ";sx=").unwrap_or(token);
                 branch = after(&text, ";branch=z9hG4bKsx").map_or(branch, |b| format!("z9hG4bKsx{b}"));
+                if let Some(line) = text.lines().find_map(|line| line.strip_prefix("Call-ID: ")) {
+                    let side = text.split_whitespace().nth(1).unwrap_or_default();
+                    call_ids.insert(side.to_owned(), line.to_owned());
+                }
                 written.push_str(&text);
             }
         } else {
@@ -134,8 +145,7 @@ fn happen(rig: &mut Rig, words: &[&str], body: &str, last_query: &[u8]) -> Vec<O
         "dns" => {
             let address = words[1].parse::<std::net::Ipv4Addr>().ok().map(|ip| ip.octets());
             let answer = dns_answer(last_query, address);
-            let mut outputs =
-                rig.input(Input::Dns { from: "192.0.2.53:53".parse().unwrap(), bytes: &answer });
+            let mut outputs = rig.input(Input::Dns { from: "192.0.2.53:53".parse().unwrap(), bytes: &answer });
             outputs.extend(rig.wait(Duration::ZERO));
             outputs
         }
@@ -149,10 +159,7 @@ fn happen(rig: &mut Rig, words: &[&str], body: &str, last_query: &[u8]) -> Vec<O
             rig.recorder.taken = words[1..].iter().map(|w| w.parse().unwrap()).collect();
             Vec::new()
         }
-        "failed" => rig.input(Input::SendFailed {
-            via: siproxd::engine::Channel::WAN,
-            to: words[1].parse().unwrap(),
-        }),
+        "failed" => rig.input(Input::SendFailed { via: siproxd::engine::Channel::WAN, to: words[1].parse().unwrap() }),
         other => panic!("unknown event {other}"),
     }
 }

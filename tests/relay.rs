@@ -1,6 +1,6 @@
 //! The media relay over real sockets: 127.0.8.1 is its LAN address, 127.0.8.2 its WAN address.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use mio::{Events, Poll};
 use siproxd::engine::Side;
 use siproxd::engine::io::{Leg, LegCounters, RelayCmd, RelayError, RelayId};
@@ -21,9 +21,10 @@ struct Phone {
 }
 
 impl Phone {
-    fn new(address: [u8; 4], port: u16) -> Self {
+    fn new(address: impl Into<IpAddr>, port: u16) -> Self {
+        let address = address.into();
         let bind = |port: u16| {
-            let socket = UdpSocket::bind((IpAddr::from(address), port)).expect("a free port");
+            let socket = UdpSocket::bind((address, port)).expect("a free port");
             socket.set_read_timeout(Some(Duration::from_millis(300))).expect("a timeout");
             socket
         };
@@ -125,6 +126,26 @@ fn media_goes_both_ways_out_of_the_advertised_port() {
     let [caller, callee] = rig.close(id(0));
     assert_eq!(caller, LegCounters { packets: 1, bytes: 172, strangers: 0 });
     assert_eq!(callee, LegCounters { packets: 1, bytes: 172, strangers: 0 });
+}
+
+#[test]
+fn a_leg_on_ipv6_meets_one_on_ipv4() {
+    let mut rig = Rig::new();
+    let inner = Phone::new([127, 0, 8, 3], 41090);
+    // Both relay ports on one host: the phone takes the pair above.
+    let outer = Phone::new(Ipv6Addr::LOCALHOST, 41092);
+    rig.relay.set_address(Side::Wan, Some(Ipv6Addr::LOCALHOST.into()));
+    rig.open(id(0), [41090, 41090]).expect("open");
+    rig.aim(id(0), Leg::Caller, inner.peer());
+    rig.aim(id(0), Leg::Callee, outer.peer());
+    let wan: SocketAddr = (Ipv6Addr::LOCALHOST, 41090).into();
+    for sequence in 0..3 {
+        inner.rtp.send_to(&rtp(sequence), at(LAN, 41090)).expect("sent");
+        outer.rtp.send_to(&rtp(sequence), wan).expect("sent");
+        rig.turn();
+        assert_eq!(next(&outer.rtp), Some((rtp(sequence).to_vec(), wan)));
+        assert_eq!(next(&inner.rtp), Some((rtp(sequence).to_vec(), at(LAN, 41090))));
+    }
 }
 
 #[test]

@@ -20,7 +20,7 @@ use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use std::io;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
@@ -45,7 +45,7 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 const EPOCH: Duration = Duration::from_secs(1);
 
 /// Descriptors besides those of the relays: SIP, DNS, log, signals, debug port, files.
-const OTHER_DESCRIPTORS: u64 = 64;
+const OTHER_DESCRIPTORS: rlim_t = 64;
 
 /// Why the event loop could not start.
 #[derive(Debug)]
@@ -425,7 +425,7 @@ fn resolver_socket(registry: &Registry, token: Token, address: SocketAddr) -> Op
 fn raise_descriptor_limit(config: &Config) {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
     let ports = usize::from(config.rtp_port_high.saturating_sub(config.rtp_port_low)) / 2 + 1;
-    let wanted = (ports.min(MAX_RELAYS) * relay::SOCKETS) as u64 + OTHER_DESCRIPTORS;
+    let wanted = (ports.min(MAX_RELAYS) * relay::SOCKETS) as rlim_t + OTHER_DESCRIPTORS;
     if soft >= wanted {
         return;
     }

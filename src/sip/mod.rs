@@ -8,6 +8,7 @@ pub mod addr;
 pub mod cseq;
 pub mod edit;
 pub mod header;
+mod lex;
 pub mod message;
 mod normalise;
 pub mod params;

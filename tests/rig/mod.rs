@@ -1,5 +1,5 @@
 //! An engine on a bench: inputs by hand, outputs recorded. LAN 10.0.0.1/24, WAN 198.51.100.1/24.
-#![allow(dead_code, reason = "each test binary uses a part of the rig")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of the rig")]
 
 use siproxd::engine::io::{LegCounters, Prefix, RelayCmd, RelayError, SendError};
 use siproxd::engine::{Channel, Engine, Input, Settings, Side, Sink};
@@ -50,6 +50,21 @@ impl Sink for Recorder {
     }
 }
 
+/// Shows what the engine logs, in the output of a failing test.
+struct Printer;
+
+impl log::Log for Printer {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        println!("[{}] {}", record.target(), record.args());
+    }
+
+    fn flush(&self) {}
+}
+
 /// The bench.
 pub struct Rig {
     pub engine: Box<Engine>,
@@ -60,6 +75,9 @@ pub struct Rig {
 impl Rig {
     /// An engine with both addresses and one nameserver, 192.0.2.53.
     pub fn new(settings: &Settings) -> Self {
+        if log::set_logger(&Printer).is_ok() {
+            log::set_max_level(log::LevelFilter::Debug);
+        }
         let mut rig = Self {
             engine: Box::new(Engine::new()),
             recorder: Recorder::default(),
@@ -87,8 +105,7 @@ impl Rig {
 
     /// Sets or takes away our address on a side.
     pub fn address(&mut self, side: Side, address: Option<&str>) {
-        let addrs: Vec<_> =
-            address.iter().map(|a| Prefix { address: a.parse().unwrap(), length: 24 }).collect();
+        let addrs: Vec<_> = address.iter().map(|a| Prefix { address: a.parse().unwrap(), length: 24 }).collect();
         self.input(Input::Address { side, addrs: &addrs });
     }
 
