@@ -3,8 +3,10 @@
 PYTHON = /usr/bin/python3
 # The tests of the lab to run, e.g. `make lab LAB="-k hold"`.
 LAB =
+# What to build for, e.g. `make cross TARGET=mips-unknown-linux-musl`; all of them if it is not said.
+TARGET = $(shell sed -n 's/^\([^\# ][^ ]*\) .*/\1/p' cross/targets)
 
-.PHONY: demo test lint unit lab bench install root
+.PHONY: demo test lint unit lab bench cross cross-try install root
 
 demo: root install
 	@cargo build --release --locked --quiet
@@ -26,6 +28,12 @@ lab: root install
 bench: root install
 	cargo build --release --locked --bins --examples
 	$(PYTHON) benches/run.py
+
+cross: root
+	@cross/build.sh $(TARGET)
+
+cross-try: root install cross
+	@cross/try.sh $(TARGET)
 
 install:
 	@tests/lab/install.sh
