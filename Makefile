@@ -29,7 +29,7 @@ bench: root install
 	cargo build --release --locked --bins --examples
 	$(PYTHON) benches/run.py
 
-cross: root
+cross:
 	@cross/build.sh $(TARGET)
 
 cross-try: root install cross
