@@ -354,7 +354,7 @@ impl Engine {
             }
             Method::Invite | Method::Update if !is_success => self.discard_pending(call, out),
             Method::Bye if is_success || matches!(response.status, 408 | 481) => {
-                self.end_call(call, "hung up", now, out)
+                self.end_call(call, "hung up", now, out);
             }
             _ => {}
         }
