@@ -80,18 +80,20 @@ def pin(cpu):
 @contextlib.contextmanager
 def in_router(*command):
     """A program in the router's namespace; yields its process number."""
-    process = subprocess.Popen(
-        ["ip", "netns", "exec", ROUTER, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=pin(0)
-    )
-    try:
-        time.sleep(0.3)
-        if process.poll() is not None:
-            sys.exit(f"{command[0]} ended: {process.stderr.read().decode(errors='replace')}")
-        yield process.pid
-    finally:
-        process.terminate()
-        process.wait()
-        process.stderr.close()
+    with tempfile.TemporaryFile("w+", errors="replace") as log:
+        process = subprocess.Popen(
+            ["ip", "netns", "exec", ROUTER, *command], stdout=subprocess.DEVNULL, stderr=log, preexec_fn=pin(0)
+        )
+        try:
+            time.sleep(0.3)
+            yield process.pid
+        finally:
+            ended = process.poll()
+            process.terminate()
+            process.wait()
+            if ended is not None:
+                log.seek(0)
+                print(f"{command[0]} ended with code {ended}: {log.read()}", file=sys.stderr)
 
 
 def cpu(pid):
