@@ -124,8 +124,8 @@ def load(pid, legs, seconds):
     after = cpu(pid)
     if process.wait() != 0:
         sys.exit("the load generator failed")
-    sent, received = map(int, re.fullmatch(r"sent (\d+) received (\d+)\n", counts).groups())
-    return {"us": (after - before) / 1000 / sent, "loss": 1 - received / sent}
+    sent, counted, received = map(int, re.findall(r"\d+", counts))
+    return {"us": (after - before) / 1000 / sent, "loss": 1 - received / counted}
 
 
 def sdp(address, port):
