@@ -71,14 +71,9 @@ pub(super) struct Received<'m> {
 }
 
 impl<'m> Received<'m> {
-    /// Where answers to this request go: to the packet's source address, never to one that it names. To the source port
-    /// if the Via asks for it or the packet came from the WAN, else to the port of sent-by (RFC 3261 §18.2.2, RFC 3581 §4).
+    /// Where answers to this request go.
     pub(super) fn reply_to(&self) -> SocketAddr {
-        let bytes = self.msg.bytes();
-        let symmetric = self.origin != Origin::Phone || self.head.via.param(bytes, b"rport").is_some();
-        let port =
-            if symmetric { self.from.port() } else { self.head.via.port.unwrap_or(crate::sip::uri::DEFAULT_PORT) };
-        SocketAddr::new(self.from.ip(), port)
+        reply_to(self.msg.bytes(), &self.head.via, self.from, self.origin)
     }
 
     /// The branch of the topmost Via as text, empty where it has none.
@@ -98,4 +93,13 @@ impl<'m> Received<'m> {
             StartLine::Response { .. } => Span::default(),
         }
     }
+}
+
+/// Where answers to a request with the top Via `via` go: to the packet's source address, never to one that the request names.
+/// To the source port if the Via asks for it or the packet came from the WAN, else to the port of sent-by (RFC 3261 §18.2.2,
+/// RFC 3581 §4).
+pub(super) fn reply_to(bytes: &[u8], via: &Via, from: SocketAddr, origin: Origin) -> SocketAddr {
+    let symmetric = origin != Origin::Phone || via.param(bytes, b"rport").is_some();
+    let port = if symmetric { from.port() } else { via.port.unwrap_or(crate::sip::uri::DEFAULT_PORT) };
+    SocketAddr::new(from.ip(), port)
 }

@@ -37,9 +37,6 @@ impl Engine {
             (Method::Cancel, _) => self.cancel(received, now, out),
             (Method::Ack, _) if self.acknowledge(received, now, out) => {}
             (_, Origin::Phone) => self.serve_phone(received, interface, now, out),
-            (Method::Register, Origin::Known) => {
-                log::warn!(target: class::ACL, "REGISTER from {} on the WAN dropped: phones register from the LAN", received.from);
-            }
             (_, Origin::Known) => self.serve_wan(received, now, out),
         }
     }
