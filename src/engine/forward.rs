@@ -190,6 +190,7 @@ impl Engine {
         let head = &received.head;
         let our_via = format_args!("Via: SIP/2.0/UDP {};branch={branch};rport\r\n", HostAndPort(own));
         edits.delete(msg.leading())?;
+        edits.delete(blanks_behind(msg, msg.start_line()))?;
         let mut vias = msg.headers().iter().filter(|h| h.id == HeaderId::Via);
         if hidden {
             if let Some(first) = vias.next() {
@@ -248,6 +249,12 @@ impl Engine {
             at_top
         })
     }
+}
+
+/// The blanks behind a request line, a slip that must not be passed on (RFC 4475 §3.1.2.10).
+fn blanks_behind(msg: &crate::sip::Message<'_>, line: Span) -> Span {
+    let text = msg.get(line).trim_ascii_end();
+    Span::from_usize(usize::from(line.start).saturating_add(text.len()), line.end.into())
 }
 
 /// Sets Content-Length to what the body has become.
