@@ -67,6 +67,9 @@ impl Engine {
         let msg = received.msg;
         let head = &received.head;
         let own = self.sent_by(hop.side).ok_or(Cause::NoInterface)?;
+        if own.is_ipv4() != hop.to.ip().to_canonical().is_ipv4() {
+            return Err(Cause::OtherFamily);
+        }
         let sender_side = received.origin.side();
         let phone = if sender_side == Side::Lan { received.from.ip() } else { hop.to.ip() };
         let secrets = self.secrets(phone);
