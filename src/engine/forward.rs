@@ -220,6 +220,7 @@ impl Engine {
         }
         if hidden {
             self.scrub(msg, secrets, &[HeaderId::Via], edits)?;
+            self.hide_description(msg, secrets, edits)?;
         }
         write_content_length(msg, edits)
     }
