@@ -352,7 +352,13 @@ impl Engine {
             Method::Invite if !is_success && !c.answered && response.number == c.invite_number => {
                 self.end_call(call, "not answered", now, out);
             }
-            Method::Invite | Method::Update if !is_success => self.discard_pending(call, out),
+            Method::Invite | Method::Update if !is_success => {
+                self.discard_pending(call, out);
+                // Refused in a dialog that began before we did: nothing is left that would end it.
+                if self.calls.calls.get(call).is_some_and(|c| c.relays.iter().all(Option::is_none)) {
+                    self.end_call(call, "refused", now, out);
+                }
+            }
             Method::Bye if is_success || matches!(response.status, 408 | 481) => {
                 self.end_call(call, "hung up", now, out)
             }
