@@ -9,6 +9,10 @@ pub const MAX_DATAGRAM: usize = 65_535;
 /// Header lines in one SIP message; a message with more is refused. 12 bytes of stack a line.
 pub const MAX_HEADER_LINES: usize = 256;
 
+/// Bytes that the header pre-pass may change and put back in one SIP message: two for each fold or misplaced colon. A
+/// message that needs more is refused. 4 bytes of stack each.
+pub const MAX_NORMALISED: usize = 1024;
+
 /// Edits in one SIP message, body included. 12 bytes of static memory each.
 pub const MAX_EDITS: usize = 192;
 

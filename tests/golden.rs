@@ -17,13 +17,15 @@
 //! last Call-ID on that side, and `{length}` for the length of the body. Lines end with LF in the file and CRLF on the wire. `UPDATE=1 cargo test --test golden`
 //! writes what comes out into the files; read the difference before you commit it.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 mod rig;
 
+use core::fmt::Write as _;
 use rig::{Output, Rig, dns_answer, wire};
 use siproxd::engine::io::{Leg, RelayCmd};
 use siproxd::engine::{Input, Settings, Side};
 use siproxd::time::Duration;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 #[test]
@@ -143,7 +145,7 @@ fn happen(rig: &mut Rig, words: &[&str], body: &str, last_query: &[u8]) -> Vec<O
         "lan" => rig.datagram(Side::Lan, words[1].parse().unwrap(), &wire(body)),
         "wan" => rig.datagram(Side::Wan, words[1].parse().unwrap(), &wire(body)),
         "dns" => {
-            let address = words[1].parse::<std::net::Ipv4Addr>().ok().map(|ip| ip.octets());
+            let address = words[1].parse::<core::net::Ipv4Addr>().ok().map(|ip| ip.octets());
             let answer = dns_answer(last_query, address);
             let mut outputs = rig.input(Input::Dns { from: "192.0.2.53:53".parse().unwrap(), bytes: &answer });
             outputs.extend(rig.wait(Duration::ZERO));
@@ -180,7 +182,7 @@ fn describe(output: &Output) -> String {
         }
         Output::Relay(RelayCmd::Retarget { leg, peer, .. }) => {
             let leg = if *leg == Leg::Caller { "caller" } else { "callee" };
-            let place = |at: Option<std::net::SocketAddr>| at.map_or("nowhere".to_owned(), |a| a.to_string());
+            let place = |at: Option<core::net::SocketAddr>| at.map_or("nowhere".to_owned(), |a| a.to_string());
             let allowed: Vec<_> = peer.allowed.iter().flatten().map(ToString::to_string).collect();
             format!("=> aim {leg} rtp {} rtcp {} from {}\n", place(peer.rtp), place(peer.rtcp), allowed.join(" "))
         }

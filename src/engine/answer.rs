@@ -51,6 +51,8 @@ pub enum Cause {
     CallsFull,
     /// No free port in `rtp_port_low`..`rtp_port_high`.
     PortsExhausted,
+    /// The request is of another version of SIP than 2.0.
+    Version,
     /// The session description cannot be understood.
     Description,
     /// The message, or what must be kept of it, is too large.
@@ -106,6 +108,7 @@ impl Cause {
             Self::CallsFull => full("The router carries as many calls as max_calls allows"),
             Self::PortsExhausted => full("No free RTP port between rtp_port_low and rtp_port_high"),
             Self::Description => warn(488, "Not Acceptable Here", "The router cannot read the session description"),
+            Self::Version => say(505, "Version Not Supported"),
             Self::TooLarge => say(513, "Message Too Large"),
         }
     }
@@ -132,6 +135,7 @@ impl Cause {
             Self::CallsFull => "as many calls as max_calls allows: raise max_calls",
             Self::PortsExhausted => "no free RTP port: widen rtp_port_low..rtp_port_high, 4 ports a call and side",
             Self::Description => "the session description cannot be understood",
+            Self::Version => "it is of another version of SIP than 2.0",
             Self::TooLarge => "the message is too large",
         }
     }

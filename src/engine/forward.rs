@@ -12,8 +12,6 @@ use super::{Engine, branch};
 use crate::log_class as class;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
-use crate::sip::uri::Uri;
-use crate::sip::via;
 use crate::sip::{HeaderId, Method};
 use crate::span::Span;
 use crate::table::Handle;
@@ -192,6 +190,7 @@ impl Engine {
         let msg = received.msg;
         let head = &received.head;
         let our_via = format_args!("Via: SIP/2.0/UDP {};branch={branch};rport\r\n", HostAndPort(own));
+        edits.delete(msg.leading())?;
         let mut vias = msg.headers().iter().filter(|h| h.id == HeaderId::Via);
         if hidden {
             if let Some(first) = vias.next() {
@@ -200,7 +199,7 @@ impl Engine {
             vias.try_for_each(|via| edits.delete(via.line))?;
         } else if let Some(first) = vias.next() {
             edits.replace_fmt(Span::at(first.line.start), our_via)?;
-            via::fill_received(msg.bytes(), head.via_element.span, received.from, edits)?;
+            head.via.fill_received(msg.bytes(), received.from, edits)?;
         }
         self.write_max_forwards(received, edits)?;
         self.remove_own_routes(received, edits)?;
@@ -245,15 +244,11 @@ impl Engine {
     /// Removes the Route elements at the top that name us (RFC 3261 §16.4).
     fn remove_own_routes(&self, received: &Received<'_>, edits: &mut Edits) -> Result<(), EditError> {
         let bytes = received.msg.bytes();
-        let own = received.msg.elements(HeaderId::Route).take_while(|element| {
-            NameAddr::parse(bytes, element.span)
-                .and_then(|route| Uri::parse(bytes, route.uri))
-                .is_ok_and(|uri| self.is_own_uri(bytes, &uri))
-        });
-        for element in own {
-            edits.delete(element.cut)?;
-        }
-        Ok(())
+        let mut at_top = true;
+        received.msg.delete_elements(HeaderId::Route, edits, |element| {
+            at_top = at_top && self.is_own_route(bytes, element);
+            at_top
+        })
     }
 }
 
@@ -279,7 +274,7 @@ fn stored(received: &Received<'_>) -> Option<Stored> {
     for element in msg.elements(HeaderId::Via) {
         text.extend_from_slice(b"Via: ").ok()?;
         if element.line == head.via_element.line && element.index == 0 {
-            via::write_received(text, msg.bytes(), element.span, received.from).ok()?;
+            head.via.write_received(msg.bytes(), received.from, text).ok()?;
         } else {
             text.extend_from_slice(msg.get(element.span)).ok()?;
         }

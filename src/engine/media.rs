@@ -360,7 +360,7 @@ impl Engine {
                 }
             }
             Method::Bye if is_success || matches!(response.status, 408 | 481) => {
-                self.end_call(call, "hung up", now, out)
+                self.end_call(call, "hung up", now, out);
             }
             _ => {}
         }

@@ -36,6 +36,7 @@ pub use settings::Settings;
 use crate::dns::Resolver;
 use crate::dns::resolver::Transmit;
 use crate::log_class as class;
+use crate::sip::message::ParseError;
 use crate::sip::token::Key;
 use crate::sip::{Message, StartLine};
 use crate::table::Late;
@@ -222,8 +223,8 @@ impl Engine {
             log::debug!(target: class::ACL, "datagram from stranger {from} dropped");
             return;
         }
-        let msg = match Message::parse(bytes) {
-            Ok(msg) => msg,
+        let (msg, fault) = match Message::parse_head(bytes) {
+            Ok(parsed) => parsed,
             Err(error) => {
                 log::debug!(target: class::SIP, "datagram from {from} dropped: {error:?}");
                 return;
@@ -237,9 +238,16 @@ impl Engine {
             Err(what) => return self.malformed(&msg, on, from, origin, what, out),
         };
         let received = Received { msg: &msg, head, on, from, origin };
-        match msg.start() {
-            StartLine::Request { .. } => self.request(&received, interface, now, out),
-            StartLine::Response { .. } => self.response(&received, now, out),
+        match (msg.start(), fault) {
+            (StartLine::Request { .. }, None) => self.request(&received, interface, now, out),
+            (StartLine::Request { .. }, Some(ParseError::Version)) => self.answer(&received, Cause::Version, out),
+            (StartLine::Request { .. }, Some(_)) => {
+                self.answer(&received, Cause::Malformed("Content-Length does not fit the body"), out);
+            }
+            (StartLine::Response { .. }, None) => self.response(&received, now, out),
+            (StartLine::Response { .. }, Some(error)) => {
+                log::debug!(target: class::SIP, "response from {from} dropped: {error:?}");
+            }
         }
     }
 

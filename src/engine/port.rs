@@ -24,7 +24,7 @@ impl Ports {
         let start = random.below(count);
         let port = (0..count)
             .map(|step| low.saturating_add((((start + step) % count) * 2) as u16))
-            .find(|port| !self.is_used(side, *port) && !(shared && self.is_used(other(side), *port)))?;
+            .find(|port| !(self.is_used(side, *port) || shared && self.is_used(other(side), *port)))?;
         self.set(side, port, true);
         Some(port)
     }

@@ -28,6 +28,7 @@ struct Contact {
 }
 
 /// What a REGISTER asks for.
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, on the stack")]
 enum Asked {
     /// Nothing to be changed: what is bound?
     Query,

@@ -36,11 +36,11 @@ impl Engine {
             (_, Origin::Stranger) => {}
             (Method::Cancel, _) => self.cancel(received, now, out),
             (Method::Ack, _) if self.acknowledge(received, now, out) => {}
-            (_, Origin::Phone) => self.from_phone(received, interface, now, out),
+            (_, Origin::Phone) => self.serve_phone(received, interface, now, out),
             (Method::Register, Origin::Known) => {
                 log::warn!(target: class::ACL, "REGISTER from {} on the WAN dropped: phones register from the LAN", received.from);
             }
-            (_, Origin::Known) => self.from_wan(received, now, out),
+            (_, Origin::Known) => self.serve_wan(received, now, out),
         }
     }
 
@@ -79,7 +79,7 @@ impl Engine {
         })
     }
 
-    fn from_phone(&mut self, received: &Received<'_>, interface: Side, now: Instant, out: &mut dyn Sink) {
+    fn serve_phone(&mut self, received: &Received<'_>, interface: Side, now: Instant, out: &mut dyn Sink) {
         let target = match self.route(received, now, out) {
             Ok(target) => target,
             Err(Unroutable::Because(cause)) => return self.answer(received, cause, out),
@@ -92,7 +92,7 @@ impl Engine {
         };
         match target {
             _ if received.head.method == Method::Register => self.register(received, target, now, out),
-            Target::Ourselves => self.to_own_domain(received, now, out),
+            Target::Ourselves => self.serve_own_domain(received, now, out),
             Target::Address(to) => {
                 let side = self.side_of(to);
                 self.forward_request(
@@ -107,7 +107,7 @@ impl Engine {
     }
 
     /// A phone's request to one of our own addresses: for another phone, or for ourselves.
-    fn to_own_domain(&mut self, received: &Received<'_>, now: Instant, out: &mut dyn Sink) {
+    fn serve_own_domain(&mut self, received: &Received<'_>, now: Instant, out: &mut dyn Sink) {
         let bytes = received.msg.bytes();
         let Ok(uri) = Uri::parse(bytes, received.request_uri()) else { return };
         let Some(user) = uri.user.map(|span| span.of(bytes)) else {
@@ -118,7 +118,7 @@ impl Engine {
         };
         // Bindings of our own come first, whatever server keeps the others.
         match self.bindings.lookup(user, IpAddr::V4(Ipv4Addr::UNSPECIFIED), now) {
-            Some(handle) => self.to_binding(received, handle, now, out),
+            Some(handle) => self.send_to_binding(received, handle, now, out),
             None => {
                 let cause = if self.bindings.knows(user) { Cause::NotRegistered } else { Cause::UnknownUser };
                 self.answer(received, cause, out);
@@ -127,18 +127,18 @@ impl Engine {
     }
 
     /// A request from a server on the WAN: for a phone by our token in the request-URI, else by its user, else by To.
-    fn from_wan(&mut self, received: &Received<'_>, now: Instant, out: &mut dyn Sink) {
+    fn serve_wan(&mut self, received: &Received<'_>, now: Instant, out: &mut dyn Sink) {
         let bytes = received.msg.bytes();
         let Ok(uri) = Uri::parse(bytes, received.request_uri()) else { return };
         let user = uri.user.map(|span| span.of(bytes));
         if let Some(place) = self.place_in(bytes, &uri) {
-            return self.to_place(received, &uri, place, now, out);
+            return self.send_to_place(received, &uri, place, now, out);
         }
         let to_user = Uri::parse(bytes, received.head.to.uri).ok().and_then(|uri| uri.user).map(|span| span.of(bytes));
         let found =
             [user, to_user].into_iter().flatten().find_map(|user| self.bindings.lookup(user, received.from.ip(), now));
         match (found, user) {
-            (Some(handle), _) => self.to_binding(received, handle, now, out),
+            (Some(handle), _) => self.send_to_binding(received, handle, now, out),
             (None, None) if received.head.method == Method::Options => self.answer_options(received, out),
             (None, Some(user)) if self.bindings.knows(user) => self.answer(received, Cause::NotRegistered, out),
             (None, _) => self.answer(received, Cause::UnknownUser, out),
@@ -147,7 +147,7 @@ impl Engine {
 
     /// Sends a request whose request-URI is one that we handed out. In a dialog it becomes exactly what the phone wrote;
     /// outside of one there must be a live binding, and a user that the provider changed becomes the phone's again.
-    fn to_place(&mut self, received: &Received<'_>, uri: &Uri, place: Place, now: Instant, out: &mut dyn Sink) {
+    fn send_to_place(&mut self, received: &Received<'_>, uri: &Uri, place: Place, now: Instant, out: &mut dyn Sink) {
         let bytes = received.msg.bytes();
         let user = uri.user.map_or(&[][..], |span| span.of(bytes));
         let binding = self.bindings.at_place(user, place, now);
@@ -170,21 +170,27 @@ impl Engine {
         if written.is_err() {
             return self.answer(received, Cause::TooLarge, out);
         }
-        self.to_phone(received, place.address, &mut edits, now, out);
+        self.send_to_phone(received, place.address, &mut edits, now, out);
     }
 
     /// Sends a request to the phone of a binding, with its Contact as request-URI (RFC 3261 §16.5).
-    fn to_binding(&mut self, received: &Received<'_>, handle: crate::table::Handle, now: Instant, out: &mut dyn Sink) {
+    fn send_to_binding(
+        &mut self,
+        received: &Received<'_>,
+        handle: crate::table::Handle,
+        now: Instant,
+        out: &mut dyn Sink,
+    ) {
         let Some(binding) = self.bindings.get(handle) else { return };
         let address = binding.place.address;
         let mut edits = Edits::new();
         if edits.replace(received.request_uri(), &binding.contact).is_err() {
             return self.answer(received, Cause::TooLarge, out);
         }
-        self.to_phone(received, address, &mut edits, now, out);
+        self.send_to_phone(received, address, &mut edits, now, out);
     }
 
-    fn to_phone(
+    fn send_to_phone(
         &mut self,
         received: &Received<'_>,
         to: SocketAddr,

@@ -14,7 +14,6 @@ use super::{Engine, branch};
 use crate::log_class as class;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
-use crate::sip::uri::Uri;
 use crate::sip::{HeaderId, Method, StartLine};
 use crate::span::Span;
 use crate::table::Handle;
@@ -116,6 +115,7 @@ impl Engine {
     ) -> Result<(), EditError> {
         let msg = received.msg;
         self.pass_answer(received, status, back, edits, out);
+        edits.delete(msg.leading())?;
         match (back.downstream_side, back.side) {
             (Side::Wan, _) => self.write_to_phone(received, status, handle, back, edits)?,
             (Side::Lan, Side::Wan) => self.write_to_wan(received, handle, back, edits)?,
@@ -198,14 +198,7 @@ impl Engine {
         let msg = received.msg;
         let bytes = msg.bytes();
         edits.delete(received.head.via_element.cut)?;
-        for element in msg.elements(HeaderId::RecordRoute) {
-            let is_own = NameAddr::parse(bytes, element.span)
-                .and_then(|route| Uri::parse(bytes, route.uri))
-                .is_ok_and(|uri| self.is_own_uri(bytes, &uri));
-            if is_own {
-                edits.delete(element.cut)?;
-            }
-        }
+        msg.delete_elements(HeaderId::RecordRoute, edits, |element| self.is_own_route(bytes, element))?;
         for element in msg.elements(HeaderId::Contact) {
             if let Ok(contact) = NameAddr::parse(bytes, element.span) {
                 self.masquerade(bytes, &contact, back.downstream, edits)?;

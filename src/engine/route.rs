@@ -9,6 +9,7 @@ use super::{Engine, Queries};
 use crate::dns::Answer;
 use crate::sip::HeaderId;
 use crate::sip::addr::NameAddr;
+use crate::sip::message::Element;
 use crate::sip::uri::{DEFAULT_PORT, Scheme, Uri};
 use crate::time::Instant;
 use core::net::SocketAddr;
@@ -63,11 +64,8 @@ impl Engine {
     /// The first Route element that does not name us.
     fn first_foreign_route(&self, received: &Received<'_>) -> Option<Uri> {
         let bytes = received.msg.bytes();
-        received
-            .msg
-            .elements(HeaderId::Route)
-            .filter_map(|element| Uri::parse(bytes, NameAddr::parse(bytes, element.span).ok()?.uri).ok())
-            .find(|uri| !self.is_own_uri(bytes, uri))
+        let element = received.msg.elements(HeaderId::Route).find(|element| !self.is_own_route(bytes, element))?;
+        Uri::parse(bytes, NameAddr::parse(bytes, element.span).ok()?.uri).ok()
     }
 
     fn target_of(&mut self, bytes: &[u8], uri: &Uri, now: Instant, out: &mut dyn Sink) -> Result<Target, Unroutable> {
@@ -98,10 +96,17 @@ impl Engine {
         }
     }
 
-    /// Whether a URI names us: one of our addresses with the SIP port, or a token of ours.
+    /// Whether a URI names us: one of our addresses with the SIP port.
     pub(super) fn is_own_uri(&self, bytes: &[u8], uri: &Uri) -> bool {
         let address = uri.ip(bytes).map(|ip| SocketAddr::new(ip, uri.port.unwrap_or(DEFAULT_PORT)));
         address.is_some_and(|address| self.is_own_address(address))
+    }
+
+    /// Whether an element of Route or Record-Route names us.
+    pub(super) fn is_own_route(&self, bytes: &[u8], element: &Element) -> bool {
+        NameAddr::parse(bytes, element.span)
+            .and_then(|route| Uri::parse(bytes, route.uri))
+            .is_ok_and(|uri| self.is_own_uri(bytes, &uri))
     }
 
     fn is_own_address(&self, address: SocketAddr) -> bool {

@@ -123,7 +123,7 @@ impl Watch {
             return self.ready();
         }
         let seen = [0, 1].map(|side| by_device(&self.names[side]));
-        self.settle(seen)
+        self.settle(told_apart(seen))
     }
 
     fn settle(&mut self, seen: [Interface; 2]) -> bool {
@@ -285,6 +285,14 @@ fn by_device(name: &str) -> Interface {
     Interface { index, addresses }
 }
 
+/// Takes the address from a WAN interface that has the LAN's: a socket on a device without an address gets another one's.
+fn told_apart([lan, mut wan]: [Interface; 2]) -> [Interface; 2] {
+    if lan.index != wan.index && lan.address() == wan.address() {
+        wan.addresses.clear();
+    }
+    [lan, wan]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,6 +306,21 @@ mod tests {
         assert!(lo.addresses.contains(&Prefix { address: [127, 0, 0, 1].into(), length: 8 }));
         assert_eq!(watch.interface(Side::Wan), &Interface::default());
         assert!(!watch.recheck());
+    }
+
+    #[test]
+    fn without_rtnetlink_an_interface_cannot_have_the_other_ones_address() {
+        assert_eq!(by_device("none-such0"), Interface::default());
+        let interface = |index, last| {
+            let prefix = Prefix { address: [192, 168, 1, last].into(), length: FALLBACK_PREFIX };
+            Interface { index: Some(index), addresses: [prefix].into_iter().collect() }
+        };
+        let [lan, wan] = told_apart([interface(2, 1), interface(3, 1)]);
+        assert_eq!((lan, wan.address()), (interface(2, 1), None));
+        let fine = [interface(2, 1), interface(3, 2)];
+        assert_eq!(told_apart(fine.clone()), fine);
+        let one = [interface(2, 1), interface(2, 1)];
+        assert_eq!(told_apart(one.clone()), one);
     }
 
     #[test]

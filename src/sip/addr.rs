@@ -109,8 +109,7 @@ mod tests {
 
     #[test]
     fn refuses() {
-        for text in ["", " ", "\"a <sip:h>", "<sip:h", "<>", "a <>", ";x", "<sip:h>x", "\"a\" sip:h", "a\\\" \"<sip:h>"]
-        {
+        for text in ["", " ", "\"a <sip:h>", "<sip:h", "<>", "a <>", ";x", "<sip:h>x", "\"a\" sip:h"] {
             assert_eq!(parts(text), None, "{text:?}");
         }
     }

@@ -4,6 +4,8 @@
 //! are parsed on demand from those spans, whose offsets always count from the first byte of the message, so that an
 //! [`edit::Edits`] can cut and insert at them.
 
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+
 pub mod addr;
 pub mod cseq;
 pub mod edit;

@@ -121,8 +121,8 @@ fn encode(bytes: impl Iterator<Item = u8>) -> Text {
             bits = left;
         }
     }
-    if let Some(missing @ 1..) = 5u16.checked_sub(bits).filter(|&missing| missing < 5) {
-        push(held.checked_shl(missing.into()).unwrap_or(0));
+    if bits > 0 {
+        push(held.checked_shl(5u32.saturating_sub(bits.into())).unwrap_or(0));
     }
     text
 }

@@ -1,13 +1,13 @@
 //! An engine on a bench: inputs by hand, outputs recorded. LAN 10.0.0.1/24, WAN 198.51.100.1/24.
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of the rig")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test binary uses a part of the rig")]
 
 pub mod text;
 
+use core::net::SocketAddr;
 use siproxd::engine::io::{LegCounters, Prefix, RelayCmd, RelayError, SendError};
 use siproxd::engine::{Channel, Engine, Input, Settings, Side, Sink};
 use siproxd::sip::token::Key;
 use siproxd::time::{Duration, Instant};
-use std::net::SocketAddr;
 
 /// What came out of the engine.
 #[derive(Clone, Debug)]
@@ -96,7 +96,7 @@ impl Rig {
     /// Hands one input in and gives what came out.
     pub fn input(&mut self, input: Input<'_>) -> Vec<Output> {
         self.engine.handle(input, self.now, &mut self.recorder);
-        std::mem::take(&mut self.recorder.outputs)
+        core::mem::take(&mut self.recorder.outputs)
     }
 
     /// A datagram from the LAN or the WAN, to our address there.

@@ -1,0 +1,34 @@
+# `make demo` and `make test` work on a fresh Debian 12 with the Rust toolchain, as root; they install what they need.
+
+PYTHON = /usr/bin/python3
+# The tests of the lab to run, e.g. `make lab LAB="-k hold"`.
+LAB =
+
+.PHONY: demo test lint unit lab bench install root
+
+demo: root install
+	@cargo build --release --locked --quiet
+	@$(PYTHON) tests/lab/demo.py
+
+test: root install unit lab
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+unit:
+	cargo test --locked --quiet
+
+lab: root install
+	cargo build --release --locked --quiet
+	cd tests/lab && PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider -q --durations=10 $(LAB)
+
+bench: root install
+	cargo build --release --locked --bins --examples
+	$(PYTHON) benches/run.py
+
+install:
+	@tests/lab/install.sh
+
+root:
+	@[ "$$(id -u)" -eq 0 ] || { echo "This makes network namespaces, and so needs root: run it as root, or with sudo."; exit 1; }

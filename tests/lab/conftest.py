@@ -1,0 +1,31 @@
+"""Fixtures of the lab tests: `make lab` runs them, as root."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from lab.world import World
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Says at once what is missing."""
+    if os.geteuid() != 0:
+        pytest.exit("the lab needs root: it makes network namespaces", returncode=1)
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """A home with two phones and two remote phones, all registered, for the tests of one file."""
+    with World("phone1", "phone2", "remote", "remote2") as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def siproxd_lives(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each test of a shared lab: siproxd runs on and has not panicked."""
+    yield
+    if "world" in request.fixturenames:
+        request.getfixturevalue("world").siproxd.assert_alive()
