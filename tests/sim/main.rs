@@ -3,7 +3,7 @@
 //! Links lose, double, delay and reorder. Every run must end with each call established at both parties and media both ways,
 //! nothing left in any table, no relay open, and no address of the LAN in what left on the WAN.
 //!
-//! A failing run prints its seed; `SIM_SEED=n cargo test --test sim NAME -- --nocapture` runs it alone and shows every message.
+//! `SIM_RUNS=n` gives every scenario n seeds. A failing run prints its seed; `SIM_SEED=n cargo test --test sim NAME -- --nocapture` runs it alone and shows every message.
 
 #![allow(unreachable_pub, reason = "one test binary of several modules")]
 
@@ -20,10 +20,11 @@ use net::Random;
 use std::net::Ipv4Addr;
 use world::{Dial, World};
 
-/// Runs `scenario` with each seed, or with that of `SIM_SEED` alone.
-fn each_seed(seeds: std::ops::Range<u64>, scenario: impl Fn(u64) -> Vec<String>) {
-    let chosen = std::env::var("SIM_SEED").ok().map(|seed| seed.parse().unwrap());
-    for seed in chosen.map_or(seeds, |seed| seed..seed + 1) {
+/// Runs `scenario` with `runs` seeds, with `SIM_RUNS` of them, or with that of `SIM_SEED` alone.
+fn each_seed(runs: u64, scenario: impl Fn(u64) -> Vec<String>) {
+    let number = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
+    let runs = number("SIM_RUNS").unwrap_or(runs);
+    for seed in number("SIM_SEED").map_or(0..runs, |seed| seed..seed + 1) {
         let violations = scenario(seed);
         assert!(violations.is_empty(), "SIM_SEED={seed}: {}\n{}", violations.len(), violations.join("\n"));
     }
@@ -68,22 +69,22 @@ fn calls_with_loss(seed: u64, loss: u64) -> Vec<String> {
 
 #[test]
 fn calls_on_a_good_network() {
-    each_seed(0..10, |seed| calls_with_loss(seed, 0));
+    each_seed(20, |seed| calls_with_loss(seed, 0));
 }
 
 #[test]
 fn calls_with_a_tenth_lost() {
-    each_seed(100..112, |seed| calls_with_loss(seed, 10));
+    each_seed(30, |seed| calls_with_loss(seed, 10));
 }
 
 #[test]
 fn calls_with_a_quarter_lost() {
-    each_seed(200..212, |seed| calls_with_loss(seed, 25));
+    each_seed(30, |seed| calls_with_loss(seed, 25));
 }
 
 #[test]
 fn calls_while_no_nameserver_answers() {
-    each_seed(300..304, |seed| {
+    each_seed(10, |seed| {
         let mut world = World::new(seed, 0, &plans(seed, 2));
         world.set_nameserver_silent(true);
         world.wait(60);
@@ -106,7 +107,7 @@ fn calls_while_no_nameserver_answers() {
 
 #[test]
 fn calls_after_the_wan_address_has_changed() {
-    each_seed(400..406, |seed| {
+    each_seed(20, |seed| {
         let loss = seed % 2 * 10;
         let mut world = World::new(seed, loss, &plans(seed, 4));
         world.register();
