@@ -5,11 +5,12 @@
 
 use crate::call::{Call, Outcome, Plan};
 use crate::net::{Random, Stack};
+use crate::registration::{Binding, Registration};
 use crate::rig::text;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use siproxd::time::{Duration, Instant};
 use smoltcp::iface::SocketHandle;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// RFC 3261 §17.1.1.1.
 const T1: Duration = Duration::from_millis(500);
@@ -18,8 +19,6 @@ const T2: Duration = Duration::from_secs(4);
 const TIMER_B: Duration = Duration::from_secs(32);
 /// Timer C of a caller: a call that rings for ever is a failure of the simulation.
 const TIMER_C: Duration = Duration::from_secs(200);
-/// Seconds that a phone asks for, and the provider grants.
-pub const EXPIRES: u32 = 120;
 
 /// A request that waits for its answer, or has it and takes retransmissions of it.
 pub struct Client {
@@ -49,26 +48,6 @@ pub struct Server {
     call: Option<usize>,
 }
 
-/// A phone's registration.
-pub struct Registration {
-    call_id: String,
-    number: u32,
-    at: Option<Instant>,
-    pub is_registered: bool,
-    /// How many times it failed.
-    pub failures: usize,
-    pub wanted: bool,
-    /// The phone is switched off: nothing more is sent.
-    is_off: bool,
-    credentials: bool,
-}
-
-/// What the registrar knows of a user.
-struct Binding {
-    contact: String,
-    expires_at: Instant,
-}
-
 pub struct Agent {
     pub user: String,
     pub address: Ipv4Addr,
@@ -84,7 +63,7 @@ pub struct Agent {
     pub calls: Vec<Call>,
     pub outcomes: BTreeMap<usize, Outcome>,
     pub registration: Option<Registration>,
-    bindings: Option<BTreeMap<String, Binding>>,
+    pub bindings: Option<BTreeMap<String, Binding>>,
     pub next_port: u16,
     pub violations: Vec<String>,
     pub now: Instant,
@@ -103,16 +82,7 @@ impl Agent {
         let mut agent = Self::new(user, address, address, plans, random, now);
         agent.proxy = Some(proxy);
         let call_id = format!("{:x}@{address}", agent.random.next());
-        agent.registration = Some(Registration {
-            call_id,
-            number: 0,
-            at: Some(now),
-            is_registered: false,
-            failures: 0,
-            wanted: true,
-            is_off: false,
-            credentials: false,
-        });
+        agent.registration = Some(Registration::new(call_id, now));
         agent
     }
 
@@ -181,7 +151,7 @@ impl Agent {
     pub fn next_timeout(&self) -> Option<Instant> {
         let clients = self.clients.iter().flat_map(|c| [c.resend_at, Some(c.ends_at)]);
         let servers = self.servers.iter().flat_map(|s| [s.resend_at, Some(s.ends_at)]);
-        let registration = self.registration.iter().map(|r| r.at);
+        let registration = self.registration.iter().map(Registration::next_timeout);
         let calls = self.calls.iter().map(Call::next_timeout);
         clients.chain(servers).chain(registration).chain(calls).flatten().min()
     }
@@ -439,101 +409,6 @@ impl Agent {
                 }
                 None => self.respond(at, "481 Call/Transaction Does Not Exist", "none", "", ""),
             },
-        }
-    }
-
-    /// The contact that a user is registered with, at the registrar.
-    pub fn contact_of(&self, user: &str) -> Option<&str> {
-        let binding = self.bindings.as_ref()?.get(user)?;
-        (binding.expires_at > self.now).then_some(&binding.contact)
-    }
-
-    fn take_register(&mut self, at: usize) {
-        let request = self.servers[at].request.clone();
-        let Some(bindings) = &mut self.bindings else { return };
-        if text::header(&request, "Authorization").is_empty() {
-            let challenge = "WWW-Authenticate: Digest realm=\"provider.example\", nonce=\"1\"\r\n";
-            return self.respond(at, "401 Unauthorized", "reg", challenge, "");
-        }
-        let contact = text::header(&request, "Contact");
-        let user = text::uri(text::header(&request, "To")).trim_start_matches("sip:").split('@').next().unwrap();
-        let expires: u32 = text::param(contact, ";expires=").parse().unwrap();
-        let uri = text::uri(contact).to_owned();
-        let lines = if expires == 0 {
-            bindings.remove(user);
-            String::new()
-        } else {
-            bindings
-                .insert(user.to_owned(), Binding { contact: uri.clone(), expires_at: self.now.after_secs(expires) });
-            format!("Contact: <{uri}>;expires={expires}\r\n")
-        };
-        self.respond(at, "200 OK", "reg", &lines, "");
-    }
-
-    /// Lets the phone take its registration back.
-    pub fn unregister(&mut self) {
-        if let Some(registration) = &mut self.registration {
-            registration.wanted = false;
-            registration.at = Some(self.now);
-        }
-    }
-
-    /// Lets the registration run out: no refresh any more.
-    pub fn stop_refreshing(&mut self) {
-        if let Some(registration) = &mut self.registration {
-            registration.is_off = true;
-        }
-    }
-
-    fn run_registration(&mut self) {
-        let (now, user, contact) = (self.now, self.user.clone(), self.contact());
-        let Some(registration) = &mut self.registration else { return };
-        if registration.is_off {
-            registration.at = None;
-        }
-        if registration.at.is_none_or(|at| at > now) {
-            return;
-        }
-        registration.at = None;
-        registration.number += 1;
-        let number = registration.number;
-        let expires = if registration.wanted { EXPIRES } else { 0 };
-        let credentials = if registration.credentials {
-            format!("Authorization: Digest username=\"{user}\", uri=\"sip:provider.example\", response=\"1\"\r\n")
-        } else {
-            String::new()
-        };
-        let lines = format!(
-            "From: <sip:{user}@provider.example>;tag={number}\r\nTo: <sip:{user}@provider.example>\r\n\
-             Call-ID: {}\r\nContact: <{contact}>;expires={expires}\r\n{credentials}",
-            registration.call_id
-        );
-        self.request("REGISTER", number, "sip:provider.example", &lines, "", None);
-    }
-
-    fn registered(&mut self, status: u16, message: &str) {
-        let again = self.now.after_secs(self.random.between(2, 6) as u32);
-        let contact = format!("<{}>;expires={EXPIRES}", self.contact());
-        let now = self.now;
-        let Some(registration) = &mut self.registration else { return };
-        match status {
-            200 if !registration.wanted => registration.is_registered = false,
-            200 => {
-                registration.is_registered = true;
-                registration.at = Some(now.after_secs(EXPIRES / 2));
-                if text::header(message, "Contact") != contact {
-                    self.violation("the registrar's answer has not the phone's Contact", message);
-                }
-            }
-            401 => {
-                registration.credentials = true;
-                registration.at = Some(now);
-            }
-            _ => {
-                registration.failures += 1;
-                registration.is_registered = false;
-                registration.at = Some(again);
-            }
         }
     }
 }

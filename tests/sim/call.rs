@@ -2,9 +2,9 @@
 
 use crate::agent::Agent;
 use crate::rig::text;
+use core::net::SocketAddr;
 use siproxd::time::Instant;
 use smoltcp::iface::SocketHandle;
-use std::net::SocketAddr;
 
 /// Time between two RTP packets in milliseconds.
 const PACKET_TIME: u64 = 40;

@@ -5,19 +5,20 @@
 //!
 //! `SIM_RUNS=n` gives every scenario n seeds. A failing run prints its seed; `SIM_SEED=n cargo test --test sim NAME -- --nocapture` runs it alone and shows every message.
 
-#![allow(unreachable_pub, reason = "one test binary of several modules")]
+#![allow(unreachable_pub, clippy::unwrap_used, reason = "one test binary of several modules")]
 
 mod agent;
 mod call;
 mod net;
+mod registration;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod router;
 mod world;
 
 use call::{End, Plan};
+use core::net::Ipv4Addr;
 use net::Random;
-use std::net::Ipv4Addr;
 use world::{Dial, World};
 
 /// Runs `scenario` with `runs` seeds, with `SIM_RUNS` of them, or with that of `SIM_SEED` alone.
@@ -69,22 +70,22 @@ fn calls_with_loss(seed: u64, loss: u64) -> Vec<String> {
 
 #[test]
 fn calls_on_a_good_network() {
-    each_seed(20, |seed| calls_with_loss(seed, 0));
+    each_seed(12, |seed| calls_with_loss(seed, 0));
 }
 
 #[test]
 fn calls_with_a_tenth_lost() {
-    each_seed(30, |seed| calls_with_loss(seed, 10));
+    each_seed(20, |seed| calls_with_loss(seed, 10));
 }
 
 #[test]
 fn calls_with_a_quarter_lost() {
-    each_seed(30, |seed| calls_with_loss(seed, 25));
+    each_seed(20, |seed| calls_with_loss(seed, 25));
 }
 
 #[test]
 fn calls_while_no_nameserver_answers() {
-    each_seed(10, |seed| {
+    each_seed(6, |seed| {
         let mut world = World::new(seed, 0, &plans(seed, 2));
         world.set_nameserver_silent(true);
         world.wait(60);
@@ -107,7 +108,7 @@ fn calls_while_no_nameserver_answers() {
 
 #[test]
 fn calls_after_the_wan_address_has_changed() {
-    each_seed(20, |seed| {
+    each_seed(10, |seed| {
         let loss = seed % 2 * 10;
         let mut world = World::new(seed, loss, &plans(seed, 4));
         world.register();
@@ -116,7 +117,7 @@ fn calls_after_the_wan_address_has_changed() {
         world.router.set_wan(None);
         world.wait(5);
         world.router.set_wan(Some(Ipv4Addr::new(198, 51, 100, 77)));
-        world.wait(agent::EXPIRES);
+        world.wait(registration::EXPIRES);
         world.register();
         world.call(&dials[2..]);
         for dial in dials {

@@ -1,12 +1,12 @@
 //! The network: smoltcp stacks, and links that lose, double, delay and reorder.
 
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use siproxd::time::Instant;
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{self, ChecksumCapabilities, Device, DeviceCapabilities, Medium};
 use smoltcp::socket::udp;
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, IpListenEndpoint, Ipv4Packet, UdpPacket};
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// The SplitMix64 sequence (Steele, Lea and Flood 2014).
 #[derive(Clone)]

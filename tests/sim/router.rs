@@ -1,6 +1,7 @@
 //! The router: the engine behind smoltcp sockets, and a small relay.
 
 use crate::net::Stack;
+use core::net::{Ipv4Addr, SocketAddr};
 use siproxd::engine::io::{Leg, LegCounters, MediaReport, Prefix, RelayCmd, RelayError, RelayId, SendError};
 use siproxd::engine::{Channel, Engine, Input, Settings, Side, Sink};
 use siproxd::rtp::Kind;
@@ -9,7 +10,6 @@ use siproxd::sip::token::Key;
 use siproxd::time::{Duration, Instant};
 use smoltcp::iface::SocketHandle;
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
 
 pub const LAN_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 pub const SIP_PORT: u16 = 5060;

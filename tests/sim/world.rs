@@ -5,12 +5,12 @@ use crate::call::{End, Outcome, Plan};
 use crate::net::{self, Link, Random, Stack};
 use crate::rig;
 use crate::router::{LAN_ADDRESS, Router, SIP_PORT};
+use core::cmp::Reverse;
+use core::net::{Ipv4Addr, SocketAddr};
 use siproxd::engine::Settings;
 use siproxd::time::Instant;
 use smoltcp::iface::SocketHandle;
-use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::net::{Ipv4Addr, SocketAddr};
 
 pub const WAN_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 const PROVIDER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
