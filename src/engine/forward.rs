@@ -78,7 +78,7 @@ impl Engine {
         let call_id = msg.get(head.call_id);
         let lan_call_id = if sender_side == Side::Lan { call_id } else { mapped.as_deref().unwrap_or(call_id) };
         let between = self.between(received, lan_call_id, (sender_side, received.from.ip()), (hop.side, hop.to.ip()));
-        let found = self.call_of_request(received, &between, now)?;
+        let found = self.call_of_request(received, &between, known.is_some(), now)?;
         if let Some(found) = found {
             let is_early = self.calls.calls.get(found.call).is_some_and(|call| !call.answered);
             let is_new = known.is_none() && head.to_tag.is_empty() && head.method == Method::Invite && is_early;

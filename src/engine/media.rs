@@ -69,11 +69,12 @@ impl Engine {
         }
     }
 
-    /// The call of a request, made for an INVITE where there is none yet.
+    /// The call of a request, made for an INVITE where there is none yet; not for a retransmission, whose call is over.
     pub(super) fn call_of_request(
         &mut self,
         received: &Received<'_>,
         between: &Between,
+        is_retransmission: bool,
         now: Instant,
     ) -> Result<Option<Found>, Cause> {
         if !self.settings().rtp_proxy_enable {
@@ -92,6 +93,9 @@ impl Engine {
                 call.invite_number = head.cseq.number;
             }
             return Ok(Some(found));
+        }
+        if is_retransmission {
+            return Ok(None);
         }
         if self.calls.calls.len() >= self.settings().max_calls {
             return Err(Cause::CallsFull);

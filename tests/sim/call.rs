@@ -232,8 +232,10 @@ impl Agent {
         match (method, status) {
             ("INVITE", 200..300) => {
                 if call.remote.contains(";tag=") {
-                    // The answer to a re-INVITE.
-                    self.aim(at, message);
+                    // The answer to a re-INVITE. After BYE there is no relay that it could name.
+                    if !call.is_over {
+                        self.aim(at, message);
+                    }
                     return self.acknowledge(at, message);
                 }
                 call.remote = text::header(message, "To").to_owned();
