@@ -69,6 +69,7 @@ pub struct Call {
     act_at: Option<Instant>,
     move_at: Option<Instant>,
     hang_up_at: Option<Instant>,
+    has_hung_up: bool,
     pub is_over: bool,
 }
 
@@ -117,6 +118,7 @@ impl Agent {
             act_at: None,
             move_at: None,
             hang_up_at: None,
+            has_hung_up: false,
             is_over: false,
         }
     }
@@ -160,8 +162,11 @@ impl Agent {
         at
     }
 
-    /// Media goes where a description says.
+    /// Media goes where a description says. After BYE there is no relay that it could name.
     fn aim(&mut self, at: usize, message: &str) {
+        if self.calls[at].is_over || self.calls[at].has_hung_up {
+            return;
+        }
         let Some(peer) = text::media(text::body(message)) else { return };
         let router_is_there = if self.proxy.is_some() { "10.0.0.1" } else { "198.51.100." };
         if !peer.0.to_string().starts_with(router_is_there) || !(7070..=7089).contains(&peer.1) {
@@ -232,10 +237,8 @@ impl Agent {
         match (method, status) {
             ("INVITE", 200..300) => {
                 if call.remote.contains(";tag=") {
-                    // The answer to a re-INVITE. After BYE there is no relay that it could name.
-                    if !call.is_over {
-                        self.aim(at, message);
-                    }
+                    // The answer to a re-INVITE.
+                    self.aim(at, message);
                     return self.acknowledge(at, message);
                 }
                 call.remote = text::header(message, "To").to_owned();
@@ -349,6 +352,7 @@ impl Agent {
             if due(&mut self.calls[at].hang_up_at) {
                 let call = &mut self.calls[at];
                 call.cseq += 1;
+                call.has_hung_up = true;
                 call.rtp_at = None;
                 call.move_at = None;
                 let (number, target) = (call.cseq, call.target.clone());
