@@ -1,14 +1,16 @@
 //! The engine allocates nothing, whatever comes in: every input of these flows is handled under a counting allocator, with
 //! the log on at its highest level.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod rig;
 
+use core::net::SocketAddr;
 use rig::{dns_answer, text, wire};
 use siproxd::engine::io::{LegCounters, MediaReport, Prefix, RelayCmd, RelayError, RelayId, SendError};
 use siproxd::engine::{Channel, Engine, Input, Settings, Side, Sink};
 use siproxd::sip::token::Key;
 use siproxd::time::Instant;
-use std::net::SocketAddr;
 
 const PHONE: &str = "10.0.0.2:5060";
 const PROVIDER: &str = "203.0.113.10:5060";

@@ -18,8 +18,8 @@ fn sources(at: &Path, found: &mut Vec<PathBuf>) {
     if at.is_file() {
         return found.push(at.to_owned());
     }
-    for entry in fs::read_dir(at).unwrap() {
-        sources(&entry.unwrap().path(), found);
+    for entry in fs::read_dir(at).expect("a folder of src") {
+        sources(&entry.expect("an entry").path(), found);
     }
 }
 

@@ -47,9 +47,12 @@ impl Engine {
         {
             return Self::answer_trying(received, out);
         }
-        match self.write_and_send(received, &hop, key, known, edits, now, out) {
-            Ok(()) => {}
-            Err(cause) => self.answer(received, cause, out),
+        let mut new_call = None;
+        if let Err(cause) = self.write_and_send(received, &hop, key, known, &mut new_call, edits, now, out) {
+            if let Some(call) = new_call {
+                self.end_call(call, cause.remedy(), now, out);
+            }
+            self.answer(received, cause, out);
         }
     }
 
@@ -60,6 +63,7 @@ impl Engine {
         hop: &Hop,
         key: BranchKey,
         known: Option<Handle>,
+        new_call: &mut Option<Handle>,
         edits: &mut Edits,
         now: Instant,
         out: &mut dyn Sink,
@@ -77,15 +81,12 @@ impl Engine {
         let call_id = msg.get(head.call_id);
         let lan_call_id = if sender_side == Side::Lan { call_id } else { mapped.as_deref().unwrap_or(call_id) };
         let between = self.between(received, lan_call_id, (sender_side, received.from.ip()), (hop.side, hop.to.ip()));
-        let found = self.call_of_request(received, &between, now)?;
+        let found = self.call_of_request(received, &between, known.is_some(), now)?;
         if let Some(found) = found {
-            let is_new = known.is_none() && head.to_tag.is_empty() && head.method == Method::Invite;
-            if let Err(cause) = self.pass_media(received, hop, found, &secrets, edits, out) {
-                if is_new {
-                    self.end_call(found.call, cause.remedy(), now, out);
-                }
-                return Err(cause);
-            }
+            let is_early = self.calls.calls.get(found.call).is_some_and(|call| !call.answered);
+            let is_new = known.is_none() && head.to_tag.is_empty() && head.method == Method::Invite && is_early;
+            *new_call = is_new.then_some(found.call);
+            self.pass_media(received, hop, found, &secrets, edits, out)?;
         }
         let via_text = branch::text(&self.key, &key, received);
         let hidden = hop.side == Side::Wan && self.settings().topology_hiding;
@@ -221,6 +222,7 @@ impl Engine {
         }
         if hidden {
             self.scrub(msg, secrets, &[HeaderId::Via], edits)?;
+            self.hide_description(msg, secrets, edits)?;
         }
         write_content_length(msg, edits)
     }

@@ -216,7 +216,9 @@ impl Engine {
             self.put_back(msg, HeaderId::CallId, t.stored.call_id.of(&t.stored.text), edits)?;
         }
         const FROM_WAN: [HeaderId; 4] = [HeaderId::Via, HeaderId::From, HeaderId::To, HeaderId::RecordRoute];
-        self.scrub(msg, &self.secrets(received.from.ip()), &FROM_WAN, edits)
+        let secrets = self.secrets(received.from.ip());
+        self.hide_description(msg, &secrets, edits)?;
+        self.scrub(msg, &secrets, &FROM_WAN, edits)
     }
 
     /// The session description of a response. One that cannot be passed on is cut out: the response itself must arrive.

@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of this")]
 
 use core::fmt::Write as _;
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 /// The values of all header fields called `name`.
 pub fn headers<'m>(message: &'m str, name: &str) -> Vec<&'m str> {
