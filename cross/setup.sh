@@ -67,14 +67,14 @@ build_musl() {
     mkdir -p "$sysroot"
     tar xf "$dir"/src/musl_*.orig.tar.gz --strip-components=1 -C "$build"
     (
-        cd "$build"
+        # Joined, as no failure ends what has an `||` behind it.
         export CC="clang-$llvm $flags" CFLAGS="-Os -ffunction-sections -fdata-sections" AR=ar RANLIB=ranlib LIBCC=-lnone
-        ./configure --target="$target" --prefix="$sysroot" --disable-shared --disable-wrapper
-        make -j"$(nproc)"
-        make install
-        # shellcheck disable=SC2086
-        clang-$llvm $flags -Os -ffreestanding -fno-pic -c "$here/unwind.c" -o unwind.o
-        ar crs "$sysroot/lib/libunwind.a" unwind.o
+        cd "$build" &&
+            ./configure --target="$target" --prefix="$sysroot" --disable-shared --disable-wrapper &&
+            make -j"$(nproc)" lib/libc.a lib/crt1.o lib/crti.o lib/crtn.o &&
+            $CC -Os -ffreestanding -fno-pic -c "$here/unwind.c" -o unwind.o &&
+            ar crs lib/libunwind.a unwind.o &&
+            cp -r lib "$sysroot/"
     ) >"$build/log" 2>&1 || { tail -20 "$build/log" >&2; return 1; }
     rm -rf "$build"
     touch "$sysroot/complete"
