@@ -61,7 +61,9 @@ impl Engine {
         if self.is_loop(received) {
             return Err(Cause::Loop);
         }
-        if msg.value(HeaderId::ProxyRequire).is_some_and(|v| !v.is_empty()) {
+        // ACK and CANCEL take the way of their INVITE, whatever they ask for (RFC 3261 §8.2.2.3).
+        let asks = !matches!(received.head.method, Method::Ack | Method::Cancel);
+        if asks && msg.value(HeaderId::ProxyRequire).is_some_and(|v| !v.is_empty()) {
             return Err(Cause::Extension);
         }
         Ok(())
@@ -214,6 +216,10 @@ impl Engine {
     /// The ACK of a final response other than 2xx goes where its INVITE went (RFC 3261 §17.1.1.3); `false` for that of a 2xx,
     /// which is routed like any request.
     fn acknowledge(&mut self, received: &Received<'_>, now: Instant, out: &mut dyn Sink) -> bool {
+        if received.msg.get(received.head.to_tag) == self.to_tag(received).as_bytes() {
+            // It acknowledges an answer of our own, and ends here.
+            return true;
+        }
         let Some((hop, mut edits)) = self.invite_hop(received) else { return false };
         self.forward_request(received, hop, &mut edits, now, out);
         true
