@@ -26,6 +26,15 @@ pub(super) struct Hop {
     pub(super) side: Side,
     /// What a REGISTER changes once it is accepted.
     pub(super) registers: Registers,
+    /// Of a CANCEL or ACK: the second part of its INVITE's branch.
+    pub(super) loop_part: Option<branch::LoopPart>,
+}
+
+impl Hop {
+    /// A hop without anything else.
+    pub(super) fn to(to: SocketAddr, side: Side) -> Self {
+        Self { to, side, registers: Registers::default(), loop_part: None }
+    }
 }
 
 /// One request on its way.
@@ -118,7 +127,8 @@ impl Engine {
         let msg = received.msg;
         let head = &received.head;
         self.pass_media(received, hop, found, edits, out)?;
-        let via_text = branch::text(&self.key, &key, received);
+        let loop_part = hop.loop_part.unwrap_or_else(|| branch::loop_part(&self.key, received));
+        let via_text = branch::text(&key, &loop_part);
         let hidden = hop.side == Side::Wan && self.settings().topology_hiding;
         self.write_headers(received, passage, &via_text, hidden, edits).map_err(|_| Cause::TooLarge)?;
         if head.method != Method::Ack && known.is_none() {
@@ -130,6 +140,7 @@ impl Engine {
             }
             let opening = Opening {
                 key,
+                loop_part,
                 method: head.method,
                 upstream: received.reply_to(),
                 upstream_on: received.on,
@@ -137,7 +148,7 @@ impl Engine {
                 downstream: hop.to,
                 downstream_side: hop.side,
                 hidden,
-                opens_dialog: head.to_tag.is_empty(),
+                opens_dialog: head.to_tag.is_empty() && head.method != Method::Cancel,
                 registers: hop.registers.clone(),
                 call: found.filter(|f| f.same_dialog).map(|f| f.call),
                 request_uri,

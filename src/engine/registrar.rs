@@ -106,7 +106,7 @@ impl Engine {
             }
         }
         let registers = self.changes(msg, asked, aor);
-        self.forward_request(received, Hop { to, side: Side::Wan, registers }, &mut edits, now, out);
+        self.forward_request(received, Hop { registers, ..Hop::to(to, Side::Wan) }, &mut edits, now, out);
     }
 
     /// The bindings that a REGISTER changes once it is accepted. The phone may have changed parameters of its Contact.

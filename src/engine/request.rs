@@ -9,7 +9,6 @@ use super::guard::Origin;
 use super::io::{Side, Sink};
 use super::message::Received;
 use super::route::{Target, Unroutable};
-use super::transaction::Registers;
 use super::{Engine, branch};
 use crate::log_class as class;
 use crate::sip::edit::Edits;
@@ -72,7 +71,7 @@ impl Engine {
     /// Whether one of the Vias is ours and says that the request was here with the same target.
     fn is_loop(&self, received: &Received<'_>) -> bool {
         let bytes = received.msg.bytes();
-        let part = branch::loop_part(&self.key, received);
+        let part = crate::sip::token::hex(&branch::loop_part(&self.key, received));
         received.msg.elements(HeaderId::Via).any(|element| {
             Via::parse(bytes, element.span)
                 .ok()
@@ -97,13 +96,7 @@ impl Engine {
             Target::Ourselves => self.serve_own_domain(received, now, out),
             Target::Address(to) => {
                 let side = self.side_of(to);
-                self.forward_request(
-                    received,
-                    Hop { to, side, registers: Registers::default() },
-                    &mut Edits::new(),
-                    now,
-                    out,
-                );
+                self.forward_request(received, Hop::to(to, side), &mut Edits::new(), now, out);
             }
         }
     }
@@ -200,7 +193,7 @@ impl Engine {
         now: Instant,
         out: &mut dyn Sink,
     ) {
-        self.forward_request(received, Hop { to, side: Side::Lan, registers: Registers::default() }, edits, now, out);
+        self.forward_request(received, Hop::to(to, Side::Lan), edits, now, out);
     }
 
     /// CANCEL goes where its INVITE went (RFC 3261 §16.10).
@@ -233,7 +226,8 @@ impl Engine {
         if !t.request_uri.is_empty() {
             edits.replace(received.request_uri(), &t.request_uri).ok()?;
         }
-        Some((Hop { to: t.downstream, side: t.downstream_side, registers: Registers::default() }, edits))
+        let hop = Hop { loop_part: Some(t.loop_part), ..Hop::to(t.downstream, t.downstream_side) };
+        Some((hop, edits))
     }
 }
 

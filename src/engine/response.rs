@@ -5,7 +5,7 @@
 
 use super::body::{cut_out, description};
 use super::hide::Way;
-use super::io::{Channel, Side, Sink};
+use super::io::{Channel, Leg, Side, Sink};
 use super::media::{CallResponse, Exchange, Passing};
 use super::message::Received;
 use super::own::HostAndPort;
@@ -248,7 +248,12 @@ impl Engine {
         let msg = received.msg;
         let Some(call) = back.call else { return };
         let Some(description) = description(msg).filter(|_| status < 300) else { return };
-        let Some(found) = self.found_for_response(received, back, call) else { return };
+        let Some(mut found) = self.found_for_response(received, back, call) else { return };
+        // A retransmitted 2xx to the first INVITE is no new offer.
+        found.same_dialog &=
+            !self.calls.calls.get(call).is_some_and(|c| {
+                c.answered && found.sender == Leg::Callee && received.head.cseq.number == c.invite_number
+            });
         let Some(own) = self.own(back.side) else { return };
         let exchange = if status < 200 { Exchange::Answer } else { Exchange::FinalAnswer };
         let passing = Passing { msg, description, found, exchange, sender_ip: received.from.ip() };
