@@ -250,9 +250,7 @@ impl Engine {
         }
         self.write_max_forwards(received, edits)?;
         self.remove_own_routes(received, edits)?;
-        let opens_dialog = head.to_tag.is_empty()
-            && matches!(head.method, Method::Invite | Method::Subscribe | Method::Refer | Method::Notify);
-        if hop.side == Side::Lan && opens_dialog {
+        if hop.side == Side::Lan && head.to_tag.is_empty() && opens_dialogs(head.method) {
             self.write_record_route(received, own, edits)?;
         }
         if hop.side == Side::Wan && head.method != Method::Register {
@@ -299,6 +297,11 @@ impl Engine {
     }
 }
 
+/// Whether a request without a To tag opens a dialog (RFC 3261 §12, RFC 6665 §4.1, RFC 3515).
+pub(super) const fn opens_dialogs(method: Method) -> bool {
+    matches!(method, Method::Invite | Method::Subscribe | Method::Refer | Method::Notify)
+}
+
 /// Sets Content-Length to what the body has become.
 pub(super) fn write_content_length(msg: &crate::sip::Message<'_>, edits: &mut Edits) -> Result<(), EditError> {
     let body = msg.body();
@@ -306,10 +309,9 @@ pub(super) fn write_content_length(msg: &crate::sip::Message<'_>, edits: &mut Ed
         return Ok(());
     }
     let length = edits.edited_len(body);
-    match msg.header(HeaderId::ContentLength) {
-        Some(header) => edits.replace_fmt(header.value, format_args!("{length}")),
-        None => Ok(()),
-    }
+    // A message may say it twice, as long as it says the same.
+    let mut lines = msg.headers().iter().filter(|header| header.id == HeaderId::ContentLength);
+    lines.try_for_each(|header| edits.replace_fmt(header.value, format_args!("{length}")))
 }
 
 /// Keeps what answers to a request copy: its Vias, From, To, Call-ID and CSeq. `None` where it does not fit.

@@ -4,6 +4,7 @@
 //! ours can know one.
 
 use super::body::{cut_out, description};
+use super::forward::opens_dialogs;
 use super::hide::Way;
 use super::io::{Channel, Leg, Side, Sink};
 use super::media::{CallResponse, Exchange, Passing};
@@ -176,7 +177,11 @@ impl Engine {
             if (200..300).contains(&status) {
                 self.unmasquerade_contacts(msg, &back.registers, edits)?;
             }
-        } else if back.opens_dialog && (101..300).contains(&status) && !head.to_tag.is_empty() {
+        } else if back.opens_dialog
+            && opens_dialogs(head.method)
+            && (101..300).contains(&status)
+            && !head.to_tag.is_empty()
+        {
             self.append_record_route(received, edits)?;
         }
         Ok(())

@@ -89,7 +89,7 @@ class Garbage:
 
 def _templates(endpoint: Endpoint) -> list[bytes]:
     """Valid messages to spoil."""
-    made = [endpoint.request(method, aor("carol"), sender=aor(TRUNK),
+    made = [endpoint.request(method, aor("nobody"), sender=aor(TRUNK),
                              body=endpoint.offer() if method in ("INVITE", "UPDATE") else "")
             for method in ("REGISTER", "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "UPDATE", "MESSAGE")]
     made.append(f"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP {ROUTER_LAN}:{SIP_PORT};branch=z9hG4bKx\r\nFrom: <sip:a@b>;tag=1"
