@@ -86,7 +86,7 @@ impl Engine {
             }
         }
         let content_type = msg.value(HeaderId::ContentType).unwrap_or_default();
-        if is_type(content_type, b"text/") || content_type.is_empty() {
+        if is_type(content_type, b"text/") {
             return Ok(());
         }
         self.scrub_span(msg.bytes(), msg.body(), secrets, own, edits)

@@ -100,7 +100,9 @@ impl Engine {
         for header in msg.headers() {
             // Credentials are computed over their URI: one changed byte makes them wrong.
             let is_credentials = matches!(header.id, HeaderId::Authorization | HeaderId::ProxyAuthorization);
-            if is_credentials || header.id == HeaderId::CallId || spared.contains(&header.id) {
+            // The first Call-ID has been mapped; whoever sends two may not hide an address in the second.
+            let is_mapped = msg.header(HeaderId::CallId).is_some_and(|first| first.line == header.line);
+            if is_credentials || is_mapped || spared.contains(&header.id) {
                 continue;
             }
             let tag = match header.id {
