@@ -263,6 +263,14 @@ impl Engine {
         if let Some(call_id) = call_id {
             edits.replace(head.call_id, call_id)?;
         }
+        let way = match (received.origin.side(), hop.side) {
+            (Side::Lan, Side::Wan) => Some(Way::ToWan),
+            (Side::Wan, Side::Lan) => Some(Way::ToLan),
+            _ => None,
+        };
+        if let Some(way) = way.filter(|_| self.settings().topology_hiding) {
+            self.map_dialogs(msg, secrets, way, edits)?;
+        }
         if hidden {
             self.scrub(msg, secrets, &[HeaderId::Via], edits)?;
             self.hide_body(msg, secrets, edits)?;

@@ -3,15 +3,17 @@
 //! Via, Contact, Record-Route and SDP are rewritten where they are understood. The start line, every other header and bodies
 //! that machines read are searched for addresses of the LAN, and each is replaced by our WAN address.
 //!
-//! Call-ID names the dialog on both sides, so what is done to it must be undone: an address in it becomes `.x` + a sealed
-//! token + `.`, and the token becomes the address again on the way in. A Call-ID from the WAN may by chance hold the very
-//! same address; it is kept apart as `.y` + token + `.` on the LAN, so that the mapping has one way back for either.
+//! Call-ID and tags name the dialog on both sides, so what is done to them must be undone: an address in one becomes `.x` + a
+//! sealed token + `.`, and the token becomes the address again on the way in. A Call-ID from the WAN may by chance hold the
+//! very same address; it is kept apart as `.y` + token + `.` on the LAN, so that the mapping has one way back for either.
+//! Headers that name another dialog (Replaces) are treated alike.
 
 use super::Engine;
 use super::io::Side;
 use super::own::UriHost;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
+use crate::sip::header::Header;
 use crate::sip::token;
 use crate::sip::{HeaderId, Message};
 use crate::span::Span;
@@ -85,7 +87,7 @@ impl Engine {
     }
 
     /// Replaces the secrets in the start line and all headers of `msg` but those in `spared` (and what `edits` has taken care of
-    /// already). The tags of From and To stay: they name the dialog on both sides.
+    /// already). See [`Self::map_dialogs`] for what names a dialog.
     pub(super) fn scrub(
         &self,
         msg: &Message<'_>,
@@ -105,15 +107,26 @@ impl Engine {
             if is_credentials || is_mapped || spared.contains(&header.id) {
                 continue;
             }
-            let tag = match header.id {
-                HeaderId::From | HeaderId::To => NameAddr::parse(bytes, header.value)
-                    .ok()
-                    .and_then(|addr| addr.param(bytes, b"tag"))
-                    .map_or(Span::at(header.value.end), |tag| tag.whole),
-                _ => Span::at(header.value.end),
-            };
-            self.scrub_span(bytes, Span::new(header.value.start, tag.start), secrets, own, edits)?;
-            self.scrub_span(bytes, Span::new(tag.end, header.value.end), secrets, own, edits)?;
+            self.scrub_span(bytes, header.value, secrets, own, edits)?;
+        }
+        Ok(())
+    }
+
+    /// Maps what names a dialog, but for Call-ID: the tags, and the dialogs in Replaces, Join (RFC 3911), Target-Dialog
+    /// (RFC 4538), In-Reply-To and, as headers of its URI, Refer-To.
+    pub(super) fn map_dialogs(
+        &self,
+        msg: &Message<'_>,
+        secrets: &Secrets,
+        way: Way,
+        edits: &mut Edits,
+    ) -> Result<(), EditError> {
+        for header in msg.headers() {
+            if let Some(span) = dialog_in(msg, header)
+                && !edits.touches(span)
+            {
+                self.map_span(msg.bytes(), span, secrets, way, edits)?;
+            }
         }
         Ok(())
     }
@@ -144,31 +157,16 @@ impl Engine {
         Ok(())
     }
 
-    /// The Call-ID on the other side; `None` where it is the same.
+    /// The Call-ID or tag on the other side; `None` where it is the same.
     pub(super) fn map_call_id(&self, call_id: &[u8], secrets: &Secrets, way: Way) -> Option<CallId> {
-        let (mark_out, label_out, mark_in, label_in) = match way {
-            Way::ToWan => (b'x', LABEL_LAN, b'y', LABEL_WAN),
-            Way::ToLan => (b'y', LABEL_WAN, b'x', LABEL_LAN),
-        };
         let mut mapped = CallId::new();
         let mut changed = false;
         let mut at = 0;
         while let Some(byte) = call_id.get(at) {
-            if let Some((len, ip)) = self.secret_at(secrets, call_id, at)
-                && let IpAddr::V4(ip) = ip
-            {
-                mapped.extend_from_slice(&[b'.', mark_out]).ok()?;
-                mapped.extend_from_slice(self.key.seal(label_out, &ip.octets()).as_bytes()).ok()?;
-                mapped.push(b'.').ok()?;
-                changed = true;
-                at += len;
-            } else if let Some(octets) = self.sealed_at(call_id, at, mark_in, label_in) {
-                let [a, b, c, d] = octets;
-                let mut text = heapless::String::<15>::new();
-                write!(text, "{a}.{b}.{c}.{d}").ok()?;
+            if let Some((len, text)) = self.mapped_at(call_id, at, secrets, way) {
                 mapped.extend_from_slice(text.as_bytes()).ok()?;
                 changed = true;
-                at += SEALED_LEN + 3;
+                at += len;
             } else {
                 mapped.push(*byte).ok()?;
                 at += 1;
@@ -177,11 +175,73 @@ impl Engine {
         changed.then_some(mapped)
     }
 
-    fn sealed_at(&self, text: &[u8], at: usize, mark: u8, label: &str) -> Option<[u8; 4]> {
+    /// What the tag `tag` of a message that came from `from` and goes to `to` is on the LAN; `None` where it is the same.
+    pub(super) fn lan_tag(&self, tag: &[u8], from: Side, to: Side, phone: IpAddr) -> Option<CallId> {
+        let crosses = from == Side::Wan && to == Side::Lan && self.settings().topology_hiding;
+        if crosses { self.map_call_id(tag, &self.secrets(phone), Way::ToLan) } else { None }
+    }
+
+    fn map_span(
+        &self,
+        bytes: &[u8],
+        span: Span,
+        secrets: &Secrets,
+        way: Way,
+        edits: &mut Edits,
+    ) -> Result<(), EditError> {
+        let text = span.of(bytes);
+        let mut at = 0;
+        while at < text.len() {
+            let Some((len, mapped)) = self.mapped_at(text, at, secrets, way) else {
+                at += 1;
+                continue;
+            };
+            let start = usize::from(span.start) + at;
+            edits.replace(Span::from_usize(start, start + len), mapped.as_bytes())?;
+            at += len;
+        }
+        Ok(())
+    }
+
+    /// The length of what is mapped at `at`, an address or a sealed one, and what it becomes.
+    fn mapped_at(&self, text: &[u8], at: usize, secrets: &Secrets, way: Way) -> Option<(usize, heapless::String<24>)> {
+        let (mark_out, label_out, mark_in, label_in) = match way {
+            Way::ToWan => ('x', LABEL_LAN, 'y', LABEL_WAN),
+            Way::ToLan => ('y', LABEL_WAN, 'x', LABEL_LAN),
+        };
+        let mut mapped = heapless::String::new();
+        if let Some((len, IpAddr::V4(ip))) = self.secret_at(secrets, text, at) {
+            write!(mapped, ".{mark_out}{}.", self.key.seal(label_out, &ip.octets())).ok()?;
+            return Some((len, mapped));
+        }
+        let ip = Ipv4Addr::from(self.sealed_at(text, at, mark_in, label_in)?);
+        write!(mapped, "{ip}").ok()?;
+        Some((SEALED_LEN + 3, mapped))
+    }
+
+    fn sealed_at(&self, text: &[u8], at: usize, mark: char, label: &str) -> Option<[u8; 4]> {
         let candidate = text.get(at..at + SEALED_LEN + 3)?;
-        let inner = candidate.strip_prefix(&[b'.', mark])?.strip_suffix(b".")?;
+        let inner = candidate.strip_prefix(b".")?.strip_prefix(&[mark as u8])?.strip_suffix(b".")?;
         let content: token::Content = self.key.open(label, inner)?;
         content.as_slice().try_into().ok()
+    }
+}
+
+/// What of a header names a dialog.
+fn dialog_in(msg: &Message<'_>, header: &Header) -> Option<Span> {
+    const OTHERS: [&[u8]; 3] = [b"Join", b"Target-Dialog", b"In-Reply-To"];
+    let bytes = msg.bytes();
+    match header.id {
+        HeaderId::From | HeaderId::To => NameAddr::parse(bytes, header.value).ok()?.param(bytes, b"tag")?.value,
+        HeaderId::Replaces => Some(header.value),
+        HeaderId::ReferTo => {
+            let question = msg.get(header.value).iter().position(|b| *b == b'?')?;
+            Some(Span::from_usize(usize::from(header.value.start) + question, usize::from(header.value.end)))
+        }
+        HeaderId::Other if OTHERS.iter().any(|name| msg.get(header.name).eq_ignore_ascii_case(name)) => {
+            Some(header.value)
+        }
+        _ => None,
     }
 }
 

@@ -59,7 +59,10 @@ impl Engine {
         receiver: (Side, IpAddr),
     ) -> Between {
         let msg = received.msg;
-        let digest = |tag: Span| self.key.hash("call", &[call_id, msg.get(tag)]);
+        let digest = |tag: Span| {
+            let on_lan = self.lan_tag(msg.get(tag), sender.0, receiver.0, receiver.1);
+            self.key.hash("call", &[call_id, on_lan.as_deref().unwrap_or(msg.get(tag))])
+        };
         let head = &received.head;
         Between {
             by_from: digest(head.from_tag),

@@ -129,12 +129,14 @@ impl Engine {
         if let Some(place) = self.place_in(bytes, &uri) {
             return self.send_to_place(received, &uri, place, now, out);
         }
+        if user.is_none() && received.head.method == Method::Options {
+            return self.answer_options(received, out);
+        }
         let to_user = Uri::parse(bytes, received.head.to.uri).ok().and_then(|uri| uri.user).map(|span| span.of(bytes));
         let found =
             [user, to_user].into_iter().flatten().find_map(|user| self.bindings.lookup(user, received.from.ip(), now));
         match (found, user) {
             (Some(handle), _) => self.send_to_binding(received, handle, now, out),
-            (None, None) if received.head.method == Method::Options => self.answer_options(received, out),
             (None, Some(user)) if self.bindings.knows(user) => self.answer(received, Cause::NotRegistered, out),
             (None, _) => self.answer(received, Cause::UnknownUser, out),
         }

@@ -106,7 +106,10 @@ impl Engine {
             // The tag that requests will be found by is hashed with the Call-ID of the LAN side.
             let call_id = self.lan_call_id(received, back);
             let to_tag = (!head.to_tag.is_empty()).then(|| {
-                self.key.hash("call", &[call_id.as_deref().unwrap_or(msg.get(head.call_id)), msg.get(head.to_tag)])
+                let tag = msg.get(head.to_tag);
+                let on_lan = self.lan_tag(tag, back.downstream_side, back.side, back.to.ip());
+                let call_id = call_id.as_deref().unwrap_or(msg.get(head.call_id));
+                self.key.hash("call", &[call_id, on_lan.as_deref().unwrap_or(tag)])
             });
             let response = CallResponse { method: head.method, status, number: head.cseq.number, to_tag };
             self.call_answered(call, &response, now, out);
@@ -169,6 +172,9 @@ impl Engine {
                 if msg.get(head.to.uri) != sent_uri && head.to.bracketed == sent.bracketed {
                     edits.replace(head.to.uri, sent_uri)?;
                 }
+            }
+            if self.settings().topology_hiding {
+                self.map_dialogs(msg, &self.secrets(back.to.ip()), Way::ToLan, edits)?;
             }
         } else {
             edits.delete(head.via_element.cut)?;
@@ -237,6 +243,7 @@ impl Engine {
         }
         const FROM_WAN: [HeaderId; 4] = [HeaderId::Via, HeaderId::From, HeaderId::To, HeaderId::RecordRoute];
         let secrets = self.secrets(received.from.ip());
+        self.map_dialogs(msg, &secrets, Way::ToWan, edits)?;
         self.scrub(msg, &secrets, &FROM_WAN, edits)?;
         self.hide_body(msg, &secrets, edits)
     }
