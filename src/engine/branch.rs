@@ -30,7 +30,8 @@ pub(super) fn key(secret: &Key, received: &Received<'_>) -> BranchKey {
     let _ = source.extend_from_slice(&received.from.port().to_be_bytes());
     let number = head.cseq.number.to_be_bytes();
     let branch = received.branch_text();
-    let hash = if branch.starts_with(COOKIE) {
+    let is_unique = branch.strip_prefix(COOKIE).is_some_and(|rest| !rest.is_empty());
+    let hash = if is_unique {
         secret.hash("branch", &[&source, branch, msg.get(head.call_id), msg.get(head.from_tag), &number])
     } else {
         // RFC 3261 §16.11, without what differs between an INVITE and its CANCEL or ACK.

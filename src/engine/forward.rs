@@ -71,6 +71,9 @@ impl Engine {
         let msg = received.msg;
         let head = &received.head;
         let own = self.sent_by(hop.side).ok_or(Cause::NoInterface)?;
+        if own.is_ipv4() != hop.to.ip().to_canonical().is_ipv4() {
+            return Err(Cause::OtherFamily);
+        }
         let sender_side = received.origin.side();
         let phone = if sender_side == Side::Lan { received.from.ip() } else { hop.to.ip() };
         let secrets = self.secrets(phone);
@@ -191,6 +194,7 @@ impl Engine {
         let head = &received.head;
         let our_via = format_args!("Via: SIP/2.0/UDP {};branch={branch};rport\r\n", HostAndPort(own));
         edits.delete(msg.leading())?;
+        edits.delete(blanks_behind(msg, msg.start_line()))?;
         let mut vias = msg.headers().iter().filter(|h| h.id == HeaderId::Via);
         if hidden {
             if let Some(first) = vias.next() {
@@ -248,6 +252,12 @@ impl Engine {
             at_top
         })
     }
+}
+
+/// The blanks behind a request line, a slip that must not be passed on (RFC 4475 §3.1.2.10).
+fn blanks_behind(msg: &crate::sip::Message<'_>, line: Span) -> Span {
+    let text = msg.get(line).trim_ascii_end();
+    Span::from_usize(usize::from(line.start).saturating_add(text.len()), line.end.into())
 }
 
 /// Whether a request without a To tag opens a dialog (RFC 3261 §12, RFC 6665 §4.1, RFC 3515).
