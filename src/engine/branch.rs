@@ -43,14 +43,14 @@ pub(super) fn key(secret: &Key, received: &Received<'_>) -> BranchKey {
     key
 }
 
-/// The loop part: the same when a request comes back with the same target.
+/// The loop part: the same when a request comes back with the same target. The To tag is left out, which an ACK has and its
+/// INVITE has not: both get one branch (RFC 3261 §17.1.1.3).
 pub(super) fn loop_part(secret: &Key, received: &Received<'_>) -> heapless::String<32> {
     let msg = received.msg;
     let head = &received.head;
     let route = msg.value(HeaderId::Route).unwrap_or_default();
     let parts = [
         msg.get(received.request_uri()),
-        msg.get(head.to_tag),
         msg.get(head.from_tag),
         msg.get(head.call_id),
         &head.cseq.number.to_be_bytes(),

@@ -202,9 +202,7 @@ impl Engine {
         }
         self.write_max_forwards(received, edits)?;
         self.remove_own_routes(received, edits)?;
-        let opens_dialog = head.to_tag.is_empty()
-            && matches!(head.method, Method::Invite | Method::Subscribe | Method::Refer | Method::Notify);
-        if hop.side == Side::Lan && opens_dialog {
+        if hop.side == Side::Lan && head.to_tag.is_empty() && opens_dialogs(head.method) {
             self.write_record_route(received, own, edits)?;
         }
         if hop.side == Side::Wan && head.method != Method::Register {
@@ -248,6 +246,11 @@ impl Engine {
             at_top
         })
     }
+}
+
+/// Whether a request without a To tag opens a dialog (RFC 3261 §12, RFC 6665 §4.1, RFC 3515).
+pub(super) const fn opens_dialogs(method: Method) -> bool {
+    matches!(method, Method::Invite | Method::Subscribe | Method::Refer | Method::Notify)
 }
 
 /// Sets Content-Length to what the body has become.

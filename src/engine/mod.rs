@@ -286,6 +286,7 @@ impl Engine {
 
     fn address(&mut self, side: Side, addrs: &[io::Prefix]) {
         if self.addresses.set(side, addrs) {
+            self.resolver.start_again();
             match self.addresses.of(side) {
                 Some(ip) => log::info!(target: class::NET, "{} address is {ip}", side.name()),
                 None => log::warn!(target: class::NET, "{} has no address: requests to it are refused", side.name()),

@@ -3,6 +3,7 @@
 //! A response passes only with a branch of ours on top. Branches are keyed, so that nobody but the next hop of a request of
 //! ours can know one.
 
+use super::forward::opens_dialogs;
 use super::hide::Way;
 use super::io::{Channel, Side, Sink};
 use super::media::{CallResponse, Exchange, Passing, has_description};
@@ -159,7 +160,11 @@ impl Engine {
             if (200..300).contains(&status) {
                 self.unmasquerade_contacts(msg, &back.registers, edits)?;
             }
-        } else if back.opens_dialog && (101..300).contains(&status) && !head.to_tag.is_empty() {
+        } else if back.opens_dialog
+            && opens_dialogs(head.method)
+            && (101..300).contains(&status)
+            && !head.to_tag.is_empty()
+        {
             self.append_record_route(received, edits)?;
         }
         Ok(())
