@@ -5,7 +5,8 @@
 
 use super::guard::Origin;
 use super::message::Received;
-use super::{Engine, Sink};
+use super::transaction::BranchKey;
+use super::{Engine, Sink, branch};
 use crate::log_class as class;
 use crate::sip::reply::{Reply, ReplyError};
 use crate::sip::{HeaderId, Method};
@@ -218,13 +219,14 @@ impl Engine {
         Ok(())
     }
 
-    /// The To tag of our answers to a request: the same for its retransmissions (RFC 3261 §8.2.6.2).
+    /// The To tag of our answers to a request: the same for its retransmissions (RFC 3261 §8.2.6.2), and for the ACK.
     pub(super) fn to_tag(&self, received: &Received<'_>) -> heapless::String<32> {
-        let msg = received.msg;
-        let hash = self
-            .key
-            .hash("to-tag", &[msg.get(received.head.call_id), msg.get(received.head.from_tag), received.branch_text()]);
-        crate::sip::token::hex(&hash[..8])
+        self.tag_of(&branch::key(&self.key, received))
+    }
+
+    /// The To tag of our answers to the request with the branch `key`.
+    pub(super) fn tag_of(&self, key: &BranchKey) -> heapless::String<32> {
+        crate::sip::token::hex(&self.key.hash("to-tag", &[key])[..8])
     }
 }
 

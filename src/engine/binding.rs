@@ -96,11 +96,13 @@ impl Bindings {
         self.slab.iter()
     }
 
-    /// The binding of this address-of-record for this Contact: the same URI, or the same user at the same place.
+    /// The binding of this address-of-record for this Contact: the same URI, or the same user at the same place. Another
+    /// host's is never meant: one that is not even accepted by the registrar could take over the phone's calls.
     pub(super) fn find(&self, offer: &Offer<'_>) -> Option<Handle> {
         self.of_user(user_of(offer.aor)).find(|handle| {
             self.slab.get(*handle).is_some_and(|b| {
                 b.aor == offer.aor
+                    && b.place.address.ip() == offer.place.address.ip()
                     && (b.contact == offer.contact || (b.place == offer.place && b.contact_user == offer.contact_user))
             })
         })

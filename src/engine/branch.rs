@@ -14,6 +14,9 @@ const COOKIE: &[u8] = b"z9hG4bK";
 /// What tells our branches from others'.
 const MARK: &[u8] = b"sx";
 
+/// The part of a branch that shows a loop.
+pub(super) type LoopPart = [u8; 4];
+
 /// A branch as text.
 pub(super) type Text = heapless::String<48>;
 
@@ -43,9 +46,9 @@ pub(super) fn key(secret: &Key, received: &Received<'_>) -> BranchKey {
     key
 }
 
-/// The loop part: the same when a request comes back with the same target. The To tag is left out, which an ACK has and its
-/// INVITE has not: both get one branch (RFC 3261 §17.1.1.3).
-pub(super) fn loop_part(secret: &Key, received: &Received<'_>) -> heapless::String<32> {
+/// The loop part: the same when a request comes back with the same target. The To tag is left out, unlike in RFC 3261 §16.6
+/// step 8: the ACK of a failed INVITE has one, and the same branch as the INVITE.
+pub(super) fn loop_part(secret: &Key, received: &Received<'_>) -> LoopPart {
     let msg = received.msg;
     let head = &received.head;
     let route = msg.value(HeaderId::Route).unwrap_or_default();
@@ -55,16 +58,19 @@ pub(super) fn loop_part(secret: &Key, received: &Received<'_>) -> heapless::Stri
         msg.get(head.call_id),
         &head.cseq.number.to_be_bytes(),
         route,
+        // A call from one of our phones to another may come back from the provider with all of this unchanged.
+        &[received.origin.side() as u8],
     ];
-    hex(&secret.hash("loop", &parts)[..4])
+    let mut part = LoopPart::default();
+    part.copy_from_slice(&secret.hash("loop", &parts)[..4]);
+    part
 }
 
 /// The branch for a request on its way out.
-pub(super) fn text(secret: &Key, key: &BranchKey, received: &Received<'_>) -> Text {
+pub(super) fn text(key: &BranchKey, loop_part: &LoopPart) -> Text {
     let mut text = Text::new();
     // 7 + 2 + 24 + 1 + 8 characters of 48.
-    let _ =
-        core::fmt::Write::write_fmt(&mut text, format_args!("z9hG4bKsx{}.{}", hex(key), loop_part(secret, received)));
+    let _ = core::fmt::Write::write_fmt(&mut text, format_args!("z9hG4bKsx{}.{}", hex(key), hex(loop_part)));
     text
 }
 

@@ -1,7 +1,7 @@
 //! Topology hiding: no private address in what goes to the WAN.
 //!
-//! Via, Contact, Record-Route and SDP are rewritten where they are understood. Every other header is searched for the literal
-//! addresses of the phone and of the router on the LAN, as whole tokens, and each is replaced by our WAN address.
+//! Via, Contact, Record-Route and SDP are rewritten where they are understood. The start line, every other header and bodies
+//! that machines read are searched for addresses of the LAN, and each is replaced by our WAN address.
 //!
 //! Call-ID names the dialog on both sides, so what is done to it must be undone: an address in it becomes `.x` + a sealed
 //! token + `.`, and the token becomes the address again on the way in. A Call-ID from the WAN may by chance hold the very
@@ -10,12 +10,13 @@
 use super::Engine;
 use super::io::Side;
 use super::own::UriHost;
+use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
 use crate::sip::token;
 use crate::sip::{HeaderId, Message};
 use crate::span::Span;
 use core::fmt::Write as _;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
 /// Longest Call-ID that is rewritten; a longer one passes as it is.
 const MAX_CALL_ID: usize = 512;
@@ -27,7 +28,7 @@ const LABEL_WAN: &str = "call-id-wan";
 /// Characters of a sealed IPv4 address: 6 bytes of checksum and 4 of address in base32.
 const SEALED_LEN: usize = 16;
 
-/// Most addresses that are looked for: the phone's, and the router's on the LAN.
+/// Most IPv6 addresses that are looked for: the phone's, and the router's on the LAN.
 const MAX_SECRETS: usize = 8;
 
 /// Which way a message goes.
@@ -37,43 +38,54 @@ pub(super) enum Way {
     ToLan,
 }
 
-/// The addresses that must not leave, as text.
-pub(super) struct Secrets(heapless::Vec<(heapless::String<40>, IpAddr), MAX_SECRETS>);
-
-impl Secrets {
-    /// The length and the address of the secret that begins at `at`, as a whole token: no digit or dot before or behind.
-    fn at(&self, text: &[u8], at: usize) -> Option<(usize, IpAddr)> {
-        let rest = text.get(at..)?;
-        let is_part = |b: &u8| b.is_ascii_digit() || *b == b'.';
-        if !rest.first()?.is_ascii_hexdigit() || at.checked_sub(1).and_then(|i| text.get(i)).is_some_and(is_part) {
-            return None;
-        }
-        let (name, ip) = self.0.iter().find(|(name, _)| rest.starts_with(name.as_bytes()))?;
-        let behind = rest.get(name.len()..)?;
-        let goes_on = match behind {
-            [b, ..] if b.is_ascii_digit() => true,
-            [b'.', b, ..] => b.is_ascii_digit(),
-            _ => false,
-        };
-        (!goes_on).then_some((name.len(), *ip))
-    }
+/// The addresses that must not leave: all of the LAN, and the phone's.
+pub(super) struct Secrets {
+    phone: IpAddr,
+    /// IPv6 addresses as text: that of the phone, and the router's on the LAN.
+    v6: heapless::Vec<(heapless::String<40>, IpAddr), MAX_SECRETS>,
 }
 
 impl Engine {
     /// The addresses that must not leave in a message of the phone at `phone`.
     pub(super) fn secrets(&self, phone: IpAddr) -> Secrets {
-        let mut list = heapless::Vec::new();
+        let mut v6 = heapless::Vec::new();
         for ip in core::iter::once(phone).chain(self.addresses.lan().iter().map(|p| p.address)) {
             let mut name = heapless::String::new();
-            if Some(ip) != self.own(Side::Wan) && write!(name, "{ip}").is_ok() {
+            if ip.is_ipv6() && Some(ip) != self.own(Side::Wan) && write!(name, "{ip}").is_ok() {
                 // More addresses on the LAN interface than places: the first ones are those in use.
-                let _ = list.push((name, ip));
+                let _ = v6.push((name, ip));
             }
         }
-        Secrets(list)
+        Secrets { phone, v6 }
     }
 
-    /// Replaces the secrets in all headers of `msg` but those in `spared` (and what `edits` has taken care of already).
+    /// The length and the address of the secret that begins at `at`, as a whole number: no digit before or behind, but for
+    /// those of an escape (`%40`), which is how a Call-ID stands in Refer-To.
+    fn secret_at(&self, secrets: &Secrets, text: &[u8], at: usize) -> Option<(usize, IpAddr)> {
+        let (before, rest) = text.split_at_checked(at)?;
+        if !rest.first()?.is_ascii_hexdigit() {
+            return None;
+        }
+        let escaped = matches!(before, [.., b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+        if before.last().is_some_and(u8::is_ascii_digit) && !escaped {
+            return None;
+        }
+        if let Some((len, ip)) = dotted_quad(rest) {
+            let ip = IpAddr::V4(ip);
+            let is_secret = ip == secrets.phone || self.is_lan(ip) || self.addresses.is_on_lan_interface(ip);
+            return (is_secret && Some(ip) != self.own(Side::Wan)).then_some((len, ip));
+        }
+        let is_part = |b: &u8| b.is_ascii_hexdigit() || *b == b':';
+        if secrets.v6.is_empty() || (!escaped && before.last().is_some_and(is_part)) {
+            return None;
+        }
+        let (name, ip) = secrets.v6.iter().find(|(name, _)| starts_with(rest, name.as_bytes()))?;
+        let goes_on = rest.get(name.len()).is_some_and(is_part);
+        (!goes_on).then_some((name.len(), *ip))
+    }
+
+    /// Replaces the secrets in the start line and all headers of `msg` but those in `spared` (and what `edits` has taken care of
+    /// already). The tags of From and To stay: they name the dialog on both sides.
     pub(super) fn scrub(
         &self,
         msg: &Message<'_>,
@@ -82,13 +94,26 @@ impl Engine {
         edits: &mut Edits,
     ) -> Result<(), EditError> {
         let Some(own) = self.own(Side::Wan) else { return Ok(()) };
+        let bytes = msg.bytes();
+        let first = msg.headers().first().map_or(0, |header| header.line.start);
+        self.scrub_span(bytes, Span::new(0, first), secrets, own, edits)?;
         for header in msg.headers() {
             // Credentials are computed over their URI: one changed byte makes them wrong.
             let is_credentials = matches!(header.id, HeaderId::Authorization | HeaderId::ProxyAuthorization);
-            if is_credentials || header.id == HeaderId::CallId || spared.contains(&header.id) {
+            // The first Call-ID has been mapped; whoever sends two may not hide an address in the second.
+            let is_mapped = msg.header(HeaderId::CallId).is_some_and(|first| first.line == header.line);
+            if is_credentials || is_mapped || spared.contains(&header.id) {
                 continue;
             }
-            self.scrub_span(msg.bytes(), header.value, secrets, own, edits)?;
+            let tag = match header.id {
+                HeaderId::From | HeaderId::To => NameAddr::parse(bytes, header.value)
+                    .ok()
+                    .and_then(|addr| addr.param(bytes, b"tag"))
+                    .map_or(Span::at(header.value.end), |tag| tag.whole),
+                _ => Span::at(header.value.end),
+            };
+            self.scrub_span(bytes, Span::new(header.value.start, tag.start), secrets, own, edits)?;
+            self.scrub_span(bytes, Span::new(tag.end, header.value.end), secrets, own, edits)?;
         }
         Ok(())
     }
@@ -105,7 +130,7 @@ impl Engine {
         let text = span.of(bytes);
         let mut at = 0;
         while at < text.len() {
-            let Some((len, _)) = secrets.at(text, at) else {
+            let Some((len, _)) = self.secret_at(secrets, text, at) else {
                 at += 1;
                 continue;
             };
@@ -129,7 +154,7 @@ impl Engine {
         let mut changed = false;
         let mut at = 0;
         while let Some(byte) = call_id.get(at) {
-            if let Some((len, ip)) = secrets.at(call_id, at)
+            if let Some((len, ip)) = self.secret_at(secrets, call_id, at)
                 && let IpAddr::V4(ip) = ip
             {
                 mapped.extend_from_slice(&[b'.', mark_out]).ok()?;
@@ -158,4 +183,29 @@ impl Engine {
         let content: token::Content = self.key.open(label, inner)?;
         content.as_slice().try_into().ok()
     }
+}
+
+/// An IPv4 address in its usual form at the beginning of `text`, no digit behind it, and its length.
+fn dotted_quad(text: &[u8]) -> Option<(usize, Ipv4Addr)> {
+    let mut octets = [0u8; 4];
+    let mut at = 0;
+    for (number, octet) in octets.iter_mut().enumerate() {
+        if number > 0 {
+            (text.get(at) == Some(&b'.')).then_some(())?;
+            at += 1;
+        }
+        let digits = text.get(at..)?.iter().take(4).take_while(|b| b.is_ascii_digit()).count();
+        let digits = text.get(at..at + digits)?;
+        // 010.0.0.2 is no usual form: what it becomes could not be undone.
+        if digits.len() > 1 && digits.first() == Some(&b'0') {
+            return None;
+        }
+        *octet = core::str::from_utf8(digits).ok()?.parse().ok()?;
+        at += digits.len();
+    }
+    Some((at, Ipv4Addr::from(octets)))
+}
+
+fn starts_with(text: &[u8], name: &[u8]) -> bool {
+    text.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
 }

@@ -8,6 +8,7 @@
 
 mod answer;
 mod binding;
+mod body;
 mod branch;
 mod call;
 mod contact;
@@ -269,10 +270,10 @@ impl Engine {
     ) {
         log::info!(target: class::SIP, "message from {from} dropped: {what}");
         let StartLine::Request { method, .. } = msg.start() else { return };
-        if origin != Origin::Phone || method == crate::sip::Method::Ack {
+        if origin == Origin::Stranger || method == crate::sip::Method::Ack {
             return;
         }
-        let wording = Cause::Malformed(what).wording(true);
+        let wording = Cause::Malformed(what).wording(origin == Origin::Phone);
         let hash = self.key.hash("to-tag", &[msg.bytes()]);
         let tag = crate::sip::token::hex(&hash[..8]);
         if let Ok(mut reply) = crate::sip::reply::Reply::new(msg, from, wording.status, wording.reason, &tag)
@@ -321,7 +322,7 @@ impl Engine {
     fn give_up(&mut self, t: &transaction::Transaction, cause: Cause, now: Instant, out: &mut dyn Sink) {
         log::warn!(target: class::SIP, "no answer from {}: {}", t.downstream, cause.remedy());
         let wording = cause.wording(t.from_phone);
-        let tag = crate::sip::token::hex(&self.key.hash("to-tag", &[&t.key])[..8]);
+        let tag = self.tag_of(&t.key);
         if let Some(reply) = t.stored.reply(wording.status, wording.reason, wording.warning, &tag) {
             // The sender's own timer ends its transaction if this is lost.
             let _ = out.send(t.upstream_on, t.upstream, &[&reply]);
@@ -331,6 +332,8 @@ impl Engine {
                 || (t.method == crate::sip::Method::Invite && self.calls.calls.get(call).is_some_and(|c| !c.answered));
             if end_of_call {
                 self.end_call(call, "no answer", now, out);
+            } else {
+                self.discard_pending(call, now, out);
             }
         }
     }

@@ -106,7 +106,7 @@ impl Engine {
             }
         }
         let registers = self.changes(msg, asked, aor);
-        self.forward_request(received, Hop { to, side: Side::Wan, registers }, &mut edits, now, out);
+        self.forward_request(received, Hop { registers, ..Hop::to(to, Side::Wan) }, &mut edits, now, out);
     }
 
     /// The bindings that a REGISTER changes once it is accepted. The phone may have changed parameters of its Contact.
@@ -164,7 +164,7 @@ impl Engine {
     }
 
     /// Takes the final response to a forwarded REGISTER: bindings become valid with a 2xx and live as long as it says.
-    pub(super) fn registered(&mut self, msg: &Message<'_>, status: u16, t: &RegisterAnswered, now: Instant) {
+    pub(super) fn registered(&mut self, msg: &Message<'_>, status: u16, t: &RegisterAnswered<'_>, now: Instant) {
         let accepted = (200..300).contains(&status);
         for (handle, asked) in &t.registers.bindings {
             if accepted {
@@ -175,13 +175,8 @@ impl Engine {
                 self.drop_binding(*handle, "refused by the registrar");
             }
         }
-        if accepted
-            && t.registers.removes_all
-            && let Some(to) = msg.header(HeaderId::To)
-            && let Ok(to) = NameAddr::parse(msg.bytes(), to.value)
-            && let Some(aor) = aor_text(msg.bytes(), to.uri)
-        {
-            self.remove_all(&aor);
+        if let Some(aor) = t.removes_all.filter(|_| accepted) {
+            self.remove_all(aor);
         }
     }
 
@@ -317,9 +312,11 @@ impl Engine {
 }
 
 /// What the transaction of a REGISTER tells when its final response comes.
-pub(super) struct RegisterAnswered {
+pub(super) struct RegisterAnswered<'a> {
     pub(super) registrar: SocketAddr,
-    pub(super) registers: Registers,
+    pub(super) registers: &'a Registers,
+    /// The address-of-record of a `Contact: *`.
+    pub(super) removes_all: Option<&'a [u8]>,
 }
 
 /// A registrar, for log lines.
@@ -348,7 +345,7 @@ fn aor_of(received: &Received<'_>) -> Result<UriText, Cause> {
     aor_text(received.msg.bytes(), received.head.to.uri).ok_or(Cause::Malformed("To has no address-of-record"))
 }
 
-fn aor_text(bytes: &[u8], uri: crate::span::Span) -> Option<UriText> {
+pub(super) fn aor_text(bytes: &[u8], uri: crate::span::Span) -> Option<UriText> {
     let uri = Uri::parse(bytes, uri).ok()?;
     let mut text = UriText::from_slice(uri.user?.of(bytes)).ok()?;
     text.push(b'@').ok()?;

@@ -3,10 +3,11 @@
 //! A response passes only with a branch of ours on top. Branches are keyed, so that nobody but the next hop of a request of
 //! ours can know one.
 
+use super::body::{cut_out, description};
 use super::forward::opens_dialogs;
 use super::hide::Way;
-use super::io::{Channel, Side, Sink};
-use super::media::{CallResponse, Exchange, Passing, has_description};
+use super::io::{Channel, Leg, Side, Sink};
+use super::media::{CallResponse, Exchange, Passing};
 use super::message::Received;
 use super::own::HostAndPort;
 use super::registrar::RegisterAnswered;
@@ -73,16 +74,32 @@ impl Engine {
         }
         self.transactions.answered(handle, status, now);
         if status >= 200 {
-            self.final_response(received, status, &back, now, out);
+            self.final_response(received, status, handle, &back, now, out);
         }
     }
 
     /// What a final response changes besides being passed on.
-    fn final_response(&mut self, received: &Received<'_>, status: u16, back: &Back, now: Instant, out: &mut dyn Sink) {
+    fn final_response(
+        &mut self,
+        received: &Received<'_>,
+        status: u16,
+        handle: Handle,
+        back: &Back,
+        now: Instant,
+        out: &mut dyn Sink,
+    ) {
         let msg = received.msg;
         let head = &received.head;
         if head.method == Method::Register {
-            let answered = RegisterAnswered { registrar: back.downstream, registers: back.registers.clone() };
+            let aor = self.transactions.get(handle).filter(|_| back.registers.removes_all).and_then(|t| {
+                let to = NameAddr::parse(&t.stored.text, t.stored.to).ok()?;
+                super::registrar::aor_text(&t.stored.text, to.uri)
+            });
+            let answered = RegisterAnswered {
+                registrar: back.downstream,
+                registers: &back.registers,
+                removes_all: aor.as_deref(),
+            };
             return self.registered(msg, status, &answered, now);
         }
         if let Some(call) = back.call {
@@ -204,8 +221,11 @@ impl Engine {
         let bytes = msg.bytes();
         edits.delete(received.head.via_element.cut)?;
         msg.delete_elements(HeaderId::RecordRoute, edits, |element| self.is_own_route(bytes, element))?;
+        let StartLine::Response { status, .. } = msg.start() else { return Ok(()) };
         for element in msg.elements(HeaderId::Contact) {
-            if let Ok(contact) = NameAddr::parse(bytes, element.span) {
+            let Ok(contact) = NameAddr::parse(bytes, element.span) else { continue };
+            // The Contacts of a redirection are other places, unless they are on the LAN (RFC 3261 §21.3).
+            if !(300..400).contains(&status) || self.is_on_lan(bytes, &contact, back.downstream) {
                 self.masquerade(bytes, &contact, back.downstream, edits)?;
             }
         }
@@ -216,7 +236,9 @@ impl Engine {
             self.put_back(msg, HeaderId::CallId, t.stored.call_id.of(&t.stored.text), edits)?;
         }
         const FROM_WAN: [HeaderId; 4] = [HeaderId::Via, HeaderId::From, HeaderId::To, HeaderId::RecordRoute];
-        self.scrub(msg, &self.secrets(received.from.ip()), &FROM_WAN, edits)
+        let secrets = self.secrets(received.from.ip());
+        self.scrub(msg, &secrets, &FROM_WAN, edits)?;
+        self.hide_body(msg, &secrets, edits)
     }
 
     /// The session description of a response. One that cannot be passed on is cut out: the response itself must arrive.
@@ -230,19 +252,21 @@ impl Engine {
     ) {
         let msg = received.msg;
         let Some(call) = back.call else { return };
-        if !has_description(msg) || status >= 300 {
-            return;
-        }
-        let Some(found) = self.found_for_response(received, back, call) else { return };
+        let Some(description) = description(msg).filter(|_| status < 300) else { return };
+        let Some(mut found) = self.found_for_response(received, back, call) else { return };
+        // A retransmitted 2xx to the first INVITE is no new offer.
+        found.same_dialog &=
+            !self.calls.calls.get(call).is_some_and(|c| {
+                c.answered && found.sender == Leg::Callee && received.head.cseq.number == c.invite_number
+            });
         let Some(own) = self.own(back.side) else { return };
-        let secrets = (back.side == Side::Wan).then(|| self.secrets(received.from.ip()));
         let exchange = if status < 200 { Exchange::Answer } else { Exchange::FinalAnswer };
-        let passing = Passing { msg, found, exchange, sender_ip: received.from.ip(), secrets: secrets.as_ref() };
+        let passing = Passing { msg, description, found, exchange, sender_ip: received.from.ip() };
         if let Err(cause) = self.pass_description(&passing, own, edits, out) {
             log::warn!(target: class::RTP, "description in the {status} from {} cut out: {}", received.from, cause.remedy());
             edits.clear();
-            let type_line = msg.header(HeaderId::ContentType).map(|h| h.line);
-            let _ = edits.delete(msg.body()).and_then(|()| type_line.map_or(Ok(()), |line| edits.delete(line)));
+            // Two edits fit into an empty list.
+            let _ = cut_out(msg, edits);
         }
     }
 

@@ -72,6 +72,8 @@ pub(super) struct Registers {
 #[derive(Debug)]
 pub(super) struct Transaction {
     pub(super) key: BranchKey,
+    /// The second part of the branch.
+    pub(super) loop_part: super::branch::LoopPart,
     pub(super) method: Method,
     pub(super) state: State,
     deadline: Instant,
@@ -98,6 +100,8 @@ pub(super) struct Transaction {
 /// What is given to [`Transactions::insert`] but the table's own fields.
 pub(super) struct Opening {
     pub(super) key: BranchKey,
+    /// The second part of the branch.
+    pub(super) loop_part: super::branch::LoopPart,
     pub(super) method: Method,
     pub(super) upstream: SocketAddr,
     pub(super) upstream_on: Channel,
@@ -153,6 +157,7 @@ impl Transactions {
         let key = opening.key;
         let inserted = self.slab.insert(Transaction {
             key,
+            loop_part: opening.loop_part,
             method: opening.method,
             state: State::Trying,
             deadline,

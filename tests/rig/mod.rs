@@ -4,7 +4,7 @@
 pub mod text;
 
 use core::net::SocketAddr;
-use siproxd::engine::io::{LegCounters, Prefix, RelayCmd, RelayError, SendError};
+use siproxd::engine::io::{LegCounters, Prefix, RelayCmd, RelayError, RelayId, SendError};
 use siproxd::engine::{Channel, Engine, Input, Settings, Side, Sink};
 use siproxd::sip::token::Key;
 use siproxd::time::{Duration, Instant};
@@ -26,6 +26,10 @@ pub struct Recorder {
     pub outputs: Vec<Output>,
     /// Ports that other programs hold.
     pub taken: Vec<u16>,
+    /// The relay that was opened last.
+    pub last_opened: Option<RelayId>,
+    /// Relays that are open now.
+    pub open: usize,
 }
 
 impl Sink for Recorder {
@@ -36,12 +40,17 @@ impl Sink for Recorder {
 
     fn relay(&mut self, cmd: RelayCmd) -> Result<[LegCounters; 2], RelayError> {
         use siproxd::engine::io::Leg;
-        if let RelayCmd::Open { ports, .. } = cmd {
+        if let RelayCmd::Open { relay, ports, .. } = cmd {
             for (leg, port) in [Leg::Caller, Leg::Callee].into_iter().zip(ports) {
                 if self.taken.contains(&port) {
                     return Err(RelayError::PortTaken(leg));
                 }
             }
+            self.last_opened = Some(relay);
+            self.open += 1;
+        }
+        if matches!(cmd, RelayCmd::Close { .. }) {
+            self.open -= 1;
         }
         self.outputs.push(Output::Relay(cmd));
         Ok(Default::default())
