@@ -20,7 +20,8 @@ const CASES: u32 = 60;
 /// What addresses on the LAN of the rig begin with. No seed from the WAN contains it.
 const PRIVATE: &[u8] = b"10.0.0.";
 
-const SDP: &str = "v=0\no=- 1 1 IN IP4 {ip}\ns=-\nc=IN IP4 {ip}\nt=0 0\nm=audio 4000 RTP/AVP 0\na=rtcp:4001 IN IP4 {ip}\n";
+const SDP: &str =
+    "v=0\no=- 1 1 IN IP4 {ip}\ns=-\nc=IN IP4 {ip}\nt=0 0\nm=audio 4000 RTP/AVP 0\na=rtcp:4001 IN IP4 {ip}\n";
 
 /// Messages to begin with: of phones, and of the WAN.
 const PHONE_SEEDS: [&str; 9] = [
@@ -55,11 +56,30 @@ enum Change {
 /// One thing that happens.
 #[derive(Clone, Debug)]
 enum Step {
-    Phone { seed: usize, number: u8, call: u8, changes: Vec<Change> },
-    Wan { seed: usize, number: u8, call: u8, known: bool, changes: Vec<Change> },
+    Phone {
+        seed: usize,
+        number: u8,
+        call: u8,
+        changes: Vec<Change>,
+    },
+    Wan {
+        seed: usize,
+        number: u8,
+        call: u8,
+        known: bool,
+        changes: Vec<Change>,
+    },
     /// An answer to one of the last requests that went out.
-    Answer { which: prop::sample::Index, status: u16, description: bool, changes: Vec<Change> },
-    Raw { side: u8, bytes: Vec<u8> },
+    Answer {
+        which: prop::sample::Index,
+        status: u16,
+        description: bool,
+        changes: Vec<Change>,
+    },
+    Raw {
+        side: u8,
+        bytes: Vec<u8>,
+    },
     Wait(u32),
     Dns(Option<u8>),
     Address(bool),

@@ -7,6 +7,8 @@
 //! == lan 10.0.0.2:5060                       a datagram from there, to our address on that side; its text follows
 //! == wan 203.0.113.10:5060
 //! == dns 203.0.113.10 | == dns none          the answer to the last query
+//! == zone provider.example 60 SRV 0 1 5060 one.provider.example   a record; from now on the nameserver answers by itself
+//! == zone without one.provider.example | == zone silent | == zone answers
 //! == wait 32000                              milliseconds
 //! == address wan 198.51.100.7 | == address wan none
 //! == taken 7070 7072                         ports that another program holds
@@ -216,6 +218,16 @@ fn happen(rig: &mut Rig, words: &[&str], body: &str, last_query: &[u8]) -> Vec<O
             outputs.extend(rig.wait(Duration::ZERO));
             outputs
         }
+        "zone" => {
+            let zone = rig.zone.get_or_insert_default();
+            match words[1] {
+                "silent" => zone.silent = true,
+                "answers" => zone.silent = false,
+                "without" => zone.remove(words[2]),
+                _ => zone.add(&words[1..]),
+            }
+            Vec::new()
+        }
         "wait" => rig.wait(Duration::from_millis(words[1].parse().unwrap())),
         "address" => {
             let side = if words[1] == "lan" { Side::Lan } else { Side::Wan };
@@ -256,16 +268,6 @@ fn describe(output: &Output) -> String {
             format!("=> aim {leg} rtp {} rtcp {} from {}\n", place(peer.rtp), place(peer.rtcp), allowed.join(" "))
         }
         Output::Relay(RelayCmd::Close { .. }) => "=> close\n".to_owned(),
-        Output::Query { bytes, .. } => {
-            let mut name = String::new();
-            let mut at = 12;
-            while bytes[at] != 0 {
-                let len = usize::from(bytes[at]);
-                name.push_str(&String::from_utf8_lossy(&bytes[at + 1..=at + len]).to_ascii_lowercase());
-                name.push('.');
-                at += len + 1;
-            }
-            format!("=> query {}\n", name.trim_end_matches('.'))
-        }
+        Output::Query { bytes, .. } => format!("=> query {}\n", rig::dns::question(bytes).0),
     }
 }

@@ -3,6 +3,7 @@
 use super::answer::Cause;
 use super::binding::{Binding, Offer, UriText};
 use super::contact::Place;
+use super::failover::Servers;
 use super::forward::Hop;
 use super::io::Side;
 use super::message::Received;
@@ -48,7 +49,7 @@ impl Engine {
         };
         match target {
             Target::Ourselves => self.register_here(received, &asked, &aor, now, out),
-            Target::Address(to) => self.register_there(received, to, &asked, &aor, now, out),
+            Target::Server { to, spare } => self.register_there(received, (to, spare), &asked, &aor, now, out),
         }
     }
 
@@ -85,7 +86,7 @@ impl Engine {
     fn register_there(
         &mut self,
         received: &Received<'_>,
-        to: SocketAddr,
+        (to, spare): (SocketAddr, Servers),
         asked: &Asked,
         aor: &[u8],
         now: Instant,
@@ -106,7 +107,7 @@ impl Engine {
             }
         }
         let registers = self.changes(msg, asked, aor);
-        self.forward_request(received, Hop { registers, ..Hop::to(to, Side::Wan) }, &mut edits, now, out);
+        self.forward_request(received, Hop { registers, spare, ..Hop::to(to, Side::Wan) }, &mut edits, now, out);
     }
 
     /// The bindings that a REGISTER changes once it is accepted. The phone may have changed parameters of its Contact.
@@ -356,7 +357,7 @@ pub(super) fn aor_text(bytes: &[u8], uri: crate::span::Span) -> Option<UriText> 
 }
 
 /// A number of seconds; more than 32 bits hold counts as the largest (RFC 3261 §20.19), anything else is none.
-fn seconds(text: &[u8]) -> Option<u32> {
+pub(super) fn seconds(text: &[u8]) -> Option<u32> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }

@@ -58,11 +58,20 @@ impl Engine {
         let msg = received.msg;
         let StartLine::Response { status, .. } = msg.start() else { return };
         let is_cancel = received.head.cseq.method == Method::Cancel;
-        let handle = branch::parse(received.branch_text()).and_then(|(key, _)| self.transactions.find(&key, is_cancel));
-        let Some((handle, back)) = handle.and_then(|h| Some((h, Back::of(self.transactions.get(h)?)))) else {
+        let found = branch::parse(received.branch_text()).and_then(|(key, attempt, _)| {
+            let handle = self.transactions.find(&key, is_cancel)?;
+            let t = self.transactions.get(handle)?;
+            // A server that was left speaks for itself.
+            let downstream = if attempt == t.attempt { t.downstream } else { received.from };
+            Some((handle, attempt, Back { downstream, ..Back::of(t) }))
+        });
+        let Some((handle, attempt, back)) = found else {
             log::debug!(target: class::PROXY, "response {status} from {} dropped: it answers no request of ours", received.from);
             return;
         };
+        if self.is_kept_from_phone(received, status, attempt, handle, now, out) {
+            return;
+        }
         let mut edits = Edits::new();
         if let Err(error) = self.write_response(received, status, handle, &back, &mut edits, out) {
             log::warn!(target: class::SIP, "response {status} from {} dropped: {error:?}", received.from);
@@ -134,6 +143,10 @@ impl Engine {
         let msg = received.msg;
         self.pass_answer(received, status, back, edits, out);
         edits.delete(msg.leading())?;
+        if status == 503 {
+            // RFC 3261 §16.7 step 6: what one server says of itself says nothing about this router.
+            edits.replace(msg.start_line(), b"SIP/2.0 500 Server Internal Error")?;
+        }
         match (back.downstream_side, back.side) {
             (Side::Wan, _) => self.write_to_phone(received, status, handle, back, edits)?,
             (Side::Lan, Side::Wan) => self.write_to_wan(received, handle, back, edits)?,
