@@ -74,7 +74,12 @@ pub type Candidates = heapless::Vec<Candidate, MAX_NAME_ADDRESSES>;
 #[expect(clippy::large_enum_variant, reason = "one lives at a time, on the stack")]
 pub enum Located {
     /// At least one server, and each but once.
-    Candidates(Candidates),
+    Candidates {
+        /// The servers.
+        list: Candidates,
+        /// Whether the names of further ones are being looked up.
+        more: bool,
+    },
     /// Queries are under way; locate again after the next [`Resolver::response`] or timeout that settles a name.
     Pending,
     /// There is no such name, no address behind it, or its domain has no SIP (RFC 2782, target `.`).
@@ -271,7 +276,9 @@ impl Search<'_> {
 
     fn result(self) -> Located {
         match self.obstacle {
-            _ if !self.found.is_empty() => Located::Candidates(self.found),
+            _ if !self.found.is_empty() => {
+                Located::Candidates { list: self.found, more: self.obstacle == Some(Obstacle::Pending) }
+            }
             Some(Obstacle::Pending) => Located::Pending,
             Some(Obstacle::Refused) => Located::Refused,
             Some(Obstacle::Silent) => Located::ServersSilent,

@@ -1,7 +1,7 @@
 //! Domains of registrars: which addresses the DNS gives for one.
 //!
-//! A provider's request may come from another of its servers than the one that keeps the registration. All addresses that a
-//! look-up for a REGISTER gave are known together, while one of them keeps a live binding.
+//! A provider's request may come from another of its servers than the one that keeps the registration. All addresses that
+//! the DNS gives for the domain of an address-of-record are known together, while one of them keeps a live binding.
 
 use crate::dns::Candidates;
 use crate::limits::MAX_NAME_ADDRESSES;
@@ -30,8 +30,13 @@ impl Domains {
         Self { list: heapless::Vec::new() }
     }
 
-    /// Notes the servers of a domain. Nothing is to be remembered of one address: the binding has it.
-    pub(super) fn note(&mut self, name: [u8; 16], candidates: &Candidates, now: Instant) {
+    /// Notes the servers of a domain; `more`, where not all are known yet, takes none away. Nothing is to be remembered of one
+    /// address: the binding has it.
+    pub(super) fn note(&mut self, name: [u8; 16], candidates: &Candidates, more: bool, now: Instant) {
+        if more && let Some(known) = self.list.iter_mut().find(|domain| domain.name == name) {
+            known.used = now;
+            return;
+        }
         self.list.retain(|domain| domain.name != name);
         let mut ips = heapless::Vec::new();
         for candidate in candidates {
@@ -77,12 +82,14 @@ mod tests {
     #[test]
     fn servers_of_one_domain_are_known_together() {
         let mut domains = Domains::new();
-        domains.note([1; 16], &candidates(&[1, 2, 2]), Instant::ZERO);
-        domains.note([2; 16], &candidates(&[3, 4]), Instant::ZERO);
+        domains.note([1; 16], &candidates(&[1, 2, 2]), false, Instant::ZERO);
+        domains.note([2; 16], &candidates(&[3, 4]), false, Instant::ZERO);
         assert!(domains.has_beside(ip(2), |other| other == ip(1)));
         assert!(!domains.has_beside(ip(3), |other| other == ip(1)));
         assert!(!domains.has_beside(ip(2), |_| false));
-        domains.note([1; 16], &candidates(&[1]), Instant::ZERO);
+        domains.note([1; 16], &candidates(&[1]), true, Instant::ZERO);
+        assert!(domains.has_beside(ip(2), |other| other == ip(1)), "not all is known yet");
+        domains.note([1; 16], &candidates(&[1]), false, Instant::ZERO);
         assert!(!domains.has_beside(ip(2), |other| other == ip(1)), "the DNS no longer says so");
     }
 
@@ -90,7 +97,7 @@ mod tests {
     fn the_domain_not_used_for_longest_goes() {
         let mut domains = Domains::new();
         for n in 0..=u8::try_from(MAX_DOMAINS).expect("small") {
-            domains.note([n; 16], &candidates(&[2 * n, 2 * n + 1]), Instant::from_millis(n.into()));
+            domains.note([n; 16], &candidates(&[2 * n, 2 * n + 1]), false, Instant::from_millis(n.into()));
         }
         assert!(!domains.has_beside(ip(0), |_| true));
         assert!(domains.has_beside(ip(2), |_| true));

@@ -48,8 +48,20 @@ const MAX_RETRY_AFTER: u32 = 600;
 /// Servers that are avoided at one time. 48 bytes each.
 const MAX_AVOIDED: usize = 32;
 
-/// Addresses of servers.
-pub(super) type Servers = heapless::Vec<SocketAddr, MAX_NAME_ADDRESSES>;
+/// Further servers of a request, should the first one fail.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Spare {
+    pub(super) list: heapless::Vec<SocketAddr, MAX_NAME_ADDRESSES>,
+    /// Whether the names of still more are being looked up.
+    pub(super) more: bool,
+}
+
+impl Spare {
+    /// Whether there may be another server.
+    pub(super) fn is_any(&self) -> bool {
+        self.more || !self.list.is_empty()
+    }
+}
 
 /// A message of our own to a server: a start line and seven headers.
 type Short = heapless::Vec<u8, 2048>;
@@ -91,35 +103,39 @@ impl Avoided {
 impl Engine {
     /// The server to try first, and those to try after it: candidates in their order, without those that are avoided. Where
     /// all are, the first is that which has been for longest.
-    pub(super) fn choose(&self, candidates: &Candidates, now: Instant) -> Option<(SocketAddr, Servers)> {
+    pub(super) fn choose(&self, candidates: &Candidates, more: bool, now: Instant) -> Option<(SocketAddr, Spare)> {
         let servers = candidates.iter().map(|candidate| candidate.address);
         let mut well = servers.clone().filter(|server| self.avoided.until(*server, now).is_none());
         match well.next() {
-            Some(first) => Some((first, well.collect())),
-            None => Some((servers.min_by_key(|server| self.avoided.until(*server, now))?, Servers::new())),
+            Some(first) => Some((first, Spare { list: well.collect(), more })),
+            None => Some((
+                servers.min_by_key(|server| self.avoided.until(*server, now))?,
+                Spare { more, ..Spare::default() },
+            )),
         }
     }
 
     /// Sends a repeated request to where it went before, or to the next server where that one has failed it.
     pub(super) fn same_or_next_server(&mut self, handle: Handle, hop: &mut Hop, now: Instant) {
         let Some(t) = self.transactions.get(handle) else { return };
-        let current = t.downstream;
+        let (current, side) = (t.downstream, t.downstream_side);
         let patience = if t.method == Method::Invite { INVITE_PATIENCE } else { PATIENCE };
         let is_silent = t.state == State::Trying && now.since(t.tried_at) >= patience;
-        if t.from_phone && t.downstream_side == Side::Wan && (t.failed || is_silent) {
+        if t.from_phone && side == Side::Wan && (t.failed || is_silent) {
             if !t.failed {
                 self.avoided.add(current, AVOID_SECONDS, now);
             }
-            let next = core::iter::once(hop.to).chain(hop.spare.iter().copied()).find(|server| *server != current);
+            let next = core::iter::once(hop.to).chain(hop.spare.list.iter().copied()).find(|server| *server != current);
             if let Some(next) = next {
                 log::info!(target: class::PROXY, "{current} fails {}: on to {next}", t.stored.call_id.of(&t.stored.text).escape_ascii());
                 hop.to = next;
                 hop.side = self.side_of(next);
-                hop.spare.retain(|server| *server != next && *server != current);
-                return self.transactions.move_on(handle, (next, hop.side), !hop.spare.is_empty(), now);
+                hop.spare.list.retain(|server| *server != next && *server != current);
+                return self.transactions.move_on(handle, (next, hop.side), hop.spare.is_any(), now);
             }
+            self.transactions.stay(handle);
         }
-        (hop.to, hop.side) = (current, t.downstream_side);
+        (hop.to, hop.side) = (current, side);
     }
 
     /// A server did not answer, or refused a datagram.

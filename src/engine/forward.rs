@@ -2,7 +2,7 @@
 
 use super::answer::Cause;
 use super::body::{cut_out, description};
-use super::failover::Servers;
+use super::failover::Spare;
 use super::hide::{Secrets, Way};
 use super::io::{Channel, SendError, Side, Sink};
 use super::media::{Exchange, Passing};
@@ -26,7 +26,7 @@ pub(super) struct Hop {
     pub(super) to: SocketAddr,
     pub(super) side: Side,
     /// Further servers, should that one fail.
-    pub(super) spare: Servers,
+    pub(super) spare: Spare,
     /// What a REGISTER changes once it is accepted.
     pub(super) registers: Registers,
     /// Of a CANCEL or ACK: the second part of its INVITE's branch.
@@ -36,7 +36,7 @@ pub(super) struct Hop {
 impl Hop {
     /// A hop without anything else.
     pub(super) fn to(to: SocketAddr, side: Side) -> Self {
-        Self { to, side, spare: Servers::new(), registers: Registers::default(), loop_part: None }
+        Self { to, side, spare: Spare::default(), registers: Registers::default(), loop_part: None }
     }
 }
 
@@ -159,7 +159,8 @@ impl Engine {
                 from_phone: received.origin.side() == Side::Lan,
                 downstream: hop.to,
                 downstream_side: hop.side,
-                others: !hop.spare.is_empty(),
+                attempt,
+                others: hop.spare.is_any(),
                 hidden,
                 opens_dialog: head.to_tag.is_empty() && head.method != Method::Cancel,
                 registers: hop.registers.clone(),

@@ -3,7 +3,7 @@
 use super::answer::Cause;
 use super::binding::{Binding, Offer, UriText};
 use super::contact::Place;
-use super::failover::Servers;
+use super::failover::Spare;
 use super::forward::Hop;
 use super::io::Side;
 use super::message::Received;
@@ -86,7 +86,7 @@ impl Engine {
     fn register_there(
         &mut self,
         received: &Received<'_>,
-        (to, spare): (SocketAddr, Servers),
+        (to, spare): (SocketAddr, Spare),
         asked: &Asked,
         aor: &[u8],
         now: Instant,

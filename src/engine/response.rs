@@ -100,14 +100,17 @@ impl Engine {
         let msg = received.msg;
         let head = &received.head;
         if head.method == Method::Register {
-            let aor = self.transactions.get(handle).filter(|_| back.registers.removes_all).and_then(|t| {
+            let aor = self.transactions.get(handle).and_then(|t| {
                 let to = NameAddr::parse(&t.stored.text, t.stored.to).ok()?;
                 super::registrar::aor_text(&t.stored.text, to.uri)
             });
+            if let Some(domain) = aor.as_ref().filter(|_| (200..300).contains(&status)) {
+                self.note_servers(domain.rsplit(|byte| *byte == b'@').next().unwrap_or_default(), now, out);
+            }
             let answered = RegisterAnswered {
                 registrar: back.downstream,
                 registers: &back.registers,
-                removes_all: aor.as_deref(),
+                removes_all: aor.as_deref().filter(|_| back.registers.removes_all),
             };
             return self.registered(msg, status, &answered, now);
         }

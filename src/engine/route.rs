@@ -5,7 +5,7 @@
 //! where the request goes to the same domain: it knows the phone. Servers that failed lately come last (see `failover`).
 
 use super::answer::Cause;
-use super::failover::Servers;
+use super::failover::Spare;
 use super::io::{Side, Sink};
 use super::message::Received;
 use super::{Engine, Queries};
@@ -29,7 +29,7 @@ pub(super) enum Target {
         /// The one to be tried first.
         to: SocketAddr,
         /// Those to be tried after it.
-        spare: Servers,
+        spare: Spare,
     },
     /// It names one of our own addresses: it is for a phone that is registered here, or for ourselves.
     Ourselves,
@@ -59,7 +59,7 @@ impl Engine {
         let uri = Uri::parse(bytes, received.request_uri())
             .map_err(|_| Unroutable::Because(Cause::Malformed("the request-URI cannot be read")))?;
         if let Some(place) = self.place_in(bytes, &uri) {
-            return Ok(Target::Server { to: place.address, spare: Servers::new() });
+            return Ok(Target::Server { to: place.address, spare: Spare::default() });
         }
         if self.is_own_uri(bytes, &uri) {
             return Ok(Target::Ourselves);
@@ -69,9 +69,9 @@ impl Engine {
             let target = dns::Target { host: proxy.host.as_bytes(), port, transport: None };
             // Through the proxy go all registrations, whatever their domain.
             let pinned = self.registrar_of_sender(received, None, port, now);
-            let candidates = self.locate(received, target, pinned, now, out)?;
+            let (candidates, more) = self.locate(received, target, pinned, now, out)?;
             self.outbound_proxy_ips = candidates.iter().map(|candidate| candidate.address.ip()).collect();
-            return self.first_of(&candidates, now);
+            return self.first_of(&candidates, more, now);
         }
         self.target_of(received, &uri, now, out)
     }
@@ -98,8 +98,8 @@ impl Engine {
         let maddr = uri.param(bytes, b"maddr").and_then(|param| param.value);
         let target = dns::Target { host: maddr.unwrap_or(uri.host).of(bytes), port: uri.port, transport };
         let pinned = self.registrar_of_sender(received, Some(target.host), uri.port, now);
-        let candidates = self.locate(received, target, pinned, now, out)?;
-        self.first_of(&candidates, now)
+        let (candidates, more) = self.locate(received, target, pinned, now, out)?;
+        self.first_of(&candidates, more, now)
     }
 
     /// The server that keeps the registration under which a phone sends a request, where it is in `domain`, and has `port`.
@@ -119,7 +119,7 @@ impl Engine {
         port.is_none_or(|port| port == registrar.port()).then_some(registrar)
     }
 
-    /// The servers of a target, with the one that is pinned first.
+    /// The servers of a target, with the one that is pinned first, and whether more are being looked up.
     fn locate(
         &mut self,
         received: &Received<'_>,
@@ -127,24 +127,20 @@ impl Engine {
         pinned: Option<SocketAddr>,
         now: Instant,
         out: &mut dyn Sink,
-    ) -> Result<Candidates, Unroutable> {
+    ) -> Result<(Candidates, bool), Unroutable> {
         let registers = received.head.method == Method::Register;
         // One Call-ID, one choice among servers of equal priority: a dialog stays together, and so does a registration.
         let [seed @ .., _, _, _, _, _, _, _, _] = self.key.hash("server", &[received.msg.get(received.head.call_id)]);
         let located =
             dns::locate(&mut self.resolver, target, TRANSPORTS, u64::from_be_bytes(seed), now, &mut Queries(out));
-        let mut candidates = match located {
-            Located::Candidates(candidates) => {
+        let (mut candidates, more) = match located {
+            Located::Candidates { list, more } => {
                 self.shortages.over(Cause::DnsSilent);
-                if registers {
-                    let name = self.key.hash("domain", &[target.host]);
-                    self.domains.note(name, &candidates, now);
-                }
-                candidates
+                (list, more)
             }
             // The pinned server will do without the DNS, but for a registration, which may have to move away from it.
-            Located::Pending if pinned.is_some() && !registers => Candidates::new(),
-            Located::ServersSilent | Located::Refused if pinned.is_some() => Candidates::new(),
+            Located::Pending if pinned.is_some() && !registers => (Candidates::new(), true),
+            Located::ServersSilent | Located::Refused if pinned.is_some() => (Candidates::new(), false),
             Located::Pending => return Err(Unroutable::Pending),
             Located::NoSuchName => return Err(Unroutable::Because(Cause::NoSuchName)),
             Located::NoTransport => return Err(Unroutable::Because(Cause::Transport)),
@@ -163,15 +159,24 @@ impl Engine {
                 let _ = candidates.insert(0, Candidate { transport: Transport::Udp, address });
             }
         }
-        Ok(candidates)
+        Ok((candidates, more))
     }
 
-    fn first_of(&self, candidates: &Candidates, now: Instant) -> Result<Target, Unroutable> {
-        let (to, mut spare) = self.choose(candidates, now).ok_or(Unroutable::Because(Cause::NoSuchName))?;
+    /// Notes the servers of a domain at which a phone has registered: what comes from them is for it.
+    pub(super) fn note_servers(&mut self, domain: &[u8], now: Instant, out: &mut dyn Sink) {
+        let target = dns::Target { host: domain, port: None, transport: None };
+        let located = dns::locate(&mut self.resolver, target, TRANSPORTS, 0, now, &mut Queries(out));
+        if let Located::Candidates { list, more } = located {
+            self.domains.note(self.key.hash("domain", &[domain]), &list, more, now);
+        }
+    }
+
+    fn first_of(&self, candidates: &Candidates, more: bool, now: Instant) -> Result<Target, Unroutable> {
+        let (to, mut spare) = self.choose(candidates, more, now).ok_or(Unroutable::Because(Cause::NoSuchName))?;
         if self.is_own_address(to) {
             return Ok(Target::Ourselves);
         }
-        spare.retain(|server| !self.is_own_address(*server));
+        spare.list.retain(|server| !self.is_own_address(*server));
         Ok(Target::Server { to, spare })
     }
 

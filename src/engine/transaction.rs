@@ -116,6 +116,8 @@ pub(super) struct Opening {
     pub(super) from_phone: bool,
     pub(super) downstream: SocketAddr,
     pub(super) downstream_side: Side,
+    /// Of a CANCEL, that of its INVITE.
+    pub(super) attempt: u8,
     pub(super) others: bool,
     pub(super) hidden: bool,
     pub(super) opens_dialog: bool,
@@ -170,7 +172,7 @@ impl Transactions {
             method: opening.method,
             state: State::Trying,
             deadline,
-            attempt: 0,
+            attempt: opening.attempt,
             tried_at: now,
             others: opening.others,
             failed: false,
@@ -221,6 +223,14 @@ impl Transactions {
     pub(super) fn fail(&mut self, handle: Handle) {
         if let Some(t) = self.slab.get_mut(handle) {
             t.failed = true;
+        }
+    }
+
+    /// There is no other server after all.
+    pub(super) fn stay(&mut self, handle: Handle) {
+        if let Some(t) = self.slab.get_mut(handle) {
+            t.failed = false;
+            t.others = false;
         }
     }
 

@@ -173,7 +173,7 @@ fn server() -> SocketAddr {
 
 /// The candidates as text, `udp 198.51.100.1:5060`; addresses of 198.51.100.0/24 by their last number.
 fn shown(located: &Located) -> String {
-    let Located::Candidates(list) = located else { return format!("{located:?}") };
+    let Located::Candidates { list, .. } = located else { return format!("{located:?}") };
     let one = |c: &Candidate| {
         let transport = format!("{:?}", c.transport).to_lowercase();
         format!("{transport} {}", c.address.to_string().trim_start_matches("198.51.100."))
@@ -220,10 +220,10 @@ fn all_types_are_asked_for_at_once() {
     );
     assert_eq!(world.ask("p.example", UDP, 1), Located::Pending);
     world.step();
-    assert!(matches!(world.ask("p.example", UDP, 1), Located::Candidates(_)));
+    assert!(matches!(world.ask("p.example", UDP, 1), Located::Candidates { .. }));
     assert_eq!(world.asked.len(), 2, "the two targets");
     world.now = world.now.after_secs(59);
-    assert!(matches!(world.ask("p.example", UDP, 1), Located::Candidates(_)));
+    assert!(matches!(world.ask("p.example", UDP, 1), Located::Candidates { .. }));
     assert!(world.waiting.is_empty(), "all of it comes from the cache");
     world.now = world.now.after_secs(1);
     assert_eq!(world.ask("p.example", UDP, 1), Located::Pending, "the TTL is over");
@@ -384,7 +384,9 @@ fn the_first_server_does_not_wait_for_the_names_of_others() {
         world.waiting.iter().position(|query| query[13..].starts_with(b"two") || query[13].eq_ignore_ascii_case(&b't'));
     let held = world.waiting.remove(two.expect("both targets are asked for"));
     world.step();
-    assert_eq!(shown(&world.ask("p.example", UDP, 1)), "udp 1:5060");
+    let located = world.ask("p.example", UDP, 1);
+    assert_eq!(shown(&located), "udp 1:5060");
+    assert!(matches!(located, Located::Candidates { more: true, .. }));
     world.waiting.push(held);
     world.step();
     assert_eq!(shown(&world.ask("p.example", UDP, 1)), "udp 1:5060, udp 2:5070, udp 3:5070");
@@ -425,6 +427,6 @@ fn the_list_has_an_end() {
             world = world.a(&format!("s{n}.p.example"), u8::try_from(n * 4 + last).expect("small"));
         }
     }
-    let Located::Candidates(list) = world.locate("p.example", UDP, 1) else { panic!("no candidates") };
+    let Located::Candidates { list, more: false } = world.locate("p.example", UDP, 1) else { panic!("no candidates") };
     assert_eq!(list.len(), MAX_NAME_ADDRESSES);
 }
