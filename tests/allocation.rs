@@ -45,7 +45,7 @@ impl Sink for Fixed {
     }
 
     fn query(&mut self, _: SocketAddr, bytes: &[u8]) {
-        let _ = heapless::Vec::from_slice(bytes).map(|query| self.queries.push(query));
+        let _ = self.queries.push(heapless::Vec::from_slice(bytes).unwrap_or_default());
     }
 }
 
