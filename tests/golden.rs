@@ -7,6 +7,8 @@
 //! == lan 10.0.0.2:5060                       a datagram from there, to our address on that side; its text follows
 //! == wan 203.0.113.10:5060
 //! == dns 203.0.113.10 | == dns none          the answer to the last query
+//! == zone provider.example 60 SRV 0 1 5060 one.provider.example   a record; from now on the nameserver answers by itself
+//! == zone without one.provider.example | == zone silent | == zone answers
 //! == wait 32000                              milliseconds
 //! == address wan 198.51.100.7 | == address wan none
 //! == taken 7070 7072                         ports that another program holds
@@ -17,6 +19,7 @@
 //! => lan 10.0.0.2:5060                       a datagram out
 //! => open lan:7074 wan:7080 | => aim caller 10.0.0.2:4000 | => close | => query provider.example
 //! ```
+//! In what goes out, `#N` stands for a branch, token or sealed Call-ID part; equal ones have the same number.
 //! In what comes in, `{sx}` stands for the last token that went out, `{branch}` for the last branch, `{call-id}` for the
 //! last Call-ID on that side, `{to-tag}` for the last To tag, `{sdp ADDRESS PORT}` for a description with one audio section,
 //! and `{length}` for the length of the body. Lines end with LF in the file and CRLF on the wire. `UPDATE=1 cargo test --test golden`
@@ -73,6 +76,7 @@ fn run(case: &str) -> String {
     let mut settings = Settings::default();
     let mut rig: Option<Rig> = None;
     let mut written = String::new();
+    let mut aliases = Aliases::default();
     let mut last_query = Vec::new();
     let mut names = HashMap::<String, String>::new();
     let mut lines = case.lines().peekable();
@@ -112,7 +116,7 @@ fn run(case: &str) -> String {
                 }
                 let text = describe(output);
                 remember(&text, &mut names);
-                written.push_str(&text);
+                written.push_str(&aliases.replace_in(&text));
             }
         } else {
             written.push_str(line);
@@ -170,6 +174,50 @@ fn remember(text: &str, names: &mut HashMap<String, String>) {
     }
 }
 
+/// Numbers in place of what is computed with our key: equal ones are seen to be equal, and no case changes when what goes
+/// into a hash does.
+#[derive(Default)]
+struct Aliases(Vec<String>);
+
+impl Aliases {
+    /// What stands before a computed text, and the letters of one.
+    const KINDS: [(&str, &str); 4] = [
+        ("branch=z9hG4bKsx", "0123456789abcdef."),
+        (";sx=", "abcdefghijklmnopqrstuvwxyz234567"),
+        (".x", "abcdefghijklmnopqrstuvwxyz234567"),
+        (".y", "abcdefghijklmnopqrstuvwxyz234567"),
+    ];
+    /// Shorter ones are not computed.
+    const SHORTEST: usize = 16;
+
+    fn replace_in(&mut self, text: &str) -> String {
+        Self::KINDS.iter().fold(text.to_owned(), |text, (mark, letters)| {
+            let mut pieces = text.split(mark);
+            let mut replaced = pieces.next().unwrap_or_default().to_owned();
+            for piece in pieces {
+                let end = piece.find(|c| !letters.contains(c)).unwrap_or(piece.len());
+                let (computed, rest) = piece.split_at(end);
+                replaced.push_str(mark);
+                if computed.len() >= Self::SHORTEST {
+                    let _ = write!(replaced, "#{}", self.number_of(computed));
+                } else {
+                    replaced.push_str(computed);
+                }
+                replaced.push_str(rest);
+            }
+            replaced
+        })
+    }
+
+    fn number_of(&mut self, computed: &str) -> usize {
+        let known = self.0.iter().position(|c| c == computed);
+        known.unwrap_or_else(|| {
+            self.0.push(computed.to_owned());
+            self.0.len() - 1
+        }) + 1
+    }
+}
+
 fn after(text: &str, mark: &str) -> Option<String> {
     let (_, rest) = text.split_once(mark)?;
     Some(rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '.').collect())
@@ -216,6 +264,16 @@ fn happen(rig: &mut Rig, words: &[&str], body: &str, last_query: &[u8]) -> Vec<O
             outputs.extend(rig.wait(Duration::ZERO));
             outputs
         }
+        "zone" => {
+            let zone = rig.zone.get_or_insert_default();
+            match words[1] {
+                "silent" => zone.silent = true,
+                "answers" => zone.silent = false,
+                "without" => zone.remove(words[2]),
+                _ => zone.add(&words[1..]),
+            }
+            Vec::new()
+        }
         "wait" => rig.wait(Duration::from_millis(words[1].parse().unwrap())),
         "address" => {
             let side = if words[1] == "lan" { Side::Lan } else { Side::Wan };
@@ -256,16 +314,6 @@ fn describe(output: &Output) -> String {
             format!("=> aim {leg} rtp {} rtcp {} from {}\n", place(peer.rtp), place(peer.rtcp), allowed.join(" "))
         }
         Output::Relay(RelayCmd::Close { .. }) => "=> close\n".to_owned(),
-        Output::Query { bytes, .. } => {
-            let mut name = String::new();
-            let mut at = 12;
-            while bytes[at] != 0 {
-                let len = usize::from(bytes[at]);
-                name.push_str(&String::from_utf8_lossy(&bytes[at + 1..=at + len]).to_ascii_lowercase());
-                name.push('.');
-                at += len + 1;
-            }
-            format!("=> query {}\n", name.trim_end_matches('.'))
-        }
+        Output::Query { bytes, .. } => format!("=> query {}\n", rig::dns::question(bytes).0),
     }
 }

@@ -34,6 +34,8 @@ pub enum Cause {
     NotRegistered,
     /// A CANCEL for no INVITE of ours.
     NoTransaction,
+    /// The URI asks for a transport that we do not have.
+    Transport,
     /// A name in the request does not exist in the DNS.
     NoSuchName,
     /// No nameserver answers.
@@ -99,6 +101,7 @@ impl Cause {
             Self::NotRegistered => say(480, "Temporarily Unavailable"),
             Self::NoTransaction => say(481, "Call/Transaction Does Not Exist"),
             Self::NoSuchName => warn(502, "Bad Gateway", "The domain does not exist in the DNS"),
+            Self::Transport => warn(503, "Service Unavailable", "The router has no such transport"),
             Self::DnsSilent => warn(504, "Server Time-out", "No nameserver answers the router"),
             Self::NextHopSilent => warn(408, "Request Timeout", "The next server did not answer the router"),
             Self::Unreachable => warn(503, "Service Unavailable", "The next server cannot be reached"),
@@ -133,6 +136,7 @@ impl Cause {
             Self::UnknownUser => "no phone is registered for this user",
             Self::NotRegistered => "the phone's registration has ended",
             Self::NoTransaction => "there is no INVITE for this CANCEL",
+            Self::Transport => "the URI asks for a transport that siproxd does not have: set the phone to UDP",
             Self::NoSuchName => "the name does not exist in the DNS: check the phone's domain",
             Self::DnsSilent => "no nameserver answers: check the servers in resolv.conf",
             Self::NextHopSilent => "the next hop did not answer in 32 s",

@@ -176,6 +176,15 @@ impl Bindings {
             .map(|(handle, _)| handle)
     }
 
+    /// The server that keeps the binding of this address-of-record for a phone at `phone`, that refreshed last of several.
+    pub(super) fn registrar_of(&self, aor: &[u8], phone: IpAddr, now: Instant) -> Option<SocketAddr> {
+        self.of_user(user_of(aor))
+            .filter_map(|handle| self.slab.get(handle))
+            .filter(|b| b.valid && b.expires_at > now && b.aor == aor && b.place.address.ip() == phone)
+            .max_by_key(|b| b.refreshed)?
+            .registrar
+    }
+
     /// A valid binding of the phone at `place`, that of `user` before any other.
     pub(super) fn at_place(&self, user: &[u8], place: Place, now: Instant) -> Option<Handle> {
         let live = |b: &Binding| b.valid && b.expires_at > now && b.place.address == place.address;

@@ -2,6 +2,7 @@
 
 use super::answer::Cause;
 use super::body::{cut_out, description};
+use super::failover::Spare;
 use super::hide::{Secrets, Way};
 use super::io::{Channel, SendError, Side, Sink};
 use super::media::{Exchange, Passing};
@@ -24,6 +25,8 @@ use core::net::SocketAddr;
 pub(super) struct Hop {
     pub(super) to: SocketAddr,
     pub(super) side: Side,
+    /// Further servers, should that one fail.
+    pub(super) spare: Spare,
     /// What a REGISTER changes once it is accepted.
     pub(super) registers: Registers,
     /// Of a CANCEL or ACK: the second part of its INVITE's branch.
@@ -33,7 +36,7 @@ pub(super) struct Hop {
 impl Hop {
     /// A hop without anything else.
     pub(super) fn to(to: SocketAddr, side: Side) -> Self {
-        Self { to, side, registers: Registers::default(), loop_part: None }
+        Self { to, side, spare: Spare::default(), registers: Registers::default(), loop_part: None }
     }
 }
 
@@ -58,7 +61,7 @@ impl Engine {
     pub(super) fn forward_request(
         &mut self,
         received: &Received<'_>,
-        hop: Hop,
+        mut hop: Hop,
         edits: &mut Edits,
         now: Instant,
         out: &mut dyn Sink,
@@ -75,6 +78,9 @@ impl Engine {
                 // The next hop retransmits its final response by itself, until it has the ACK (RFC 3261 §17.2.1).
                 State::Completed => return,
             }
+        }
+        if let Some(handle) = known {
+            self.same_or_next_server(handle, &mut hop, now);
         }
         if let Err(cause) = self.write_and_send(received, &hop, key, known, edits, now, out) {
             self.answer(received, cause, out);
@@ -130,7 +136,13 @@ impl Engine {
         let head = &received.head;
         self.pass_media(received, hop, found, edits, out)?;
         let loop_part = hop.loop_part.unwrap_or_else(|| branch::loop_part(&self.key, received));
-        let via_text = branch::text(&key, &loop_part);
+        // A CANCEL and an ACK go to the server that has their INVITE now.
+        let attempt = self
+            .transactions
+            .find(&key, false)
+            .and_then(|handle| self.transactions.get(handle))
+            .map_or(0, |t| t.attempt);
+        let via_text = branch::text(&key, attempt, &loop_part);
         let hidden = hop.side == Side::Wan && self.settings().topology_hiding;
         self.write_headers(received, passage, &via_text, hidden, edits).map_err(|_| Cause::TooLarge)?;
         if head.method != Method::Ack && known.is_none() {
@@ -149,6 +161,8 @@ impl Engine {
                 from_phone: received.origin.side() == Side::Lan,
                 downstream: hop.to,
                 downstream_side: hop.side,
+                attempt,
+                others: hop.spare.is_any(),
                 hidden,
                 opens_dialog: head.to_tag.is_empty() && head.method != Method::Cancel,
                 registers: hop.registers.clone(),
@@ -173,7 +187,11 @@ impl Engine {
             match error {
                 SendError::NoAddress => Cause::NoInterface,
                 SendError::TooLarge => Cause::TooLarge,
-                SendError::Busy | SendError::Unreachable => Cause::Unreachable,
+                SendError::Busy => Cause::Unreachable,
+                SendError::Unreachable => {
+                    self.server_failed(hop.to, now);
+                    Cause::Unreachable
+                }
             }
         })
     }

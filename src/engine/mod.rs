@@ -12,6 +12,8 @@ mod body;
 mod branch;
 mod call;
 mod contact;
+mod domain;
+mod failover;
 mod forward;
 mod guard;
 mod hide;
@@ -36,6 +38,7 @@ pub use settings::Settings;
 
 use crate::dns::Resolver;
 use crate::dns::resolver::Transmit;
+use crate::limits::MAX_NAME_ADDRESSES;
 use crate::log_class as class;
 use crate::sip::message::ParseError;
 use crate::sip::reply::Reply;
@@ -82,7 +85,9 @@ pub struct Engine {
     settings: Late<Settings>,
     addresses: own::Addresses,
     /// What `outbound_proxy_host` resolved to last.
-    outbound_proxy_ips: heapless::Vec<IpAddr, 1>,
+    outbound_proxy_ips: heapless::Vec<IpAddr, MAX_NAME_ADDRESSES>,
+    domains: domain::Domains,
+    avoided: failover::Avoided,
     resolver: Resolver,
     parked: parked::Parked,
     flows: keepalive::Flows,
@@ -102,6 +107,8 @@ impl Engine {
             settings: Late::new(),
             addresses: own::Addresses::new(),
             outbound_proxy_ips: heapless::Vec::new(),
+            domains: domain::Domains::new(),
+            avoided: failover::Avoided::new(),
             resolver: Resolver::new(),
             parked: parked::Parked::new(),
             flows: keepalive::Flows::new(),
@@ -304,8 +311,9 @@ impl Engine {
         }
     }
 
-    /// The next hop refused a datagram: whoever waits for its answer is told now.
+    /// The next hop refused a datagram: whoever waits for its answer is told now, or goes on to another.
     fn unreachable(&mut self, to: SocketAddr, now: Instant, out: &mut dyn Sink) {
+        self.server_failed(to, now);
         while let Some(t) = self.transactions.pop_unreachable(to) {
             self.give_up(&t, Cause::Unreachable, now, out);
         }
@@ -314,6 +322,9 @@ impl Engine {
     fn timeout(&mut self, now: Instant, out: &mut dyn Sink) {
         while let Some(t) = self.transactions.pop_expired(now) {
             if t.state != transaction::State::Completed {
+                if t.from_phone && t.state == transaction::State::Trying {
+                    self.server_failed(t.downstream, now);
+                }
                 self.give_up(&t, Cause::NextHopSilent, now, out);
             }
         }

@@ -3,6 +3,7 @@
 use super::answer::Cause;
 use super::binding::{Binding, Offer, UriText};
 use super::contact::Place;
+use super::failover::Spare;
 use super::forward::Hop;
 use super::io::Side;
 use super::message::Received;
@@ -47,10 +48,12 @@ impl Engine {
         };
         match (aor_of(received), target) {
             (Ok(aor), Target::Ourselves) => self.register_here(received, &asked, &aor, now, out),
-            (Ok(aor), Target::Address(to)) => self.register_there(received, to, &asked, Some(&aor), now, out),
+            (Ok(aor), Target::Server { to, spare }) => {
+                self.register_there(received, (to, spare), &asked, Some(&aor), now, out);
+            }
             // Another registrar may make something of a To that is nothing to us (RFC 4475 §3.3.4).
-            (Err(_), Target::Address(to)) if has_other_scheme(received) => {
-                self.register_there(received, to, &asked, None, now, out);
+            (Err(_), Target::Server { to, spare }) if has_other_scheme(received) => {
+                self.register_there(received, (to, spare), &asked, None, now, out);
             }
             (Err(cause), _) => self.answer(received, cause, out),
         }
@@ -93,7 +96,7 @@ impl Engine {
     fn register_there(
         &mut self,
         received: &Received<'_>,
-        to: SocketAddr,
+        (to, spare): (SocketAddr, Spare),
         asked: &Asked,
         aor: Option<&[u8]>,
         now: Instant,
@@ -116,7 +119,7 @@ impl Engine {
             }
         }
         let registers = aor.map_or_else(Registers::default, |aor| self.changes(msg, asked, aor));
-        self.forward_request(received, Hop { registers, ..Hop::to(to, Side::Wan) }, &mut edits, now, out);
+        self.forward_request(received, Hop { registers, spare, ..Hop::to(to, Side::Wan) }, &mut edits, now, out);
     }
 
     /// The bindings that a REGISTER changes once it is accepted. The phone may have changed parameters of its Contact.
@@ -371,7 +374,7 @@ pub(super) fn aor_text(bytes: &[u8], uri: crate::span::Span) -> Option<UriText> 
 }
 
 /// A number of seconds; more than 32 bits hold counts as the largest (RFC 3261 §20.19), anything else is none.
-fn seconds(text: &[u8]) -> Option<u32> {
+pub(super) fn seconds(text: &[u8]) -> Option<u32> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }

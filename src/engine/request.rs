@@ -82,7 +82,7 @@ impl Engine {
             Via::parse(bytes, element.span)
                 .ok()
                 .and_then(|via| branch::parse(via.branch(bytes)?))
-                .is_some_and(|(_, theirs)| theirs == part.as_bytes())
+                .is_some_and(|(_, _, theirs)| theirs == part.as_bytes())
         })
     }
 
@@ -100,9 +100,9 @@ impl Engine {
         match target {
             _ if received.head.method == Method::Register => self.register(received, target, now, out),
             Target::Ourselves => self.serve_own_domain(received, now, out),
-            Target::Address(to) => {
-                let side = self.side_of(to);
-                self.forward_request(received, Hop::to(to, side), &mut Edits::new(), now, out);
+            Target::Server { to, spare } => {
+                let hop = Hop { spare, ..Hop::to(to, self.side_of(to)) };
+                self.forward_request(received, hop, &mut Edits::new(), now, out);
             }
         }
     }

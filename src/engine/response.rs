@@ -58,11 +58,20 @@ impl Engine {
         let msg = received.msg;
         let StartLine::Response { status, .. } = msg.start() else { return };
         let is_cancel = received.head.cseq.method == Method::Cancel;
-        let handle = branch::parse(received.branch_text()).and_then(|(key, _)| self.transactions.find(&key, is_cancel));
-        let Some((handle, back)) = handle.and_then(|h| Some((h, Back::of(self.transactions.get(h)?)))) else {
+        let found = branch::parse(received.branch_text()).and_then(|(key, attempt, _)| {
+            let handle = self.transactions.find(&key, is_cancel)?;
+            let t = self.transactions.get(handle)?;
+            // A server that was left speaks for itself.
+            let downstream = if attempt == t.attempt { t.downstream } else { received.from };
+            Some((handle, attempt, Back { downstream, ..Back::of(t) }))
+        });
+        let Some((handle, attempt, back)) = found else {
             log::debug!(target: class::PROXY, "response {status} from {} dropped: it answers no request of ours", received.from);
             return;
         };
+        if self.is_kept_from_phone(received, status, attempt, handle, now, out) {
+            return;
+        }
         let mut edits = Edits::new();
         if let Err(error) = self.write_response(received, status, handle, &back, &mut edits, out) {
             log::warn!(target: class::SIP, "response {status} from {} dropped: {error:?}", received.from);
@@ -91,14 +100,17 @@ impl Engine {
         let msg = received.msg;
         let head = &received.head;
         if head.method == Method::Register {
-            let aor = self.transactions.get(handle).filter(|_| back.registers.removes_all).and_then(|t| {
+            let aor = self.transactions.get(handle).and_then(|t| {
                 let to = NameAddr::parse(&t.stored.text, t.stored.to).ok()?;
                 super::registrar::aor_text(&t.stored.text, to.uri)
             });
+            if let Some(domain) = aor.as_ref().filter(|_| (200..300).contains(&status)) {
+                self.note_servers(domain.rsplit(|byte| *byte == b'@').next().unwrap_or_default(), now, out);
+            }
             let answered = RegisterAnswered {
                 registrar: back.downstream,
                 registers: &back.registers,
-                removes_all: aor.as_deref(),
+                removes_all: aor.as_deref().filter(|_| back.registers.removes_all),
             };
             return self.registered(msg, status, &answered, now);
         }
@@ -137,6 +149,10 @@ impl Engine {
         let msg = received.msg;
         self.pass_answer(received, status, back, edits, out);
         edits.delete(msg.leading())?;
+        if status == 503 {
+            // RFC 3261 §16.7 step 6: what one server says of itself says nothing about this router.
+            edits.replace(msg.start_line(), b"SIP/2.0 500 Server Internal Error")?;
+        }
         match (back.downstream_side, back.side) {
             (Side::Wan, _) => self.write_to_phone(received, status, handle, back, edits)?,
             (Side::Lan, Side::Wan) => self.write_to_wan(received, handle, back, edits)?,

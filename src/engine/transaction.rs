@@ -77,6 +77,14 @@ pub(super) struct Transaction {
     pub(super) method: Method,
     pub(super) state: State,
     deadline: Instant,
+    /// Which server has it now, counted from 0; see [`super::failover`].
+    pub(super) attempt: u8,
+    /// When that server was given it.
+    pub(super) tried_at: Instant,
+    /// Whether there is another server after that one.
+    pub(super) others: bool,
+    /// Whether that one has failed it, and the phone's next copy goes to another.
+    pub(super) failed: bool,
     /// Where responses go.
     pub(super) upstream: SocketAddr,
     pub(super) upstream_on: Channel,
@@ -108,6 +116,9 @@ pub(super) struct Opening {
     pub(super) from_phone: bool,
     pub(super) downstream: SocketAddr,
     pub(super) downstream_side: Side,
+    /// Of a CANCEL, that of its INVITE.
+    pub(super) attempt: u8,
+    pub(super) others: bool,
     pub(super) hidden: bool,
     pub(super) opens_dialog: bool,
     /// Of a REGISTER: what it changes once it is accepted.
@@ -161,6 +172,10 @@ impl Transactions {
             method: opening.method,
             state: State::Trying,
             deadline,
+            attempt: opening.attempt,
+            tried_at: now,
+            others: opening.others,
+            failed: false,
             upstream: opening.upstream,
             upstream_on: opening.upstream_on,
             from_phone: opening.from_phone,
@@ -201,6 +216,33 @@ impl Transactions {
             if t.state == State::Proceeding && t.method == Method::Invite {
                 t.deadline = round_up(now.after(TIMER_C));
             }
+        }
+    }
+
+    /// The server that has it fails it; another is there.
+    pub(super) fn fail(&mut self, handle: Handle) {
+        if let Some(t) = self.slab.get_mut(handle) {
+            t.failed = true;
+        }
+    }
+
+    /// There is no other server after all.
+    pub(super) fn stay(&mut self, handle: Handle) {
+        if let Some(t) = self.slab.get_mut(handle) {
+            t.failed = false;
+            t.others = false;
+        }
+    }
+
+    /// The next server has it now. The sender's time goes on as it was.
+    pub(super) fn move_on(&mut self, handle: Handle, (to, side): (SocketAddr, Side), others: bool, now: Instant) {
+        if let Some(t) = self.slab.get_mut(handle) {
+            t.attempt = t.attempt.saturating_add(1);
+            t.tried_at = now;
+            t.failed = false;
+            t.others = others;
+            t.downstream = to;
+            t.downstream_side = side;
         }
     }
 
@@ -256,10 +298,15 @@ impl Transactions {
         None
     }
 
-    /// Removes one transaction that waits for `downstream` in vain, after an ICMP error from there.
+    /// Removes one transaction that waits for `downstream` in vain, after an ICMP error from there; `None` when only those
+    /// are left for which there is another server, and those have failed.
     pub(super) fn pop_unreachable(&mut self, downstream: SocketAddr) -> Option<Transaction> {
-        let handle = self.slab.find(|t| t.downstream == downstream && t.state == State::Trying)?;
-        self.remove(handle)
+        let waits = |t: &Transaction| t.downstream == downstream && t.state == State::Trying;
+        if let Some(handle) = self.slab.find(|t| waits(t) && !t.others && !t.failed) {
+            return self.remove(handle);
+        }
+        self.slab.iter_mut().map(|(_, t)| t).filter(|t| waits(t)).for_each(|t| t.failed = true);
+        None
     }
 
     pub(super) fn len(&self) -> usize {
