@@ -10,7 +10,7 @@ TARGET = $(shell sed -n 's/^\([^\# ][^ ]*\) .*/\1/p' cross/targets)
 
 demo: root install
 	@cargo build --release --locked --quiet
-	@$(PYTHON) tests/lab/demo.py
+	@$(PYTHON) -B tests/lab/demo.py
 
 test: root install unit lab openwrt
 

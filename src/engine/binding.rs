@@ -96,11 +96,13 @@ impl Bindings {
         self.slab.iter()
     }
 
-    /// The binding of this address-of-record for this Contact: the same URI, or the same user at the same place.
+    /// The binding of this address-of-record for this Contact: the same URI, or the same user at the same place. Another
+    /// host's is never meant: one that is not even accepted by the registrar could take over the phone's calls.
     pub(super) fn find(&self, offer: &Offer<'_>) -> Option<Handle> {
         self.of_user(user_of(offer.aor)).find(|handle| {
             self.slab.get(*handle).is_some_and(|b| {
                 b.aor == offer.aor
+                    && b.place.address.ip() == offer.place.address.ip()
                     && (b.contact == offer.contact || (b.place == offer.place && b.contact_user == offer.contact_user))
             })
         })
@@ -172,6 +174,15 @@ impl Bindings {
             .filter(|(_, b)| b.valid && b.expires_at > now && (b.user() == user || b.contact_user == user))
             .max_by_key(|(_, b)| (b.registrar.is_some_and(|r| r.ip() == server), b.contact_user == user, b.refreshed))
             .map(|(handle, _)| handle)
+    }
+
+    /// The server that keeps the binding of this address-of-record for a phone at `phone`, that refreshed last of several.
+    pub(super) fn registrar_of(&self, aor: &[u8], phone: IpAddr, now: Instant) -> Option<SocketAddr> {
+        self.of_user(user_of(aor))
+            .filter_map(|handle| self.slab.get(handle))
+            .filter(|b| b.valid && b.expires_at > now && b.aor == aor && b.place.address.ip() == phone)
+            .max_by_key(|b| b.refreshed)?
+            .registrar
     }
 
     /// A valid binding of the phone at `place`, that of `user` before any other.

@@ -1,9 +1,11 @@
 //! Forwarding a request: what is written into it, what is kept, and off it goes (RFC 3261 §16.6).
 
 use super::answer::Cause;
+use super::body::{cut_out, description};
+use super::failover::Spare;
 use super::hide::{Secrets, Way};
 use super::io::{Channel, SendError, Side, Sink};
-use super::media::{Exchange, Passing, has_description};
+use super::media::{Exchange, Passing};
 use super::message::Received;
 use super::own::HostAndPort;
 use super::request::max_forwards;
@@ -23,8 +25,34 @@ use core::net::SocketAddr;
 pub(super) struct Hop {
     pub(super) to: SocketAddr,
     pub(super) side: Side,
+    /// Further servers, should that one fail.
+    pub(super) spare: Spare,
     /// What a REGISTER changes once it is accepted.
     pub(super) registers: Registers,
+    /// Of a CANCEL or ACK: the second part of its INVITE's branch.
+    pub(super) loop_part: Option<branch::LoopPart>,
+}
+
+impl Hop {
+    /// A hop without anything else.
+    pub(super) fn to(to: SocketAddr, side: Side) -> Self {
+        Self { to, side, spare: Spare::default(), registers: Registers::default(), loop_part: None }
+    }
+}
+
+/// One request on its way.
+#[derive(Clone, Copy)]
+struct Passage<'a> {
+    hop: &'a Hop,
+    /// Our address on that side.
+    own: SocketAddr,
+    key: BranchKey,
+    /// Its transaction, where it is a retransmission.
+    known: Option<Handle>,
+    secrets: &'a Secrets,
+    /// The Call-ID of the other side, where that differs.
+    call_id: Option<&'a [u8]>,
+    found: Option<super::call::Found>,
 }
 
 impl Engine {
@@ -33,7 +61,7 @@ impl Engine {
     pub(super) fn forward_request(
         &mut self,
         received: &Received<'_>,
-        hop: Hop,
+        mut hop: Hop,
         edits: &mut Edits,
         now: Instant,
         out: &mut dyn Sink,
@@ -43,15 +71,18 @@ impl Engine {
         let known = self.transactions.find(&key, is_cancel).filter(|_| received.head.method != Method::Ack);
         if received.head.method == Method::Invite
             && let Some(t) = known.and_then(|handle| self.transactions.get(handle))
-            && t.state == State::Proceeding
         {
-            return Self::answer_trying(received, out);
-        }
-        let mut new_call = None;
-        if let Err(cause) = self.write_and_send(received, &hop, key, known, &mut new_call, edits, now, out) {
-            if let Some(call) = new_call {
-                self.end_call(call, cause.remedy(), now, out);
+            match t.state {
+                State::Trying => {}
+                State::Proceeding => return Self::answer_trying(received, out),
+                // The next hop retransmits its final response by itself, until it has the ACK (RFC 3261 §17.2.1).
+                State::Completed => return,
             }
+        }
+        if let Some(handle) = known {
+            self.same_or_next_server(handle, &mut hop, now);
+        }
+        if let Err(cause) = self.write_and_send(received, &hop, key, known, edits, now, out) {
             self.answer(received, cause, out);
         }
     }
@@ -63,7 +94,6 @@ impl Engine {
         hop: &Hop,
         key: BranchKey,
         known: Option<Handle>,
-        new_call: &mut Option<Handle>,
         edits: &mut Edits,
         now: Instant,
         out: &mut dyn Sink,
@@ -81,17 +111,40 @@ impl Engine {
         let call_id = msg.get(head.call_id);
         let lan_call_id = if sender_side == Side::Lan { call_id } else { mapped.as_deref().unwrap_or(call_id) };
         let between = self.between(received, lan_call_id, (sender_side, received.from.ip()), (hop.side, hop.to.ip()));
-        let found = self.call_of_request(received, &between, known.is_some(), now)?;
-        if let Some(found) = found {
-            let is_early = self.calls.calls.get(found.call).is_some_and(|call| !call.answered);
-            let is_new = known.is_none() && head.to_tag.is_empty() && head.method == Method::Invite && is_early;
-            *new_call = is_new.then_some(found.call);
-            self.pass_media(received, hop, found, &secrets, edits, out)?;
+        let (found, is_new) = self.call_of_request(received, &between, known.is_some(), now)?;
+        let passage = Passage { hop, own, key, known, secrets: &secrets, call_id: mapped.as_deref(), found };
+        let sent = self.pass_on(received, &passage, edits, now, out);
+        if let Err(cause) = sent
+            && is_new
+            && let Some(found) = found
+        {
+            self.end_call(found.call, cause.remedy(), now, out);
         }
-        let via_text = branch::text(&self.key, &key, received);
+        sent
+    }
+
+    fn pass_on(
+        &mut self,
+        received: &Received<'_>,
+        passage: &Passage<'_>,
+        edits: &mut Edits,
+        now: Instant,
+        out: &mut dyn Sink,
+    ) -> Result<(), Cause> {
+        let Passage { hop, key, known, found, .. } = *passage;
+        let msg = received.msg;
+        let head = &received.head;
+        self.pass_media(received, hop, found, edits, out)?;
+        let loop_part = hop.loop_part.unwrap_or_else(|| branch::loop_part(&self.key, received));
+        // A CANCEL and an ACK go to the server that has their INVITE now.
+        let attempt = self
+            .transactions
+            .find(&key, false)
+            .and_then(|handle| self.transactions.get(handle))
+            .map_or(0, |t| t.attempt);
+        let via_text = branch::text(&key, attempt, &loop_part);
         let hidden = hop.side == Side::Wan && self.settings().topology_hiding;
-        self.write_headers(received, hop, own, &via_text, hidden, mapped.as_deref(), &secrets, edits)
-            .map_err(|_| Cause::TooLarge)?;
+        self.write_headers(received, passage, &via_text, hidden, edits).map_err(|_| Cause::TooLarge)?;
         if head.method != Method::Ack && known.is_none() {
             let mut request_uri = super::binding::UriText::new();
             if edits.touches(received.request_uri())
@@ -101,18 +154,24 @@ impl Engine {
             }
             let opening = Opening {
                 key,
+                loop_part,
                 method: head.method,
                 upstream: received.reply_to(),
                 upstream_on: received.on,
-                from_phone: sender_side == Side::Lan,
+                from_phone: received.origin.side() == Side::Lan,
                 downstream: hop.to,
                 downstream_side: hop.side,
+                attempt,
+                others: hop.spare.is_any(),
                 hidden,
-                opens_dialog: head.to_tag.is_empty(),
+                opens_dialog: head.to_tag.is_empty() && head.method != Method::Cancel,
                 registers: hop.registers.clone(),
                 call: found.filter(|f| f.same_dialog).map(|f| f.call),
                 request_uri,
-                stored: stored(received).ok_or(Cause::TooLarge)?,
+                // Where the Vias pass through, they need not be kept, however many a provider puts on.
+                stored: stored(received)
+                    .or_else(|| call_id_only(received).filter(|_| !hidden))
+                    .ok_or(Cause::TooLarge)?,
             };
             if !self.transactions.insert(opening, now) {
                 return Err(Cause::TransactionsFull);
@@ -128,7 +187,11 @@ impl Engine {
             match error {
                 SendError::NoAddress => Cause::NoInterface,
                 SendError::TooLarge => Cause::TooLarge,
-                SendError::Busy | SendError::Unreachable => Cause::Unreachable,
+                SendError::Busy => Cause::Unreachable,
+                SendError::Unreachable => {
+                    self.server_failed(hop.to, now);
+                    Cause::Unreachable
+                }
             }
         })
     }
@@ -157,39 +220,40 @@ impl Engine {
         &mut self,
         received: &Received<'_>,
         hop: &Hop,
-        found: super::call::Found,
-        secrets: &Secrets,
+        found: Option<super::call::Found>,
         edits: &mut Edits,
         out: &mut dyn Sink,
     ) -> Result<(), Cause> {
         let msg = received.msg;
-        let exchange = match received.head.method {
+        let method = received.head.method;
+        let Some(found) = found else { return Ok(()) };
+        let exchange = match method {
             Method::Invite | Method::Update | Method::Prack => Exchange::Offer,
-            Method::Ack => Exchange::Answer,
+            Method::Ack => Exchange::Acknowledgement,
             _ => return Ok(()),
         };
-        if !has_description(msg) {
-            let is_first = received.head.method == Method::Invite && received.head.to_tag.is_empty();
+        let Some(description) = description(msg) else {
+            let is_first = method == Method::Invite && received.head.to_tag.is_empty();
             return if is_first { self.reserve(found.call, out) } else { Ok(()) };
-        }
+        };
         let own = self.own(hop.side).ok_or(Cause::NoInterface)?;
-        let secrets = (hop.side == Side::Wan).then_some(secrets);
-        let passing = Passing { msg, found, exchange, sender_ip: received.from.ip(), secrets };
-        self.pass_description(&passing, own, edits, out)
+        let passing = Passing { msg, description, found, exchange, sender_ip: received.from.ip() };
+        match self.pass_description(&passing, own, edits, out) {
+            // The ACK itself must arrive, and nobody can be told.
+            Err(Cause::Description) if method == Method::Ack => cut_out(msg, edits).map_err(|_| Cause::TooLarge),
+            passed => passed,
+        }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the headers of one request, written in one place")]
     fn write_headers(
         &self,
         received: &Received<'_>,
-        hop: &Hop,
-        own: SocketAddr,
+        passage: &Passage<'_>,
         branch: &str,
         hidden: bool,
-        call_id: Option<&[u8]>,
-        secrets: &Secrets,
         edits: &mut Edits,
     ) -> Result<(), EditError> {
+        let Passage { hop, own, secrets, call_id, .. } = *passage;
         let msg = received.msg;
         let head = &received.head;
         let our_via = format_args!("Via: SIP/2.0/UDP {};branch={branch};rport\r\n", HostAndPort(own));
@@ -220,9 +284,17 @@ impl Engine {
         if let Some(call_id) = call_id {
             edits.replace(head.call_id, call_id)?;
         }
+        let way = match (received.origin.side(), hop.side) {
+            (Side::Lan, Side::Wan) => Some(Way::ToWan),
+            (Side::Wan, Side::Lan) => Some(Way::ToLan),
+            _ => None,
+        };
+        if let Some(way) = way.filter(|_| self.settings().topology_hiding) {
+            self.map_dialogs(msg, secrets, way, edits)?;
+        }
         if hidden {
             self.scrub(msg, secrets, &[HeaderId::Via], edits)?;
-            self.hide_description(msg, secrets, edits)?;
+            self.hide_body(msg, secrets, edits)?;
         }
         write_content_length(msg, edits)
     }
@@ -272,10 +344,9 @@ pub(super) fn write_content_length(msg: &crate::sip::Message<'_>, edits: &mut Ed
         return Ok(());
     }
     let length = edits.edited_len(body);
-    match msg.header(HeaderId::ContentLength) {
-        Some(header) => edits.replace_fmt(header.value, format_args!("{length}")),
-        None => Ok(()),
-    }
+    // A message may say it twice, as long as it says the same.
+    let mut lines = msg.headers().iter().filter(|header| header.id == HeaderId::ContentLength);
+    lines.try_for_each(|header| edits.replace_fmt(header.value, format_args!("{length}")))
 }
 
 /// Keeps what answers to a request copy: its Vias, From, To, Call-ID and CSeq. `None` where it does not fit.
@@ -307,6 +378,14 @@ fn stored(received: &Received<'_>) -> Option<Stored> {
     stored.call_id = line(b"Call-ID: ", msg.get(head.call_id))?;
     line(b"CSeq: ", value(HeaderId::CSeq))?;
     stored.to = line(b"To: ", value(HeaderId::To))?;
+    Some(stored)
+}
+
+/// Keeps the Call-ID alone, to be put back into responses.
+fn call_id_only(received: &Received<'_>) -> Option<Stored> {
+    let mut stored = Stored::default();
+    stored.text.extend_from_slice(received.msg.get(received.head.call_id)).ok()?;
+    stored.call_id = Span::from_usize(0, stored.text.len());
     Some(stored)
 }
 

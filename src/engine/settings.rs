@@ -9,7 +9,7 @@ use core::net::IpAddr;
 pub struct HostPort {
     /// Name or address as written.
     pub host: heapless::String<MAX_NAME>,
-    /// Port; 5060 where none is given.
+    /// Port; 0 where none is given: then the DNS names the servers (RFC 3263).
     pub port: u16,
 }
 

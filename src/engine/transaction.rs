@@ -72,9 +72,19 @@ pub(super) struct Registers {
 #[derive(Debug)]
 pub(super) struct Transaction {
     pub(super) key: BranchKey,
+    /// The second part of the branch.
+    pub(super) loop_part: super::branch::LoopPart,
     pub(super) method: Method,
     pub(super) state: State,
     deadline: Instant,
+    /// Which server has it now, counted from 0; see [`super::failover`].
+    pub(super) attempt: u8,
+    /// When that server was given it.
+    pub(super) tried_at: Instant,
+    /// Whether there is another server after that one.
+    pub(super) others: bool,
+    /// Whether that one has failed it, and the phone's next copy goes to another.
+    pub(super) failed: bool,
     /// Where responses go.
     pub(super) upstream: SocketAddr,
     pub(super) upstream_on: Channel,
@@ -98,12 +108,17 @@ pub(super) struct Transaction {
 /// What is given to [`Transactions::insert`] but the table's own fields.
 pub(super) struct Opening {
     pub(super) key: BranchKey,
+    /// The second part of the branch.
+    pub(super) loop_part: super::branch::LoopPart,
     pub(super) method: Method,
     pub(super) upstream: SocketAddr,
     pub(super) upstream_on: Channel,
     pub(super) from_phone: bool,
     pub(super) downstream: SocketAddr,
     pub(super) downstream_side: Side,
+    /// Of a CANCEL, that of its INVITE.
+    pub(super) attempt: u8,
+    pub(super) others: bool,
     pub(super) hidden: bool,
     pub(super) opens_dialog: bool,
     /// Of a REGISTER: what it changes once it is accepted.
@@ -153,9 +168,14 @@ impl Transactions {
         let key = opening.key;
         let inserted = self.slab.insert(Transaction {
             key,
+            loop_part: opening.loop_part,
             method: opening.method,
             state: State::Trying,
             deadline,
+            attempt: opening.attempt,
+            tried_at: now,
+            others: opening.others,
+            failed: false,
             upstream: opening.upstream,
             upstream_on: opening.upstream_on,
             from_phone: opening.from_phone,
@@ -196,6 +216,33 @@ impl Transactions {
             if t.state == State::Proceeding && t.method == Method::Invite {
                 t.deadline = round_up(now.after(TIMER_C));
             }
+        }
+    }
+
+    /// The server that has it fails it; another is there.
+    pub(super) fn fail(&mut self, handle: Handle) {
+        if let Some(t) = self.slab.get_mut(handle) {
+            t.failed = true;
+        }
+    }
+
+    /// There is no other server after all.
+    pub(super) fn stay(&mut self, handle: Handle) {
+        if let Some(t) = self.slab.get_mut(handle) {
+            t.failed = false;
+            t.others = false;
+        }
+    }
+
+    /// The next server has it now. The sender's time goes on as it was.
+    pub(super) fn move_on(&mut self, handle: Handle, (to, side): (SocketAddr, Side), others: bool, now: Instant) {
+        if let Some(t) = self.slab.get_mut(handle) {
+            t.attempt = t.attempt.saturating_add(1);
+            t.tried_at = now;
+            t.failed = false;
+            t.others = others;
+            t.downstream = to;
+            t.downstream_side = side;
         }
     }
 
@@ -251,10 +298,15 @@ impl Transactions {
         None
     }
 
-    /// Removes one transaction that waits for `downstream` in vain, after an ICMP error from there.
+    /// Removes one transaction that waits for `downstream` in vain, after an ICMP error from there; `None` when only those
+    /// are left for which there is another server, and those have failed.
     pub(super) fn pop_unreachable(&mut self, downstream: SocketAddr) -> Option<Transaction> {
-        let handle = self.slab.find(|t| t.downstream == downstream && t.state == State::Trying)?;
-        self.remove(handle)
+        let waits = |t: &Transaction| t.downstream == downstream && t.state == State::Trying;
+        if let Some(handle) = self.slab.find(|t| waits(t) && !t.others && !t.failed) {
+            return self.remove(handle);
+        }
+        self.slab.iter_mut().map(|(_, t)| t).filter(|t| waits(t)).for_each(|t| t.failed = true);
+        None
     }
 
     pub(super) fn len(&self) -> usize {
