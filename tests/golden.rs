@@ -7,10 +7,14 @@
 //! == lan 10.0.0.2:5060                       a datagram from there, to our address on that side; its text follows
 //! == wan 203.0.113.10:5060
 //! == dns 203.0.113.10 | == dns none          the answer to the last query
+//! == accept lan 10.0.0.2:40000               a TCP connection to our address on that side
+//! == tcp 10.0.0.2:40000                      a message over the TCP connection with that peer
+//! == opened 203.0.113.10:5060                … is open; `refused`: it could not be opened; `closed`
 //! == wait 32000                              milliseconds
 //! == address wan 198.51.100.7 | == address wan none
 //! == taken 7070 7072                         ports that another program holds
 //! => lan 10.0.0.2:5060                       a datagram out
+//! => tcp lan 10.0.0.2:40000 | => connect wan 203.0.113.10:5060 | => disconnect 0
 //! => open lan:7074 wan:7080 | => aim caller 10.0.0.2:4000 | => close | => query provider.example
 //! ```
 //! In what comes in, `{sx}` stands for the last token that went out, `{branch}` for the last branch, `{call-id}` for the
@@ -24,7 +28,7 @@ mod rig;
 use core::fmt::Write as _;
 use rig::{Output, Rig, dns_answer, wire};
 use siproxd::engine::io::{Leg, RelayCmd};
-use siproxd::engine::{Input, Settings, Side};
+use siproxd::engine::{ConnEvent, Input, Settings, Side};
 use siproxd::time::Duration;
 use std::path::{Path, PathBuf};
 
@@ -101,7 +105,7 @@ fn run(case: &str) -> String {
                 token = after(&text, ";sx=").unwrap_or(token);
                 branch = after(&text, ";branch=z9hG4bKsx").map_or(branch, |b| format!("z9hG4bKsx{b}"));
                 if let Some(line) = text.lines().find_map(|line| line.strip_prefix("Call-ID: ")) {
-                    let side = text.split_whitespace().nth(1).unwrap_or_default();
+                    let side = text.split_whitespace().skip(1).find(|word| *word != "tcp").unwrap_or_default();
                     call_ids.insert(side.to_owned(), line.to_owned());
                 }
                 written.push_str(&text);
@@ -136,6 +140,7 @@ fn set(settings: &mut Settings, words: &[&str]) {
                 port: words[2].parse().unwrap(),
             });
         }
+        "outbound_proxy_transport" => settings.outbound_proxy_transport = siproxd::sip::via::Transport::Tcp,
         other => panic!("unknown setting {other}"),
     }
 }
@@ -144,6 +149,11 @@ fn happen(rig: &mut Rig, words: &[&str], body: &str, last_query: &[u8]) -> Vec<O
     match words[0] {
         "lan" => rig.datagram(Side::Lan, words[1].parse().unwrap(), &wire(body)),
         "wan" => rig.datagram(Side::Wan, words[1].parse().unwrap(), &wire(body)),
+        "tcp" => rig.stream(words[1].parse().unwrap(), &wire(body)),
+        "accept" => rig.accept(if words[1] == "lan" { Side::Lan } else { Side::Wan }, words[2].parse().unwrap()),
+        "opened" => rig.connection(words[1].parse().unwrap(), ConnEvent::Opened),
+        "refused" => rig.connection(words[1].parse().unwrap(), ConnEvent::Failed),
+        "closed" => rig.connection(words[1].parse().unwrap(), ConnEvent::Closed),
         "dns" => {
             let address = words[1].parse::<core::net::Ipv4Addr>().ok().map(|ip| ip.octets());
             let answer = dns_answer(last_query, address);
@@ -175,8 +185,11 @@ fn describe(output: &Output) -> String {
         Output::Sent { via, to, bytes } => {
             let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
             let end = if text.ends_with('\n') { "" } else { "\n" };
-            format!("=> {} {to}\n{text}{end}", side(via.local))
+            let tcp = if via.is_reliable() { "tcp " } else { "" };
+            format!("=> {tcp}{} {to}\n{text}{end}", side(via.local))
         }
+        Output::Connect { side: from, to, .. } => format!("=> connect {} {to}\n", side(*from)),
+        Output::Disconnect { conn } => format!("=> disconnect {}\n", conn.index()),
         Output::Relay(RelayCmd::Open { sides, ports, .. }) => {
             format!("=> open {}:{} {}:{}\n", side(sides[0]), ports[0], side(sides[1]), ports[1])
         }

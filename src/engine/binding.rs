@@ -8,6 +8,7 @@
 
 use super::contact::Place;
 use crate::limits::{MAX_BINDINGS, MAX_URI};
+use crate::sip::via::Transport;
 use crate::table::{Handle, Index, Slab};
 use crate::time::Instant;
 use core::fmt;
@@ -15,6 +16,9 @@ use core::net::{IpAddr, SocketAddr};
 
 /// A stored URI.
 pub(super) type UriText = heapless::Vec<u8, MAX_URI>;
+
+/// What stands before the address of a phone that takes requests over TCP.
+const TCP_MARK: &str = "tcp:";
 
 /// Seconds that a binding waits for the registrar's answer to its first REGISTER.
 const PENDING_SECS: u32 = 40;
@@ -210,7 +214,7 @@ impl Bindings {
     }
 
     /// Writes the valid bindings, one line each:
-    /// `expires=UNIX place=ADDRESS renamed=0|1 registrar=ADDRESS|own aor=USER@HOST contact=URI`.
+    /// `expires=UNIX place=[tcp:]ADDRESS renamed=0|1 registrar=ADDRESS|own aor=USER@HOST contact=URI`.
     pub(super) fn save(&self, now: Instant, unix_now: u64, out: &mut dyn fmt::Write) -> fmt::Result {
         for (_, b) in self.slab.iter().filter(|(_, b)| b.valid && b.expires_at > now) {
             let (Ok(aor), Ok(contact)) = (core::str::from_utf8(&b.aor), core::str::from_utf8(&b.contact)) else {
@@ -219,7 +223,8 @@ impl Bindings {
             let expires = unix_now.saturating_add(b.expires_at.since(now).as_secs());
             write!(
                 out,
-                "expires={expires} place={} renamed={} registrar=",
+                "expires={expires} place={}{} renamed={} registrar=",
+                if b.place.transport == Transport::Tcp { TCP_MARK } else { "" },
                 b.place.address,
                 u8::from(b.place.renamed)
             )?;
@@ -238,7 +243,12 @@ impl Bindings {
         let mut fields = line.split_ascii_whitespace();
         let mut field = |name: &str| fields.next().and_then(|f| f.strip_prefix(name)).ok_or(Syntax);
         let expires: u64 = field("expires=")?.parse().map_err(|_| Syntax)?;
-        let address: SocketAddr = field("place=")?.parse().map_err(|_| Syntax)?;
+        let place = field("place=")?;
+        let (address, transport) = match place.strip_prefix(TCP_MARK) {
+            Some(address) => (address, Transport::Tcp),
+            None => (place, Transport::Udp),
+        };
+        let address: SocketAddr = address.parse().map_err(|_| Syntax)?;
         let renamed = field("renamed=")? == "1";
         let registrar = match field("registrar=")? {
             "own" => None,
@@ -253,8 +263,9 @@ impl Bindings {
         if secs == 0 {
             return Err(Expired);
         }
-        let contact_user = contact_user_of(contact);
-        let offer = Offer { aor, contact, contact_user, place: Place { address, renamed } };
+        let (contact_user, named) = contact_parts(contact);
+        let place = Place { address, transport, named, renamed };
+        let offer = Offer { aor, contact, contact_user, place };
         let handle = match self.find(&offer) {
             Some(handle) => handle,
             None => self.offer(&offer, now).ok_or(Full)?,
@@ -264,12 +275,11 @@ impl Bindings {
     }
 }
 
-fn contact_user_of(contact: &[u8]) -> &[u8] {
+/// The user and the transport that a Contact URI names.
+fn contact_parts(contact: &[u8]) -> (&[u8], Option<Transport>) {
     use crate::sip::uri::Uri;
-    Uri::parse(contact, crate::span::Span::from_usize(0, contact.len()))
-        .ok()
-        .and_then(|uri| uri.user)
-        .map_or(&[], |user| user.of(contact))
+    let Ok(uri) = Uri::parse(contact, crate::span::Span::from_usize(0, contact.len())) else { return (&[], None) };
+    (uri.user.map_or(&[], |user| user.of(contact)), super::connection::named_transport(contact, &uri))
 }
 
 fn user_of(aor: &[u8]) -> &[u8] {

@@ -12,6 +12,7 @@ use super::{Engine, branch};
 use crate::log_class as class;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
+use crate::sip::via::Transport;
 use crate::sip::{HeaderId, Method};
 use crate::span::Span;
 use crate::table::Handle;
@@ -23,6 +24,7 @@ use core::net::SocketAddr;
 pub(super) struct Hop {
     pub(super) to: SocketAddr,
     pub(super) side: Side,
+    pub(super) transport: Transport,
     /// What a REGISTER changes once it is accepted.
     pub(super) registers: Registers,
 }
@@ -84,9 +86,10 @@ impl Engine {
                 return Err(cause);
             }
         }
+        let channel = self.channel_to(hop.side, hop.to, hop.transport, out).map_err(not_sent)?;
         let via_text = branch::text(&self.key, &key, received);
         let hidden = hop.side == Side::Wan && self.settings().topology_hiding;
-        self.write_headers(received, hop, own, &via_text, hidden, mapped.as_deref(), &secrets, edits)
+        self.write_headers(received, hop, channel, own, &via_text, hidden, mapped.as_deref(), &secrets, edits)
             .map_err(|_| Cause::TooLarge)?;
         if head.method != Method::Ack && known.is_none() {
             let mut request_uri = super::binding::UriText::new();
@@ -103,6 +106,7 @@ impl Engine {
                 from_phone: sender_side == Side::Lan,
                 downstream: hop.to,
                 downstream_side: hop.side,
+                downstream_on: channel,
                 hidden,
                 opens_dialog: head.to_tag.is_empty(),
                 registers: hop.registers.clone(),
@@ -116,17 +120,20 @@ impl Engine {
             self.shortages.over(Cause::TransactionsFull);
         }
         let parts = edits.parts(msg.bytes());
-        out.send(Channel::on(hop.side), hop.to, &parts).map_err(|error| {
-            log::info!(target: class::NET, "{} to {} not sent: {error:?}", received.method_name(), hop.to);
-            if let Some(handle) = self.transactions.find(&key, head.method == Method::Cancel) {
-                self.transactions.remove(handle);
+        let sent = self.send_again(channel, hop.to, &parts, out);
+        let opened = self.transactions.find(&key, head.method == Method::Cancel).filter(|_| head.method != Method::Ack);
+        match (sent, opened) {
+            (Ok(via), Some(handle)) => self.transactions.sent_over(handle, via),
+            (Ok(_), None) => {}
+            (Err(error), opened) => {
+                log::info!(target: class::NET, "{} to {} not sent: {error:?}", received.method_name(), hop.to);
+                if let Some(handle) = opened {
+                    self.transactions.remove(handle);
+                }
+                return Err(not_sent(error));
             }
-            match error {
-                SendError::NoAddress => Cause::NoInterface,
-                SendError::TooLarge => Cause::TooLarge,
-                SendError::Busy | SendError::Unreachable => Cause::Unreachable,
-            }
-        })
+        }
+        Ok(())
     }
 
     /// The Call-ID as the other side knows it, where that differs.
@@ -179,6 +186,7 @@ impl Engine {
         &self,
         received: &Received<'_>,
         hop: &Hop,
+        channel: Channel,
         own: SocketAddr,
         branch: &str,
         hidden: bool,
@@ -188,7 +196,7 @@ impl Engine {
     ) -> Result<(), EditError> {
         let msg = received.msg;
         let head = &received.head;
-        let our_via = format_args!("Via: SIP/2.0/UDP {};branch={branch};rport\r\n", HostAndPort(own));
+        let our_via = format_args!("Via: SIP/2.0/{} {};branch={branch};rport\r\n", channel.name(), HostAndPort(own));
         edits.delete(msg.leading())?;
         let mut vias = msg.headers().iter().filter(|h| h.id == HeaderId::Via);
         if hidden {
@@ -205,12 +213,13 @@ impl Engine {
         let opens_dialog = head.to_tag.is_empty()
             && matches!(head.method, Method::Invite | Method::Subscribe | Method::Refer | Method::Notify);
         if hop.side == Side::Lan && opens_dialog {
-            self.write_record_route(received, own, edits)?;
+            self.write_record_route(received, own, channel, edits)?;
         }
         if hop.side == Side::Wan && head.method != Method::Register {
             for element in msg.elements(HeaderId::Contact) {
                 if let Ok(contact) = NameAddr::parse(msg.bytes(), element.span) {
-                    self.masquerade(msg.bytes(), &contact, received.from, edits)?;
+                    let phone = (received.from, received.on.kind());
+                    self.masquerade(msg.bytes(), &contact, phone, hop.transport, edits)?;
                 }
             }
         }
@@ -220,14 +229,21 @@ impl Engine {
         if hidden {
             self.scrub(msg, secrets, &[HeaderId::Via], edits)?;
         }
-        write_content_length(msg, edits)
+        write_content_length(msg, channel, edits)
     }
 
     /// Our Record-Route, so that what the phone sends in this dialog comes back here (RFC 3261 §16.6 step 4).
-    fn write_record_route(&self, received: &Received<'_>, own: SocketAddr, edits: &mut Edits) -> Result<(), EditError> {
+    fn write_record_route(
+        &self,
+        received: &Received<'_>,
+        own: SocketAddr,
+        phone: Channel,
+        edits: &mut Edits,
+    ) -> Result<(), EditError> {
         let msg = received.msg;
         let at = msg.header(HeaderId::RecordRoute).map_or(msg.end_of_headers(), |h| h.line.start);
-        edits.replace_fmt(Span::at(at), format_args!("Record-Route: <sip:{};lr>\r\n", HostAndPort(own)))
+        edits
+            .replace_fmt(Span::at(at), format_args!("Record-Route: <sip:{}{};lr>\r\n", HostAndPort(own), phone.param()))
     }
 
     fn write_max_forwards(&self, received: &Received<'_>, edits: &mut Edits) -> Result<(), EditError> {
@@ -250,16 +266,29 @@ impl Engine {
     }
 }
 
-/// Sets Content-Length to what the body has become.
-pub(super) fn write_content_length(msg: &crate::sip::Message<'_>, edits: &mut Edits) -> Result<(), EditError> {
-    let body = msg.body();
-    if !edits.touches(body) {
-        return Ok(());
+/// What a request that could not be sent is answered with.
+const fn not_sent(error: SendError) -> Cause {
+    match error {
+        SendError::NoAddress => Cause::NoInterface,
+        SendError::TooLarge => Cause::TooLarge,
+        SendError::Busy | SendError::Closed | SendError::Unreachable => Cause::Unreachable,
     }
+}
+
+/// Sets Content-Length to what the body has become; over TCP there must be one (RFC 3261 §18.3).
+pub(super) fn write_content_length(
+    msg: &crate::sip::Message<'_>,
+    channel: Channel,
+    edits: &mut Edits,
+) -> Result<(), EditError> {
+    let body = msg.body();
     let length = edits.edited_len(body);
     match msg.header(HeaderId::ContentLength) {
-        Some(header) => edits.replace_fmt(header.value, format_args!("{length}")),
-        None => Ok(()),
+        Some(header) if edits.touches(body) => edits.replace_fmt(header.value, format_args!("{length}")),
+        None if channel.is_reliable() => {
+            edits.replace_fmt(Span::at(msg.end_of_headers()), format_args!("Content-Length: {length}\r\n"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -73,9 +73,11 @@ pub(super) struct Received<'m> {
 impl<'m> Received<'m> {
     /// Where answers to this request go: to the packet's source address, never to one that it names. To the source port
     /// if the Via asks for it or the packet came from the WAN, else to the port of sent-by (RFC 3261 §18.2.2, RFC 3581 §4).
+    /// Over TCP they take the connection; this is where a new one goes if it is gone.
     pub(super) fn reply_to(&self) -> SocketAddr {
         let bytes = self.msg.bytes();
-        let symmetric = self.origin != Origin::Phone || self.head.via.param(bytes, b"rport").is_some();
+        let asked = self.origin != Origin::Phone || self.head.via.param(bytes, b"rport").is_some();
+        let symmetric = asked && !self.on.is_reliable();
         let port =
             if symmetric { self.from.port() } else { self.head.via.port.unwrap_or(crate::sip::uri::DEFAULT_PORT) };
         SocketAddr::new(self.from.ip(), port)

@@ -10,6 +10,7 @@ mod answer;
 mod binding;
 mod branch;
 mod call;
+mod connection;
 mod contact;
 mod forward;
 mod guard;
@@ -30,7 +31,7 @@ pub mod settings;
 mod transaction;
 
 pub use answer::{Cause, Wording};
-pub use io::{Channel, Input, Side, Sink};
+pub use io::{Channel, ConnEvent, ConnId, Input, Side, Sink};
 pub use settings::Settings;
 
 use crate::dns::Resolver;
@@ -83,6 +84,7 @@ pub struct Engine {
     resolver: Resolver,
     parked: parked::Parked,
     flows: keepalive::Flows,
+    connections: connection::Connections,
     shortages: answer::Shortages,
     bindings: binding::Bindings,
     transactions: transaction::Transactions,
@@ -102,6 +104,7 @@ impl Engine {
             resolver: Resolver::new(),
             parked: parked::Parked::new(),
             flows: keepalive::Flows::new(),
+            connections: connection::Connections::new(),
             shortages: answer::Shortages::new(),
             bindings: binding::Bindings::new(),
             transactions: transaction::Transactions::new(),
@@ -127,6 +130,8 @@ impl Engine {
         }
         match input {
             Input::Datagram { on, interface, from, bytes } => self.datagram(on, interface, from, bytes, now, out),
+            Input::Stream { conn, bytes } => self.stream(conn, bytes, now, out),
+            Input::Conn { conn, event } => self.connection(conn, event, now, out),
             Input::SendFailed { to, .. } => self.unreachable(to, now, out),
             Input::Media(MediaReport::Idle(relay)) => self.media_idle(relay, now, out),
             Input::Dns { from, bytes } => {
@@ -152,6 +157,7 @@ impl Engine {
             self.bindings.next_timeout(),
             self.resolver.next_timeout(),
             self.flows.next_timeout(keepalive),
+            self.connections.next_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -212,7 +218,7 @@ impl Engine {
         let mut origin = self.origin(interface, from);
         if keepalive::is_keepalive(bytes) {
             if let Some(pong) = keepalive::pong(bytes)
-                && origin == Origin::Phone
+                && (origin == Origin::Phone || (on.is_reliable() && origin == Origin::Known))
             {
                 // A pong that is lost costs nothing: the phone pings again.
                 let _ = out.send(on, from, &[pong]);
@@ -232,12 +238,14 @@ impl Engine {
         };
         if origin == Origin::Stranger && self.has_our_token(&msg) {
             origin = Origin::Known;
+            self.end_trial(on);
         }
         let head = match Head::read(&msg) {
             Ok(head) => head,
             Err(what) => return self.malformed(&msg, on, from, origin, what, out),
         };
         let received = Received { msg: &msg, head, on, from, origin };
+        self.note_contact(&received);
         match (msg.start(), fault) {
             (StartLine::Request { .. }, None) => self.request(&received, interface, now, out),
             (StartLine::Request { .. }, Some(ParseError::Version)) => self.answer(&received, Cause::Version, out),
@@ -313,7 +321,8 @@ impl Engine {
             self.unpark(now, out);
         }
         let keepalive = self.settings().sip_keepalive;
-        self.flows.timeout(keepalive, now, out);
+        self.flows.timeout(keepalive, &self.connections, now, out);
+        self.connections.timeout(now, out);
     }
 
     /// A transaction ends without a final response from its next hop: the sender gets ours.
@@ -323,7 +332,7 @@ impl Engine {
         let tag = crate::sip::token::hex(&self.key.hash("to-tag", &[&t.key])[..8]);
         if let Some(reply) = t.stored.reply(wording.status, wording.reason, wording.warning, &tag) {
             // The sender's own timer ends its transaction if this is lost.
-            let _ = out.send(t.upstream_on, t.upstream, &[&reply]);
+            let _ = self.send_again(t.upstream_on, t.upstream, &[&reply], out);
         }
         if let Some(call) = t.call {
             let end_of_call = t.method == crate::sip::Method::Bye

@@ -75,7 +75,8 @@ impl Engine {
                 .and_then(|v| seconds(v.of(bytes)))
                 .or(header_expires)
                 .unwrap_or(self.settings().default_expires);
-            let contact = Contact { addr, uri, expires, place: Place::of(bytes, &uri, received.from) };
+            let contact =
+                Contact { addr, uri, expires, place: Place::of(bytes, &uri, received.from, received.on.kind()) };
             contacts.push(contact).map_err(|_| Cause::Malformed("REGISTER has more than 8 Contacts"))?;
         }
         Ok(if contacts.is_empty() { Asked::Query } else { Asked::Contacts(contacts) })
@@ -93,20 +94,22 @@ impl Engine {
     ) {
         let msg = received.msg;
         let mut edits = Edits::new();
+        let transport = self.transport_towards(received);
         if let Asked::Contacts(contacts) = asked {
+            let phone = (received.from, received.on.kind());
             if let Err(cause) = self.make_room_for(msg, contacts, aor, now) {
                 return self.answer(received, cause, out);
             }
             let written = contacts
                 .iter()
-                .try_for_each(|c| self.masquerade(msg.bytes(), &c.addr, received.from, &mut edits))
+                .try_for_each(|c| self.masquerade(msg.bytes(), &c.addr, phone, transport, &mut edits))
                 .and_then(|()| self.add_expires(msg, contacts, &mut edits));
             if written.is_err() {
                 return self.answer(received, Cause::TooLarge, out);
             }
         }
         let registers = self.changes(msg, asked, aor);
-        self.forward_request(received, Hop { to, side: Side::Wan, registers }, &mut edits, now, out);
+        self.forward_request(received, Hop { to, side: Side::Wan, transport, registers }, &mut edits, now, out);
     }
 
     /// The bindings that a REGISTER changes once it is accepted. The phone may have changed parameters of its Contact.

@@ -17,7 +17,7 @@ use crate::sip::uri::{Scheme, Uri};
 use crate::sip::via::Via;
 use crate::sip::{HeaderId, Method};
 use crate::time::Instant;
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr};
 
 /// What a request's Max-Forwards says.
 pub(super) const DEFAULT_MAX_FORWARDS: u8 = 70;
@@ -85,6 +85,10 @@ impl Engine {
             Err(Unroutable::Because(cause)) => return self.answer(received, cause, out),
             Err(Unroutable::Pending) => {
                 if !self.parked.push(received.on, interface, received.from, received.msg.bytes()) {
+                    if received.on.is_reliable() {
+                        // No retransmission will bring it back.
+                        return self.answer(received, Cause::TransactionsFull, out);
+                    }
                     log::debug!(target: class::PROXY, "{} from {} waits for its retransmission", received.method_name(), received.from);
                 }
                 return;
@@ -95,9 +99,10 @@ impl Engine {
             Target::Ourselves => self.serve_own_domain(received, now, out),
             Target::Address(to) => {
                 let side = self.side_of(to);
+                let transport = self.transport_towards(received);
                 self.forward_request(
                     received,
-                    Hop { to, side, registers: Registers::default() },
+                    Hop { to, side, transport, registers: Registers::default() },
                     &mut Edits::new(),
                     now,
                     out,
@@ -170,7 +175,7 @@ impl Engine {
         if written.is_err() {
             return self.answer(received, Cause::TooLarge, out);
         }
-        self.send_to_phone(received, place.address, &mut edits, now, out);
+        self.send_to_phone(received, place, &mut edits, now, out);
     }
 
     /// Sends a request to the phone of a binding, with its Contact as request-URI (RFC 3261 §16.5).
@@ -182,23 +187,25 @@ impl Engine {
         out: &mut dyn Sink,
     ) {
         let Some(binding) = self.bindings.get(handle) else { return };
-        let address = binding.place.address;
+        let place = binding.place;
         let mut edits = Edits::new();
         if edits.replace(received.request_uri(), &binding.contact).is_err() {
             return self.answer(received, Cause::TooLarge, out);
         }
-        self.send_to_phone(received, address, &mut edits, now, out);
+        self.send_to_phone(received, place, &mut edits, now, out);
     }
 
     fn send_to_phone(
         &mut self,
         received: &Received<'_>,
-        to: SocketAddr,
+        place: Place,
         edits: &mut Edits,
         now: Instant,
         out: &mut dyn Sink,
     ) {
-        self.forward_request(received, Hop { to, side: Side::Lan, registers: Registers::default() }, edits, now, out);
+        let Place { address: to, transport, .. } = place;
+        let hop = Hop { to, side: Side::Lan, transport, registers: Registers::default() };
+        self.forward_request(received, hop, edits, now, out);
     }
 
     /// CANCEL goes where its INVITE went (RFC 3261 §16.10).
@@ -227,7 +234,8 @@ impl Engine {
         if !t.request_uri.is_empty() {
             edits.replace(received.request_uri(), &t.request_uri).ok()?;
         }
-        Some((Hop { to: t.downstream, side: t.downstream_side, registers: Registers::default() }, edits))
+        let transport = t.downstream_on.kind();
+        Some((Hop { to: t.downstream, side: t.downstream_side, transport, registers: Registers::default() }, edits))
     }
 }
 

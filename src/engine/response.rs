@@ -28,6 +28,7 @@ struct Back {
     side: Side,
     downstream: SocketAddr,
     downstream_side: Side,
+    downstream_on: Channel,
     opens_dialog: bool,
     hidden: bool,
     call: Option<Handle>,
@@ -42,6 +43,7 @@ impl Back {
             side: if t.from_phone { Side::Lan } else { Side::Wan },
             downstream: t.downstream,
             downstream_side: t.downstream_side,
+            downstream_on: t.downstream_on,
             opens_dialog: t.opens_dialog,
             hidden: t.hidden,
             call: t.call,
@@ -67,7 +69,7 @@ impl Engine {
             return;
         }
         let parts = edits.parts(msg.bytes());
-        if let Err(error) = out.send(back.on, back.to, &parts) {
+        if let Err(error) = self.send_again(back.on, back.to, &parts, out) {
             log::info!(target: class::NET, "response {status} to {} not sent: {error:?}", back.to);
         }
         self.transactions.answered(handle, status, now);
@@ -121,7 +123,7 @@ impl Engine {
             (Side::Lan, Side::Wan) => self.write_to_wan(received, handle, back, edits)?,
             (Side::Lan, Side::Lan) => edits.delete(received.head.via_element.cut)?,
         }
-        super::forward::write_content_length(msg, edits)
+        super::forward::write_content_length(msg, back.on, edits)
     }
 
     /// From the WAN to a phone: the Vias, From, To and Call-ID that it knows come back.
@@ -160,7 +162,7 @@ impl Engine {
                 self.unmasquerade_contacts(msg, &back.registers, edits)?;
             }
         } else if back.opens_dialog && (101..300).contains(&status) && !head.to_tag.is_empty() {
-            self.append_record_route(received, edits)?;
+            self.append_record_route(received, back.on, edits)?;
         }
         Ok(())
     }
@@ -179,12 +181,13 @@ impl Engine {
     }
 
     /// Our Record-Route behind all others: the phone reverses the list (RFC 3261 §12.1.2), we are its first hop.
-    fn append_record_route(&self, received: &Received<'_>, edits: &mut Edits) -> Result<(), EditError> {
+    fn append_record_route(&self, received: &Received<'_>, phone: Channel, edits: &mut Edits) -> Result<(), EditError> {
         let msg = received.msg;
         let Some(own) = self.sent_by(Side::Lan) else { return Ok(()) };
         let last = msg.headers().iter().rfind(|h| h.id == HeaderId::RecordRoute);
         let at = last.map_or(msg.end_of_headers(), |h| h.line.end);
-        edits.replace_fmt(Span::at(at), format_args!("Record-Route: <sip:{};lr>\r\n", HostAndPort(own)))
+        edits
+            .replace_fmt(Span::at(at), format_args!("Record-Route: <sip:{}{};lr>\r\n", HostAndPort(own), phone.param()))
     }
 
     /// From a phone to the WAN: nothing private leaves. Via, From, To, Call-ID and the other Record-Routes came from there.
@@ -201,7 +204,8 @@ impl Engine {
         msg.delete_elements(HeaderId::RecordRoute, edits, |element| self.is_own_route(bytes, element))?;
         for element in msg.elements(HeaderId::Contact) {
             if let Ok(contact) = NameAddr::parse(bytes, element.span) {
-                self.masquerade(bytes, &contact, back.downstream, edits)?;
+                let phone = (back.downstream, back.downstream_on.kind());
+                self.masquerade(bytes, &contact, phone, back.on.kind(), edits)?;
             }
         }
         if !self.settings().topology_hiding {

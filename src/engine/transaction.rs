@@ -10,7 +10,7 @@
 //! ACK has no entry; CANCEL has its own beside that of its INVITE, with the same branch.
 
 use super::binding::UriText;
-use super::io::{Channel, Side};
+use super::io::{Channel, ConnId, Side};
 use crate::limits::{MAX_HIDDEN, MAX_TRANSACTIONS};
 use crate::sip::Method;
 use crate::span::Span;
@@ -82,6 +82,8 @@ pub(super) struct Transaction {
     /// Where the request went.
     pub(super) downstream: SocketAddr,
     pub(super) downstream_side: Side,
+    /// The socket or connection it went through.
+    pub(super) downstream_on: Channel,
     /// Whether the far side sees only our Via, and the stored ones go back into responses.
     pub(super) hidden: bool,
     /// Whether the request had no To tag and may have opened a dialog.
@@ -104,6 +106,7 @@ pub(super) struct Opening {
     pub(super) from_phone: bool,
     pub(super) downstream: SocketAddr,
     pub(super) downstream_side: Side,
+    pub(super) downstream_on: Channel,
     pub(super) hidden: bool,
     pub(super) opens_dialog: bool,
     /// Of a REGISTER: what it changes once it is accepted.
@@ -161,6 +164,7 @@ impl Transactions {
             from_phone: opening.from_phone,
             downstream: opening.downstream,
             downstream_side: opening.downstream_side,
+            downstream_on: opening.downstream_on,
             hidden: opening.hidden,
             opens_dialog: opening.opens_dialog,
             registers: opening.registers,
@@ -253,8 +257,23 @@ impl Transactions {
 
     /// Removes one transaction that waits for `downstream` in vain, after an ICMP error from there.
     pub(super) fn pop_unreachable(&mut self, downstream: SocketAddr) -> Option<Transaction> {
-        let handle = self.slab.find(|t| t.downstream == downstream && t.state == State::Trying)?;
+        let waits = |t: &Transaction| t.state == State::Trying && !t.downstream_on.is_reliable();
+        let handle = self.slab.find(|t| t.downstream == downstream && waits(t))?;
         self.remove(handle)
+    }
+
+    /// Removes one transaction whose request went over `conn`, which is gone, and that has no response yet. The response to one that
+    /// has may come over another connection (RFC 3261 §18.2.2).
+    pub(super) fn pop_broken(&mut self, conn: ConnId) -> Option<Transaction> {
+        let handle = self.slab.find(|t| t.downstream_on.conn == Some(conn) && t.state == State::Trying)?;
+        self.remove(handle)
+    }
+
+    /// Notes that the request went over another connection than was meant.
+    pub(super) fn sent_over(&mut self, handle: Handle, channel: Channel) {
+        if let Some(t) = self.slab.get_mut(handle) {
+            t.downstream_on = channel;
+        }
     }
 
     pub(super) fn len(&self) -> usize {

@@ -12,7 +12,7 @@ use super::lex::{is_blank, is_token, number};
 use crate::limits::MAX_DATAGRAM;
 
 /// Two line ends: who sends them wants one back (RFC 5626 §4.4.1).
-const PING: &[u8; 4] = b"\r\n\r\n";
+pub const PING: &[u8; 4] = b"\r\n\r\n";
 
 /// What a stream begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
