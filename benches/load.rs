@@ -1,7 +1,8 @@
 //! RTP load for the benchmark: sends 50 packets a second each way through a relay and counts what arrives.
 //!
 //! `load SECONDS` reads the legs from standard input, one in each line: `LOCAL_ADDRESS:PORT RELAY_ADDRESS:PORT`, a call's
-//! two legs one after the other. What one leg sends must come to the other. Prints `sent N received N`.
+//! two legs one after the other. What one leg sends must come to the other. Prints `sent N counted N received N`:
+//! the first packets of a leg are sent and not counted, so that a relay learns where its peers are.
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -19,7 +20,7 @@ const PACKET: usize = 172;
 /// Packets that are late are counted for so long after the last one was sent.
 const GRACE: Duration = Duration::from_millis(300);
 
-/// Packets a leg sends before counting, so that a relay learns where its peers are.
+/// Packets that a leg sends before they count.
 const WARM_UP: u16 = 10;
 
 struct Leg {
@@ -110,6 +111,6 @@ fn main() -> Result<(), Box<dyn core::error::Error>> {
             received += legs[number].receive(number ^ 1);
         }
     }
-    println!("sent {} received {received}", all - u64::from(WARM_UP) * legs.len() as u64);
+    println!("sent {all} counted {} received {received}", all - u64::from(WARM_UP) * legs.len() as u64);
     Ok(())
 }

@@ -80,18 +80,20 @@ def pin(cpu):
 @contextlib.contextmanager
 def in_router(*command):
     """A program in the router's namespace; yields its process number."""
-    process = subprocess.Popen(
-        ["ip", "netns", "exec", ROUTER, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=pin(0)
-    )
-    try:
-        time.sleep(0.3)
-        if process.poll() is not None:
-            sys.exit(f"{command[0]} ended: {process.stderr.read().decode(errors='replace')}")
-        yield process.pid
-    finally:
-        process.terminate()
-        process.wait()
-        process.stderr.close()
+    with tempfile.TemporaryFile("w+", errors="replace") as log:
+        process = subprocess.Popen(
+            ["ip", "netns", "exec", ROUTER, *command], stdout=subprocess.DEVNULL, stderr=log, preexec_fn=pin(0)
+        )
+        try:
+            time.sleep(0.3)
+            yield process.pid
+        finally:
+            ended = process.poll()
+            process.terminate()
+            process.wait()
+            if ended is not None:
+                log.seek(0)
+                print(f"{command[0]} ended with code {ended}: {log.read()}", file=sys.stderr)
 
 
 def cpu(pid):
@@ -122,8 +124,8 @@ def load(pid, legs, seconds):
     after = cpu(pid)
     if process.wait() != 0:
         sys.exit("the load generator failed")
-    sent, received = map(int, re.fullmatch(r"sent (\d+) received (\d+)\n", counts).groups())
-    return {"us": (after - before) / 1000 / sent, "loss": 1 - received / sent}
+    sent, counted, received = map(int, re.findall(r"\d+", counts))
+    return {"us": (after - before) / 1000 / sent, "loss": 1 - received / counted}
 
 
 def sdp(address, port):

@@ -8,7 +8,7 @@
 //! == wan 203.0.113.10:5060
 //! == dns 203.0.113.10 | == dns none          the answer to the last query
 //! == accept lan 10.0.0.2:40000               a TCP connection to our address on that side
-//! == tcp 10.0.0.2:40000                      a message over the TCP connection with that peer
+//! == tcp lan 10.0.0.2:40000                    a message over the TCP connection with that peer
 //! == opened 203.0.113.10:5060                … is open; `refused`: it could not be opened; `closed`
 //! == wait 32000                              milliseconds
 //! == address wan 198.51.100.7 | == address wan none
@@ -93,7 +93,7 @@ fn run(case: &str) -> String {
             let body = body
                 .replace("{sx}", &token)
                 .replace("{branch}", &branch)
-                .replace("{call-id}", call_ids.get(words[0]).map_or("", String::as_str));
+                .replace("{call-id}", call_ids.get(words[usize::from(words[0] == "tcp")]).map_or("", String::as_str));
             let length = body.split_once("\n\n").map_or(0, |(_, rest)| wire(rest).len());
             let body = body.replace("{length}", &length.to_string());
             let outputs = happen(rig, &words, &body, &last_query);
@@ -149,7 +149,7 @@ fn happen(rig: &mut Rig, words: &[&str], body: &str, last_query: &[u8]) -> Vec<O
     match words[0] {
         "lan" => rig.datagram(Side::Lan, words[1].parse().unwrap(), &wire(body)),
         "wan" => rig.datagram(Side::Wan, words[1].parse().unwrap(), &wire(body)),
-        "tcp" => rig.stream(words[1].parse().unwrap(), &wire(body)),
+        "tcp" => rig.stream(words[2].parse().unwrap(), &wire(body)),
         "accept" => rig.accept(if words[1] == "lan" { Side::Lan } else { Side::Wan }, words[2].parse().unwrap()),
         "opened" => rig.connection(words[1].parse().unwrap(), ConnEvent::Opened),
         "refused" => rig.connection(words[1].parse().unwrap(), ConnEvent::Failed),

@@ -80,6 +80,12 @@ impl Resolver {
             return;
         }
         self.servers = servers;
+        self.start_again();
+    }
+
+    /// The way to the servers has changed: that they were silent no longer counts, and queries under way start again at the
+    /// next [`timeout`](Self::timeout), which is due at once.
+    pub fn start_again(&mut self) {
         for entry in &mut self.entries {
             if entry.outcome == Outcome::Silent {
                 entry.until = Instant::ZERO;

@@ -43,6 +43,8 @@ pub enum Cause {
     Unreachable,
     /// The side towards the next hop has no address.
     NoInterface,
+    /// The next hop has an IPv6 address and we have none on its side, or the same with IPv4.
+    OtherFamily,
     /// The table of bindings is full.
     BindingsFull,
     /// The table of transactions is full.
@@ -100,6 +102,11 @@ impl Cause {
             Self::NextHopSilent => warn(408, "Request Timeout", "The next server did not answer the router"),
             Self::Unreachable => warn(503, "Service Unavailable", "The next server cannot be reached"),
             Self::NoInterface => warn(503, "Service Unavailable", "The router has no Internet address now"),
+            Self::OtherFamily => warn(
+                503,
+                "Service Unavailable",
+                "The router cannot reach the next server: one has IPv4, the other IPv6",
+            ),
             Self::BindingsFull => Wording {
                 retry_after: Some(RETRY_AFTER),
                 ..warn(503, "Service Unavailable", "The router holds as many registrations as max_bindings allows")
@@ -130,6 +137,7 @@ impl Cause {
             Self::NextHopSilent => "the next hop did not answer in 32 s",
             Self::Unreachable => "the next hop refused the datagram or there is no route to it",
             Self::NoInterface => "the interface has no address: check if_inbound, if_outbound and the line",
+            Self::OtherFamily => "the next hop has IPv6 and this router IPv4 on that side, or the reverse",
             Self::BindingsFull => "the table of registrations is full: raise max_bindings",
             Self::TransactionsFull => "the table of transactions is full",
             Self::CallsFull => "as many calls as max_calls allows: raise max_calls",

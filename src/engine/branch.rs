@@ -32,7 +32,8 @@ pub(super) fn key(secret: &Key, received: &Received<'_>) -> BranchKey {
     let _ = source.extend_from_slice(&port.to_be_bytes());
     let number = head.cseq.number.to_be_bytes();
     let branch = received.branch_text();
-    let hash = if branch.starts_with(COOKIE) {
+    let is_unique = branch.strip_prefix(COOKIE).is_some_and(|rest| !rest.is_empty());
+    let hash = if is_unique {
         secret.hash("branch", &[&source, branch, msg.get(head.call_id), msg.get(head.from_tag), &number])
     } else {
         // RFC 3261 §16.11, without what differs between an INVITE and its CANCEL or ACK.
@@ -45,14 +46,14 @@ pub(super) fn key(secret: &Key, received: &Received<'_>) -> BranchKey {
     key
 }
 
-/// The loop part: the same when a request comes back with the same target.
+/// The loop part: the same when a request comes back with the same target. The To tag is left out, which an ACK has and its
+/// INVITE has not: both get one branch (RFC 3261 §17.1.1.3).
 pub(super) fn loop_part(secret: &Key, received: &Received<'_>) -> heapless::String<32> {
     let msg = received.msg;
     let head = &received.head;
     let route = msg.value(HeaderId::Route).unwrap_or_default();
     let parts = [
         msg.get(received.request_uri()),
-        msg.get(head.to_tag),
         msg.get(head.from_tag),
         msg.get(head.call_id),
         &head.cseq.number.to_be_bytes(),

@@ -49,9 +49,12 @@ impl Engine {
         {
             return Self::answer_trying(received, out);
         }
-        match self.write_and_send(received, &hop, key, known, edits, now, out) {
-            Ok(()) => {}
-            Err(cause) => self.answer(received, cause, out),
+        let mut new_call = None;
+        if let Err(cause) = self.write_and_send(received, &hop, key, known, &mut new_call, edits, now, out) {
+            if let Some(call) = new_call {
+                self.end_call(call, cause.remedy(), now, out);
+            }
+            self.answer(received, cause, out);
         }
     }
 
@@ -62,6 +65,7 @@ impl Engine {
         hop: &Hop,
         key: BranchKey,
         known: Option<Handle>,
+        new_call: &mut Option<Handle>,
         edits: &mut Edits,
         now: Instant,
         out: &mut dyn Sink,
@@ -69,6 +73,9 @@ impl Engine {
         let msg = received.msg;
         let head = &received.head;
         let own = self.sent_by(hop.side).ok_or(Cause::NoInterface)?;
+        if own.is_ipv4() != hop.to.ip().to_canonical().is_ipv4() {
+            return Err(Cause::OtherFamily);
+        }
         let sender_side = received.origin.side();
         let phone = if sender_side == Side::Lan { received.from.ip() } else { hop.to.ip() };
         let secrets = self.secrets(phone);
@@ -76,15 +83,12 @@ impl Engine {
         let call_id = msg.get(head.call_id);
         let lan_call_id = if sender_side == Side::Lan { call_id } else { mapped.as_deref().unwrap_or(call_id) };
         let between = self.between(received, lan_call_id, (sender_side, received.from.ip()), (hop.side, hop.to.ip()));
-        let found = self.call_of_request(received, &between, now)?;
+        let found = self.call_of_request(received, &between, known.is_some(), now)?;
         if let Some(found) = found {
-            let is_new = known.is_none() && head.to_tag.is_empty() && head.method == Method::Invite;
-            if let Err(cause) = self.pass_media(received, hop, found, &secrets, edits, out) {
-                if is_new {
-                    self.end_call(found.call, cause.remedy(), now, out);
-                }
-                return Err(cause);
-            }
+            let is_early = self.calls.calls.get(found.call).is_some_and(|call| !call.answered);
+            let is_new = known.is_none() && head.to_tag.is_empty() && head.method == Method::Invite && is_early;
+            *new_call = is_new.then_some(found.call);
+            self.pass_media(received, hop, found, &secrets, edits, out)?;
         }
         let channel = self.channel_to(hop.side, hop.to, hop.transport, out).map_err(not_sent)?;
         let via_text = branch::text(&self.key, &key, received);
@@ -198,6 +202,7 @@ impl Engine {
         let head = &received.head;
         let our_via = format_args!("Via: SIP/2.0/{} {};branch={branch};rport\r\n", channel.name(), HostAndPort(own));
         edits.delete(msg.leading())?;
+        edits.delete(blanks_behind(msg, msg.start_line()))?;
         let mut vias = msg.headers().iter().filter(|h| h.id == HeaderId::Via);
         if hidden {
             if let Some(first) = vias.next() {
@@ -210,9 +215,7 @@ impl Engine {
         }
         self.write_max_forwards(received, edits)?;
         self.remove_own_routes(received, edits)?;
-        let opens_dialog = head.to_tag.is_empty()
-            && matches!(head.method, Method::Invite | Method::Subscribe | Method::Refer | Method::Notify);
-        if hop.side == Side::Lan && opens_dialog {
+        if hop.side == Side::Lan && head.to_tag.is_empty() && opens_dialogs(head.method) {
             self.write_record_route(received, own, channel, edits)?;
         }
         if hop.side == Side::Wan && head.method != Method::Register {
@@ -228,6 +231,7 @@ impl Engine {
         }
         if hidden {
             self.scrub(msg, secrets, &[HeaderId::Via], edits)?;
+            self.hide_description(msg, secrets, edits)?;
         }
         write_content_length(msg, channel, edits)
     }
@@ -273,6 +277,17 @@ const fn not_sent(error: SendError) -> Cause {
         SendError::TooLarge => Cause::TooLarge,
         SendError::Busy | SendError::Closed | SendError::Unreachable => Cause::Unreachable,
     }
+}
+
+/// The blanks behind a request line, a slip that must not be passed on (RFC 4475 §3.1.2.10).
+fn blanks_behind(msg: &crate::sip::Message<'_>, line: Span) -> Span {
+    let text = msg.get(line).trim_ascii_end();
+    Span::from_usize(usize::from(line.start).saturating_add(text.len()), line.end.into())
+}
+
+/// Whether a request without a To tag opens a dialog (RFC 3261 §12, RFC 6665 §4.1, RFC 3515).
+pub(super) const fn opens_dialogs(method: Method) -> bool {
+    matches!(method, Method::Invite | Method::Subscribe | Method::Refer | Method::Notify)
 }
 
 /// Sets Content-Length to what the body has become; over TCP there must be one (RFC 3261 §18.3).

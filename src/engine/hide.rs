@@ -9,6 +9,7 @@
 
 use super::Engine;
 use super::io::Side;
+use super::media::has_description;
 use super::own::UriHost;
 use crate::sip::edit::{EditError, Edits};
 use crate::sip::token;
@@ -117,6 +118,23 @@ impl Engine {
             at += len;
         }
         Ok(())
+    }
+
+    /// Replaces the secrets in a description that no call has rewritten: of a call that is over, in a refusal, or in the answer
+    /// to OPTIONS. Media is not relayed for it; without a relay (`rtp_proxy_enable = 0`) none is touched.
+    pub(super) fn hide_description(
+        &self,
+        msg: &Message<'_>,
+        secrets: &Secrets,
+        edits: &mut Edits,
+    ) -> Result<(), EditError> {
+        let is_done = edits.touches(msg.body()) || !self.settings().rtp_proxy_enable;
+        match self.own(Side::Wan) {
+            Some(own) if !is_done && has_description(msg) => {
+                self.scrub_span(msg.bytes(), msg.body(), secrets, own, edits)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The Call-ID on the other side; `None` where it is the same.

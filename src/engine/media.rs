@@ -69,11 +69,12 @@ impl Engine {
         }
     }
 
-    /// The call of a request, made for an INVITE where there is none yet.
+    /// The call of a request, made for an INVITE where there is none yet; not for a retransmission, whose call is over.
     pub(super) fn call_of_request(
         &mut self,
         received: &Received<'_>,
         between: &Between,
+        is_retransmission: bool,
         now: Instant,
     ) -> Result<Option<Found>, Cause> {
         if !self.settings().rtp_proxy_enable {
@@ -92,6 +93,9 @@ impl Engine {
                 call.invite_number = head.cseq.number;
             }
             return Ok(Some(found));
+        }
+        if is_retransmission {
+            return Ok(None);
         }
         if self.calls.calls.len() >= self.settings().max_calls {
             return Err(Cause::CallsFull);
@@ -352,7 +356,13 @@ impl Engine {
             Method::Invite if !is_success && !c.answered && response.number == c.invite_number => {
                 self.end_call(call, "not answered", now, out);
             }
-            Method::Invite | Method::Update if !is_success => self.discard_pending(call, out),
+            Method::Invite | Method::Update if !is_success => {
+                self.discard_pending(call, out);
+                // Refused in a dialog that began before we did: nothing is left that would end it.
+                if self.calls.calls.get(call).is_some_and(|c| c.relays.iter().all(Option::is_none)) {
+                    self.end_call(call, "refused", now, out);
+                }
+            }
             Method::Bye if is_success || matches!(response.status, 408 | 481) => {
                 self.end_call(call, "hung up", now, out);
             }

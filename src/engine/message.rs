@@ -5,6 +5,7 @@ use super::io::Channel;
 use crate::sip::addr::NameAddr;
 use crate::sip::cseq::CSeq;
 use crate::sip::message::Element;
+use crate::sip::uri::DEFAULT_PORT;
 use crate::sip::via::Via;
 use crate::sip::{HeaderId, Message, Method, StartLine};
 use crate::span::Span;
@@ -44,12 +45,32 @@ impl Head {
         let cseq = CSeq::parse(bytes, cseq_line.value).ok_or("CSeq cannot be read")?;
         let (from, from_tag) = Self::party(msg, HeaderId::From).ok_or("From is missing or cannot be read")?;
         let (to, to_tag) = Self::party(msg, HeaderId::To).ok_or("To is missing or cannot be read")?;
-        if let StartLine::Request { name, .. } = msg.start()
-            && msg.get(name) != msg.get(cseq.name)
-        {
-            return Err("CSeq names another method than the request");
+        if let StartLine::Request { name, .. } = msg.start() {
+            if msg.get(name) != msg.get(cseq.name) {
+                return Err("CSeq names another method than the request");
+            }
+            if [from, to].iter().any(|addr| !is_clean(bytes, addr)) {
+                return Err("From or To has a comma without quotes, or a blank in its URI");
+            }
+            if msg.elements(HeaderId::Via).any(|via| msg.get(via.span).starts_with(b";")) {
+                return Err("Via has separators with nothing between them");
+            }
         }
+        Self::check_single(msg)?;
         Ok(Self { method: msg.method(), cseq, call_id, from, from_tag, to, to_tag, via, via_element })
+    }
+
+    /// Refuses what is there twice and may not be.
+    fn check_single(msg: &Message<'_>) -> Result<(), &'static str> {
+        let is_request = matches!(msg.start(), StartLine::Request { .. });
+        let mut seen = [false; SINGLE.len()];
+        for header in msg.headers() {
+            let Some(at) = SINGLE.iter().position(|(id, _)| *id == header.id) else { continue };
+            if core::mem::replace(&mut seen[at], true) && (is_request || IN_RESPONSES.contains(&header.id)) {
+                return Err(SINGLE[at].1);
+            }
+        }
+        Ok(())
     }
 
     fn party(msg: &Message<'_>, id: HeaderId) -> Option<(NameAddr, Span)> {
@@ -57,6 +78,27 @@ impl Head {
         let tag = addr.param(msg.bytes(), b"tag").and_then(|p| p.value).unwrap_or_default();
         Some((addr, tag))
     }
+}
+
+/// The headers that may be there once, since they are no lists (RFC 3261 §7.3.1).
+const SINGLE: [(HeaderId, &str); 7] = [
+    (HeaderId::From, "From is there twice"),
+    (HeaderId::To, "To is there twice"),
+    (HeaderId::CallId, "Call-ID is there twice"),
+    (HeaderId::CSeq, "CSeq is there twice"),
+    (HeaderId::MaxForwards, "Max-Forwards is there twice"),
+    (HeaderId::ContentLength, "Content-Length is there twice"),
+    (HeaderId::ContentType, "Content-Type is there twice"),
+];
+/// Those of [`SINGLE`] that tell which request a response answers; no response is lost for the others.
+const IN_RESPONSES: [HeaderId; 4] = [HeaderId::From, HeaderId::To, HeaderId::CallId, HeaderId::CSeq];
+
+/// Whether an address has neither of the slips that readers understand in different ways, so that no proxy may pass them on
+/// (RFC 4475 §3.1.2.14, §3.1.2.15).
+fn is_clean(bytes: &[u8], addr: &NameAddr) -> bool {
+    let display = addr.display.of(bytes);
+    let is_quoted = display.starts_with(b"\"");
+    (is_quoted || !display.contains(&b',')) && !addr.uri.of(bytes).iter().any(u8::is_ascii_whitespace)
 }
 
 /// A message on its way through the engine.
@@ -71,16 +113,12 @@ pub(super) struct Received<'m> {
 }
 
 impl<'m> Received<'m> {
-    /// Where answers to this request go: to the packet's source address, never to one that it names. To the source port
-    /// if the Via asks for it or the packet came from the WAN, else to the port of sent-by (RFC 3261 §18.2.2, RFC 3581 §4).
-    /// Over TCP they take the connection; this is where a new one goes if it is gone.
+    /// Where answers to this request go. Over TCP they take the connection, and only if it is gone a new one to sent-by.
     pub(super) fn reply_to(&self) -> SocketAddr {
-        let bytes = self.msg.bytes();
-        let asked = self.origin != Origin::Phone || self.head.via.param(bytes, b"rport").is_some();
-        let symmetric = asked && !self.on.is_reliable();
-        let port =
-            if symmetric { self.from.port() } else { self.head.via.port.unwrap_or(crate::sip::uri::DEFAULT_PORT) };
-        SocketAddr::new(self.from.ip(), port)
+        if self.on.is_reliable() {
+            return SocketAddr::new(self.from.ip(), self.head.via.port.unwrap_or(DEFAULT_PORT));
+        }
+        reply_to(self.msg.bytes(), &self.head.via, self.from, self.origin)
     }
 
     /// The branch of the topmost Via as text, empty where it has none.
@@ -100,4 +138,13 @@ impl<'m> Received<'m> {
             StartLine::Response { .. } => Span::default(),
         }
     }
+}
+
+/// Where answers to a request with the top Via `via` go: to the packet's source address, never to one that the request names.
+/// To the source port if the Via asks for it or the packet came from the WAN, else to the port of sent-by (RFC 3261 §18.2.2,
+/// RFC 3581 §4).
+pub(super) fn reply_to(bytes: &[u8], via: &Via, from: SocketAddr, origin: Origin) -> SocketAddr {
+    let symmetric = origin != Origin::Phone || via.param(bytes, b"rport").is_some();
+    let port = if symmetric { from.port() } else { via.port.unwrap_or(DEFAULT_PORT) };
+    SocketAddr::new(from.ip(), port)
 }

@@ -38,8 +38,10 @@ use crate::dns::Resolver;
 use crate::dns::resolver::Transmit;
 use crate::log_class as class;
 use crate::sip::message::ParseError;
+use crate::sip::reply::Reply;
 use crate::sip::token::Key;
-use crate::sip::{Message, StartLine};
+use crate::sip::via::Via;
+use crate::sip::{HeaderId, Message, Method, StartLine};
 use crate::table::Late;
 use crate::time::Instant;
 use core::fmt;
@@ -240,22 +242,25 @@ impl Engine {
             origin = Origin::Known;
             self.end_trial(on);
         }
-        let head = match Head::read(&msg) {
+        if origin == Origin::Known && matches!(msg.start(), StartLine::Request { method: Method::Register, .. }) {
+            log::warn!(target: class::ACL, "REGISTER from {from} on the WAN dropped: phones register from the LAN");
+            return;
+        }
+        let head = match fault {
+            Some(ParseError::Version) => Err(Cause::Version),
+            Some(ParseError::ContentLength) => Err(Cause::Malformed("Content-Length does not fit the body")),
+            Some(_) => Err(Cause::Malformed("there is no empty line behind the headers")),
+            None => Head::read(&msg).map_err(Cause::Malformed),
+        };
+        let head = match head {
             Ok(head) => head,
-            Err(what) => return self.malformed(&msg, on, from, origin, what, out),
+            Err(cause) => return self.malformed(&msg, on, from, origin, cause, out),
         };
         let received = Received { msg: &msg, head, on, from, origin };
         self.note_contact(&received);
-        match (msg.start(), fault) {
-            (StartLine::Request { .. }, None) => self.request(&received, interface, now, out),
-            (StartLine::Request { .. }, Some(ParseError::Version)) => self.answer(&received, Cause::Version, out),
-            (StartLine::Request { .. }, Some(_)) => {
-                self.answer(&received, Cause::Malformed("Content-Length does not fit the body"), out);
-            }
-            (StartLine::Response { .. }, None) => self.response(&received, now, out),
-            (StartLine::Response { .. }, Some(error)) => {
-                log::debug!(target: class::SIP, "response from {from} dropped: {error:?}");
-            }
+        match msg.start() {
+            StartLine::Request { .. } => self.request(&received, interface, now, out),
+            StartLine::Response { .. } => self.response(&received, now, out),
         }
     }
 
@@ -265,35 +270,40 @@ impl Engine {
         crate::sip::uri::Uri::parse(msg.bytes(), uri).is_ok_and(|uri| self.place_in(msg.bytes(), &uri).is_some())
     }
 
-    /// A request that lacks what a proxy needs: 400 to a phone, as far as it has what an answer must copy.
+    /// A request that cannot be read: it is answered as far as it has what an answer must copy.
     fn malformed(
         &mut self,
         msg: &Message<'_>,
         on: Channel,
         from: SocketAddr,
         origin: Origin,
-        what: &'static str,
+        cause: Cause,
         out: &mut dyn Sink,
     ) {
-        log::info!(target: class::SIP, "message from {from} dropped: {what}");
+        log::info!(target: class::SIP, "message from {from} dropped: {}", cause.remedy());
         let StartLine::Request { method, .. } = msg.start() else { return };
-        if origin != Origin::Phone || method == crate::sip::Method::Ack {
+        if origin == Origin::Stranger || method == Method::Ack {
             return;
         }
-        let wording = Cause::Malformed(what).wording(true);
+        let wording = cause.wording(origin == Origin::Phone);
         let hash = self.key.hash("to-tag", &[msg.bytes()]);
         let tag = crate::sip::token::hex(&hash[..8]);
-        if let Ok(mut reply) = crate::sip::reply::Reply::new(msg, from, wording.status, wording.reason, &tag)
-            && reply.header("Warning", format_args!("399 siproxd \"{what}\"")).is_ok()
+        if let Ok(mut reply) = Reply::to_malformed(msg, from, wording.status, wording.reason, &tag)
+            && wording
+                .warning
+                .is_none_or(|text| reply.header("Warning", format_args!("399 siproxd \"{text}\"")).is_ok())
             && let Ok(bytes) = reply.finish()
         {
+            let via = msg.elements(HeaderId::Via).next().and_then(|top| Via::parse(msg.bytes(), top.span).ok());
+            let to = via.map_or(from, |via| message::reply_to(msg.bytes(), &via, from, origin));
             // Nothing else can be done for a request like this one.
-            let _ = out.send(on, from, &[bytes]);
+            let _ = out.send(on, to, &[bytes]);
         }
     }
 
     fn address(&mut self, side: Side, addrs: &[io::Prefix]) {
         if self.addresses.set(side, addrs) {
+            self.resolver.start_again();
             match self.addresses.of(side) {
                 Some(ip) => log::info!(target: class::NET, "{} address is {ip}", side.name()),
                 None => log::warn!(target: class::NET, "{} has no address: requests to it are refused", side.name()),
@@ -335,8 +345,8 @@ impl Engine {
             let _ = self.send_again(t.upstream_on, t.upstream, &[&reply], out);
         }
         if let Some(call) = t.call {
-            let end_of_call = t.method == crate::sip::Method::Bye
-                || (t.method == crate::sip::Method::Invite && self.calls.calls.get(call).is_some_and(|c| !c.answered));
+            let end_of_call = t.method == Method::Bye
+                || (t.method == Method::Invite && self.calls.calls.get(call).is_some_and(|c| !c.answered));
             if end_of_call {
                 self.end_call(call, "no answer", now, out);
             }

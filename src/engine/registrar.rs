@@ -13,7 +13,7 @@ use crate::log_class as class;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
 use crate::sip::reply::Reply;
-use crate::sip::uri::Uri;
+use crate::sip::uri::{Scheme, Uri};
 use crate::sip::{HeaderId, Message};
 use crate::time::Instant;
 use core::net::SocketAddr;
@@ -41,14 +41,18 @@ enum Asked {
 impl Engine {
     /// Takes a phone's REGISTER whose next hop is `target`.
     pub(super) fn register(&mut self, received: &Received<'_>, target: Target, now: Instant, out: &mut dyn Sink) {
-        let parsed = self.asked(received).and_then(|asked| Ok((asked, aor_of(received)?)));
-        let (asked, aor) = match parsed {
-            Ok(parsed) => parsed,
+        let asked = match self.asked(received) {
+            Ok(asked) => asked,
             Err(cause) => return self.answer(received, cause, out),
         };
-        match target {
-            Target::Ourselves => self.register_here(received, &asked, &aor, now, out),
-            Target::Address(to) => self.register_there(received, to, &asked, &aor, now, out),
+        match (aor_of(received), target) {
+            (Ok(aor), Target::Ourselves) => self.register_here(received, &asked, &aor, now, out),
+            (Ok(aor), Target::Address(to)) => self.register_there(received, to, &asked, Some(&aor), now, out),
+            // Another registrar may make something of a To that is nothing to us (RFC 4475 §3.3.4).
+            (Err(_), Target::Address(to)) if has_other_scheme(received) => {
+                self.register_there(received, to, &asked, None, now, out);
+            }
+            (Err(cause), _) => self.answer(received, cause, out),
         }
     }
 
@@ -68,7 +72,11 @@ impl Engine {
                 };
             }
             let addr = NameAddr::parse(bytes, element.span).map_err(|_| Cause::Malformed("Contact cannot be read"))?;
-            let uri = Uri::parse(bytes, addr.uri).map_err(|_| Cause::Malformed("Contact has no SIP URI"))?;
+            let uri = Uri::parse(bytes, addr.uri).map_err(|_| Cause::Malformed("Contact cannot be read"))?;
+            // One that SIP does not reach is between the phone and its registrar (RFC 3261 §10.2.1).
+            if !matches!(uri.scheme, Scheme::Sip | Scheme::Sips) {
+                continue;
+            }
             let expires = addr
                 .param(bytes, b"expires")
                 .and_then(|p| p.value)
@@ -82,13 +90,13 @@ impl Engine {
         Ok(if contacts.is_empty() { Asked::Query } else { Asked::Contacts(contacts) })
     }
 
-    /// Passes a REGISTER on. The bindings wait for the registrar's answer.
+    /// Passes a REGISTER on. The bindings wait for the registrar's answer; without an address-of-record there are none.
     fn register_there(
         &mut self,
         received: &Received<'_>,
         to: SocketAddr,
         asked: &Asked,
-        aor: &[u8],
+        aor: Option<&[u8]>,
         now: Instant,
         out: &mut dyn Sink,
     ) {
@@ -97,7 +105,9 @@ impl Engine {
         let transport = self.transport_towards(received);
         if let Asked::Contacts(contacts) = asked {
             let phone = (received.from, received.on.kind());
-            if let Err(cause) = self.make_room_for(msg, contacts, aor, now) {
+            if let Some(aor) = aor
+                && let Err(cause) = self.make_room_for(msg, contacts, aor, now)
+            {
                 return self.answer(received, cause, out);
             }
             let written = contacts
@@ -108,7 +118,7 @@ impl Engine {
                 return self.answer(received, Cause::TooLarge, out);
             }
         }
-        let registers = self.changes(msg, asked, aor);
+        let registers = aor.map_or_else(Registers::default, |aor| self.changes(msg, asked, aor));
         self.forward_request(received, Hop { to, side: Side::Wan, transport, registers }, &mut edits, now, out);
     }
 
@@ -349,6 +359,11 @@ fn offer_of<'m>(msg: &Message<'m>, contact: &Contact, aor: &'m [u8]) -> Offer<'m
 /// The address-of-record of a REGISTER: `user@host` of To.
 fn aor_of(received: &Received<'_>) -> Result<UriText, Cause> {
     aor_text(received.msg.bytes(), received.head.to.uri).ok_or(Cause::Malformed("To has no address-of-record"))
+}
+
+/// Whether To has neither a SIP nor a `tel:` URI.
+fn has_other_scheme(received: &Received<'_>) -> bool {
+    Uri::parse(received.msg.bytes(), received.head.to.uri).is_ok_and(|uri| uri.scheme == Scheme::Other)
 }
 
 fn aor_text(bytes: &[u8], uri: crate::span::Span) -> Option<UriText> {

@@ -12,10 +12,12 @@ use super::route::{Target, Unroutable};
 use super::transaction::Registers;
 use super::{Engine, branch};
 use crate::log_class as class;
+use crate::sip::addr::NameAddr;
 use crate::sip::edit::Edits;
 use crate::sip::uri::{Scheme, Uri};
 use crate::sip::via::Via;
-use crate::sip::{HeaderId, Method};
+use crate::sip::{HeaderId, Message, Method};
+use crate::span::Span;
 use crate::time::Instant;
 use core::net::{IpAddr, Ipv4Addr};
 
@@ -37,9 +39,6 @@ impl Engine {
             (Method::Cancel, _) => self.cancel(received, now, out),
             (Method::Ack, _) if self.acknowledge(received, now, out) => {}
             (_, Origin::Phone) => self.serve_phone(received, interface, now, out),
-            (Method::Register, Origin::Known) => {
-                log::warn!(target: class::ACL, "REGISTER from {} on the WAN dropped: phones register from the LAN", received.from);
-            }
             (_, Origin::Known) => self.serve_wan(received, now, out),
         }
     }
@@ -49,6 +48,13 @@ impl Engine {
         let msg = received.msg;
         let uri = Uri::parse(msg.bytes(), received.request_uri())
             .map_err(|_| Cause::Malformed("the request-URI cannot be read"))?;
+        // RFC 3261 §19.1.1. A user agent that took us for the originator might obey them.
+        if !uri.headers.is_empty() {
+            return Err(Cause::Malformed("the request-URI has header fields"));
+        }
+        if received.origin == Origin::Phone && !msg.elements(HeaderId::Contact).all(|c| is_contact(msg, c.span)) {
+            return Err(Cause::Malformed("Contact cannot be read"));
+        }
         if uri.scheme != Scheme::Sip
             && msg.header(HeaderId::Route).is_none()
             && self.settings().outbound_proxy.is_none()
@@ -237,6 +243,12 @@ impl Engine {
         let transport = t.downstream_on.kind();
         Some((Hop { to: t.downstream, side: t.downstream_side, transport, registers: Registers::default() }, edits))
     }
+}
+
+/// Whether `span` holds what a Contact may hold: an address that can be replaced by ours, or the `*` of a REGISTER.
+fn is_contact(msg: &Message<'_>, span: Span) -> bool {
+    let parsed = NameAddr::parse(msg.bytes(), span).and_then(|addr| Uri::parse(msg.bytes(), addr.uri));
+    parsed.is_ok() || msg.get(span) == b"*"
 }
 
 /// Max-Forwards, 70 where it is missing (RFC 3261 §16.6 step 3).

@@ -3,6 +3,7 @@
 //! A response passes only with a branch of ours on top. Branches are keyed, so that nobody but the next hop of a request of
 //! ours can know one.
 
+use super::forward::opens_dialogs;
 use super::hide::Way;
 use super::io::{Channel, Side, Sink};
 use super::media::{CallResponse, Exchange, Passing, has_description};
@@ -161,7 +162,11 @@ impl Engine {
             if (200..300).contains(&status) {
                 self.unmasquerade_contacts(msg, &back.registers, edits)?;
             }
-        } else if back.opens_dialog && (101..300).contains(&status) && !head.to_tag.is_empty() {
+        } else if back.opens_dialog
+            && opens_dialogs(head.method)
+            && (101..300).contains(&status)
+            && !head.to_tag.is_empty()
+        {
             self.append_record_route(received, back.on, edits)?;
         }
         Ok(())
@@ -215,7 +220,9 @@ impl Engine {
             self.put_back(msg, HeaderId::CallId, t.stored.call_id.of(&t.stored.text), edits)?;
         }
         const FROM_WAN: [HeaderId; 4] = [HeaderId::Via, HeaderId::From, HeaderId::To, HeaderId::RecordRoute];
-        self.scrub(msg, &self.secrets(received.from.ip()), &FROM_WAN, edits)
+        let secrets = self.secrets(received.from.ip());
+        self.hide_description(msg, &secrets, edits)?;
+        self.scrub(msg, &secrets, &FROM_WAN, edits)
     }
 
     /// The session description of a response. One that cannot be passed on is cut out: the response itself must arrive.

@@ -92,6 +92,7 @@ impl Engine {
             }
             Answer::Pending => Err(Unroutable::Pending),
             Answer::NoSuchName => Err(Unroutable::Because(Cause::NoSuchName)),
+            Answer::ServersSilent if self.own(Side::Wan).is_none() => Err(Unroutable::Because(Cause::NoInterface)),
             Answer::ServersSilent | Answer::Refused => Err(Unroutable::Because(Cause::DnsSilent)),
         }
     }

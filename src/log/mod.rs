@@ -2,11 +2,12 @@
 //!
 //! The rest of the program uses the macros of the `log` crate with a `target` of [`crate::log_class`]. Errors, warnings and
 //! information are always written; debug lines where `debug_level` has the bit of their class and somebody wants them.
-//! A line that nobody wants is not formatted. None of the sinks is waited for, but stderr.
+//! A line that nobody wants is not formatted. None of the sinks is waited for.
 
 pub mod debug_port;
 mod line;
 mod ring;
+mod stderr;
 mod syslog;
 
 use crate::log_class;
@@ -18,6 +19,7 @@ use ring::Ring;
 use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
+use stderr::Stderr;
 use syslog::Syslog;
 
 /// The one logger, and all of its state.
@@ -31,6 +33,7 @@ static LOGGER: Logger = Logger {
 static LINE: Mutex<Line> = Mutex::new(Line::new());
 /// What readers of the debug port have yet to get. 64 KiB, touched only while there is a reader.
 static RING: Mutex<Ring> = Mutex::new(Ring::new());
+static STDERR: Mutex<Stderr> = Mutex::new(Stderr::new());
 static SYSLOG: Mutex<Syslog> = Mutex::new(Syslog::new());
 
 /// Bytes of static memory that logging takes at most.
@@ -145,8 +148,7 @@ impl Log for Logger {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         line.format(now, level, class, record.args());
         if self.to_stderr.load(Relaxed) {
-            // Nowhere to complain where stderr is gone.
-            let _ = std::io::stderr().lock().write_all(line.whole());
+            held(&STDERR).write(line.whole());
         }
         if self.readers.load(Relaxed) > 0 {
             held(&RING).write(line.whole());

@@ -10,7 +10,7 @@ use crate::span::Span;
 pub struct NameAddr {
     /// The display name with its quotes; empty where there is none.
     pub display: Span,
-    /// The URI, without angle brackets. Without brackets it ends at the first semicolon, comma or question mark.
+    /// The URI, without angle brackets. Without brackets it ends at the first semicolon.
     pub uri: Span,
     /// Whether angle brackets enclose the URI.
     pub bracketed: bool,
@@ -23,7 +23,7 @@ impl NameAddr {
     ///
     /// # Errors
     /// [`UriError`] where a quote or bracket is not closed, there is no URI, or something else than parameters stands
-    /// behind the bracket.
+    /// behind the bracket; also where a URI without brackets has a comma or question mark (RFC 3261 §20).
     pub fn parse(bytes: &[u8], span: Span) -> Result<Self, UriError> {
         let span = trim(bytes, span);
         let mut cursor = Cursor::new(bytes, span);
@@ -53,10 +53,9 @@ impl NameAddr {
     fn parse_bare(bytes: &[u8], span: Span) -> Result<Self, UriError> {
         let mut cursor = Cursor::new(bytes, span);
         let uri = trim(bytes, cursor.take_while(|b| !matches!(b, b';' | b',' | b'?' | b'"')));
-        if uri.is_empty() || cursor.peek() == Some(b'"') {
+        if uri.is_empty() || !matches!(cursor.peek(), None | Some(b';')) {
             return Err(UriError);
         }
-        cursor.take_while(|b| b != b';');
         Ok(Self { display: Span::at(span.start), uri, bracketed: false, params: cursor.rest() })
     }
 
@@ -96,7 +95,6 @@ mod tests {
     fn without_brackets_parameters_are_the_headers() {
         assert_eq!(parts("sip:a@h;lr=\"<\""), Some(("", "sip:a@h", false, ";lr=\"<\"")));
         assert_eq!(parts(" sip:h \r\n ; a "), Some(("", "sip:h", false, "; a")));
-        assert_eq!(parts("sip:h?b;c"), Some(("", "sip:h", false, ";c")));
         assert_eq!(parts("*"), Some(("", "*", false, "")));
     }
 
@@ -109,7 +107,9 @@ mod tests {
 
     #[test]
     fn refuses() {
-        for text in ["", " ", "\"a <sip:h>", "<sip:h", "<>", "a <>", ";x", "<sip:h>x", "\"a\" sip:h"] {
+        for text in
+            ["", " ", "\"a <sip:h>", "<sip:h", "<>", "a <>", ";x", "<sip:h>x", "\"a\" sip:h", "sip:h?b;c", "sip:h,i"]
+        {
             assert_eq!(parts(text), None, "{text:?}");
         }
     }

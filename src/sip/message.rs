@@ -16,8 +16,10 @@ pub enum ParseError {
     NotSip,
     /// A start line of SIP, but of another version than 2.0.
     Version,
-    /// A header line that cannot be read, or no blank line behind the headers.
+    /// A header line that cannot be read, or a datagram that ends within one.
     Headers,
+    /// No empty line behind the headers: the datagram ends with the last of them.
+    NoEmptyLine,
     /// More header lines than [`MAX_HEADER_LINES`].
     TooManyHeaders,
     /// Content-Length is not a number, contradicts itself, or is larger than what came.
@@ -71,7 +73,8 @@ impl<'a> Message<'a> {
     }
 
     /// Parses one datagram as [`Self::parse`] does, but returns a message of which only the version or the Content-Length is
-    /// wrong together with that fault, so that its sender can be answered. Its body is then all the rest.
+    /// wrong, or the empty line missing, together with that fault, so that its sender can be answered. Its body is then all
+    /// the rest.
     ///
     /// # Errors
     /// See [`ParseError`].
@@ -89,12 +92,14 @@ impl<'a> Message<'a> {
         let start_line = trim_line_end(bytes, line);
         let (start, is_2_0) = start::parse(bytes, start_line)?;
         let block = cursor.rest();
-        let (headers, end_of_headers, rest) = split(bytes, block)?;
+        let (split, has_empty_line) = split(bytes, block)?;
+        let (headers, end_of_headers, rest) = split;
 
         let bytes: &'a [u8] = bytes;
         let rest = Span::new(rest, all.end);
         let (body, fault) = match body(bytes, &headers, rest) {
             _ if !is_2_0 => (rest, Some(ParseError::Version)),
+            _ if !has_empty_line => (rest, Some(ParseError::NoEmptyLine)),
             Ok(body) => (body, None),
             Err(fault) => (rest, Some(fault)),
         };
@@ -235,11 +240,29 @@ fn trim_line_end(bytes: &[u8], line: Span) -> Span {
     Span::new(line.start, end)
 }
 
-/// Splits the header lines with which `block` begins. Gives them with the offsets of the blank line and of what
-/// follows it.
-fn split(bytes: &mut [u8], block: Span) -> Result<(Headers, u16, u16), ParseError> {
+/// The header lines, and the offsets of the blank line and of what follows it.
+type Split = (Headers, u16, u16);
+
+/// Splits the header lines with which `block` begins, and tells whether there is an empty line behind them.
+fn split(bytes: &mut [u8], block: Span) -> Result<(Split, bool), ParseError> {
     let (offset, end) = (block.start, usize::from(block.end));
     let block = bytes.get_mut(usize::from(offset)..end).ok_or(ParseError::Headers)?;
+    match split_any(block, offset) {
+        Err(ParseError::Headers) => {}
+        result => return result.map(|split| (split, true)),
+    }
+    // Two line feeds for the last CRLF make a line end and an empty line.
+    let [.., last @ b'\r', b'\n'] = &mut *block else { return Err(ParseError::Headers) };
+    *last = b'\n';
+    let result = split_any(block, offset);
+    if let [.., last, _] = block {
+        *last = b'\r';
+    }
+    result.map(|split| (split, false))
+}
+
+/// Splits what may have to be normalised.
+fn split_any(block: &mut [u8], offset: u16) -> Result<Split, ParseError> {
     match split_plain(block, offset) {
         Err(ParseError::Headers) => {}
         result => return result,
@@ -253,7 +276,7 @@ fn split(bytes: &mut [u8], block: Span) -> Result<(Headers, u16, u16), ParseErro
     result
 }
 
-fn split_plain(block: &[u8], offset: u16) -> Result<(Headers, u16, u16), ParseError> {
+fn split_plain(block: &[u8], offset: u16) -> Result<Split, ParseError> {
     let mut found = [httparse::EMPTY_HEADER; MAX_HEADER_LINES];
     let (len, found) = match httparse::parse_headers(block, &mut found) {
         Ok(httparse::Status::Complete(result)) => result,

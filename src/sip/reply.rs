@@ -34,17 +34,38 @@ impl Reply {
         reason: &str,
         to_tag: &str,
     ) -> Result<Self, ReplyError> {
+        let has_all = COPIED.iter().all(|(_, id)| request.value(*id).is_some_and(|value| !value.is_empty()));
+        let via = request.elements(HeaderId::Via).next().map(|top| Via::parse(request.bytes(), top.span));
+        if !has_all || !matches!(via, Some(Ok(_))) {
+            return Err(ReplyError);
+        }
+        Self::to_malformed(request, from, status, reason, to_tag)
+    }
+
+    /// Starts an answer as [`Self::new`] does, to a request that may lack what an answer must copy: what there is is
+    /// copied, and a top Via that cannot be read as it came.
+    ///
+    /// # Errors
+    /// [`ReplyError`], also where there is no Via.
+    pub fn to_malformed(
+        request: &Message<'_>,
+        from: SocketAddr,
+        status: u16,
+        reason: &str,
+        to_tag: &str,
+    ) -> Result<Self, ReplyError> {
         let mut reply = Self { bytes: heapless::Vec::new(), finished: false };
         reply.line(format_args!("SIP/2.0 {status} {reason}"))?;
         reply.vias(request, from)?;
-        reply.copy(request, "From", HeaderId::From, |_, _| Ok(()))?;
-        reply.copy(request, "To", HeaderId::To, |reply, value| {
-            let tagged =
-                NameAddr::parse(request.bytes(), value).is_ok_and(|to| to.param(request.bytes(), b"tag").is_some());
-            if tagged || to_tag.is_empty() { Ok(()) } else { reply.write(format_args!(";tag={to_tag}")) }
-        })?;
-        reply.copy(request, "Call-ID", HeaderId::CallId, |_, _| Ok(()))?;
-        reply.copy(request, "CSeq", HeaderId::CSeq, |_, _| Ok(()))?;
+        for (name, id) in COPIED {
+            let Some(header) = request.header(id).filter(|header| !header.value.is_empty()) else { continue };
+            reply.write(format_args!("{name}: "))?;
+            reply.append(request.get(header.value))?;
+            if id == HeaderId::To && !to_tag.is_empty() && !is_tagged(request, header.value) {
+                reply.write(format_args!(";tag={to_tag}"))?;
+            }
+            reply.append(b"\r\n")?;
+        }
         if status == TRYING {
             reply.timestamp(request)?;
         }
@@ -78,14 +99,16 @@ impl Reply {
 
     fn vias(&mut self, request: &Message<'_>, from: SocketAddr) -> Result<(), ReplyError> {
         let top = request.elements(HeaderId::Via).next().ok_or(ReplyError)?;
-        let via = Via::parse(request.bytes(), top.span).map_err(|_| ReplyError)?;
+        let via = Via::parse(request.bytes(), top.span);
         for (index, header) in request.headers().iter().enumerate().filter(|(_, header)| header.id == HeaderId::Via) {
             if header.value.is_empty() {
                 continue;
             }
             self.append(b"Via: ")?;
             let mut rest = header.value;
-            if index == top.line {
+            if index == top.line
+                && let Ok(via) = via
+            {
                 via.write_received(request.bytes(), from, &mut self.bytes).map_err(|_| ReplyError)?;
                 rest = Span::new(top.span.end, header.value.end);
             }
@@ -93,21 +116,6 @@ impl Reply {
             self.append(b"\r\n")?;
         }
         Ok(())
-    }
-
-    /// Copies the first line of header `id`, with what `behind` adds to its value.
-    fn copy(
-        &mut self,
-        request: &Message<'_>,
-        name: &str,
-        id: HeaderId,
-        behind: impl FnOnce(&mut Self, Span) -> Result<(), ReplyError>,
-    ) -> Result<(), ReplyError> {
-        let header = request.header(id).filter(|header| !header.value.is_empty()).ok_or(ReplyError)?;
-        self.write(format_args!("{name}: "))?;
-        self.append(request.get(header.value))?;
-        behind(self, header.value)?;
-        self.append(b"\r\n")
     }
 
     /// RFC 3261 §8.2.6.1.
@@ -138,8 +146,15 @@ impl Reply {
     }
 }
 
+fn is_tagged(request: &Message<'_>, to: Span) -> bool {
+    NameAddr::parse(request.bytes(), to).is_ok_and(|to| to.param(request.bytes(), b"tag").is_some())
+}
+
 /// 100 Trying.
 const TRYING: u16 = 100;
+/// What an answer copies besides the Vias, in the order of an answer (RFC 3261 §8.2.6.2).
+const COPIED: [(&str, HeaderId); 4] =
+    [("From", HeaderId::From), ("To", HeaderId::To), ("Call-ID", HeaderId::CallId), ("CSeq", HeaderId::CSeq)];
 
 #[cfg(test)]
 mod tests {
@@ -168,6 +183,16 @@ mod tests {
         assert_eq!(reply(headers, 480, "T").unwrap(), format!("SIP/2.0 480 Why Not\r\n{want}{end}"));
         let trying = format!("SIP/2.0 100 Why Not\r\n{}Timestamp: 54\r\n{end}", want.replace(";tag=T", ""));
         assert_eq!(reply(headers, 100, "").unwrap(), trying);
+    }
+
+    #[test]
+    fn a_malformed_request_gets_back_what_it_has() {
+        let mut bytes = format!("{HEAD}Via: SIP/7.0/UDP h;rport\r\nCSeq: x\r\nTo: \"b\r\n\r\n").into_bytes();
+        let message = Message::parse(&mut bytes).unwrap();
+        let mut reply = Reply::to_malformed(&message, FROM.parse().unwrap(), 400, "Bad", "T").unwrap();
+        let want =
+            "SIP/2.0 400 Bad\r\nVia: SIP/7.0/UDP h;rport\r\nTo: \"b;tag=T\r\nCSeq: x\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!(reply.finish().unwrap(), want.as_bytes());
     }
 
     #[test]

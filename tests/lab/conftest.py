@@ -25,7 +25,9 @@ def world() -> Iterator[World]:
 
 @pytest.fixture(autouse=True)
 def siproxd_lives(request: pytest.FixtureRequest) -> Iterator[None]:
-    """After each test of a shared lab: siproxd runs on and has not panicked."""
+    """After each test with a lab: siproxd runs on and has not panicked."""
+    # Asked for beforehand, so that it is still there afterwards.
+    shared: World | None = request.getfixturevalue("world") if "world" in request.fixturenames else None
     yield
-    if "world" in request.fixturenames:
-        request.getfixturevalue("world").siproxd.assert_alive()
+    if shared:
+        shared.siproxd.assert_alive()

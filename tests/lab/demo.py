@@ -53,7 +53,7 @@ def path_of(seen: Observation) -> list[str]:
 def _short(message: Sip) -> str:
     if message.is_request:
         return message.method
-    return f"{' '.join(message.start.split()[1:4])} ({message.method})"
+    return f"{message.start.removeprefix('SIP/2.0 ').partition(' -- ')[0]} ({message.method})"
 
 
 def show_registrations(world: World) -> None:

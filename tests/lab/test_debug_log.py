@@ -80,10 +80,9 @@ def test_debug_port_of_the_daemon() -> None:
         # A reader that stalls is not waited for.
         os.kill(reader.pid, signal.SIGSTOP)
         for _ in range(3000):
-            phone.send(phone.request("OPTIONS", "sip:10.0.0.1", sender=aor("alice")), PROXY)
-        call_id = phone.call_id()
-        phone.send(phone.request("OPTIONS", "sip:10.0.0.1", sender=aor("alice"), call_id=call_id), PROXY)
-        phone.wait_response(call_id, 10)
+            call_id = phone.call_id()
+            phone.send(phone.request("OPTIONS", "sip:10.0.0.1", sender=aor("alice"), call_id=call_id), PROXY)
+            phone.wait_response(call_id, 3)
         os.kill(reader.pid, signal.SIGCONT)
         reader.stop()
         pid_file = home / "pid"

@@ -62,7 +62,9 @@ def test_hold_and_resume(world: World, caller: str, holder: str) -> None:
               + _offers(seen.wan_sip(), "203.0.113.10") + _offers(seen.lan_sip(), ROUTER_LAN)]
     assert any("a=sendonly" in body or "a=inactive" in body for body in offers), offers
     for messages, sender in ((seen.lan_sip(), ROUTER_LAN), (seen.wan_sip(), world.wan)):
-        ports = {line for message in messages if message.packet.src == sender
+        # An offer that is challenged makes no call; what comes after the challenge does.
+        challenged = max((message.packet.time for message in messages if message.status == 407), default=0.0)
+        ports = {line for message in messages if message.packet.src == sender and message.packet.time > challenged
                  for line in message.body.splitlines() if line.startswith("m=audio")}
         assert len({line.split()[1] for line in ports}) == 1, f"{sender} changed its media port: {ports}"
 

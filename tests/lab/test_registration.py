@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -10,8 +11,11 @@ from lab.callcheck import assert_contact_is_router
 from lab.kamailio import DOMAIN, TRUNK, aor
 from lab.rawcall import OUTBOUND as PROXY
 from lab.rawcall import register
-from lab.wait import until
+from lab.wait import Timeout, until
 from lab.world import HOME_DOMAIN, OUTBOUND, World
+
+# Seconds that a short registration lasts.
+LIFETIME = 3
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +139,24 @@ def test_registrar_sees_the_phones_own_expiry_back(world: World) -> None:
     assert any(f"{phone.address}:{phone.port}" in value for value in contacts), contacts
     assert all(world.wan not in value for value in contacts), contacts
     phone.close()
+
+
+def test_binding_lives_as_long_as_the_registrar_says(world: World) -> None:
+    """While it lives a request of the provider reaches the phone; after it has expired none does."""
+    phone, provider = world.endpoint("phone3"), world.endpoint("provider")
+    world.provider.forget(TRUNK)
+    register(world, phone, expires=LIFETIME)
+    registered = time.monotonic()
+    (contact,) = world.provider.contacts(TRUNK)
+
+    def ask() -> None:
+        provider.send(provider.request("OPTIONS", contact, sender=aor("someone"), to=aor(TRUNK)), (world.wan, 5060))
+
+    ask()
+    assert phone.address in phone.wait_request("OPTIONS").start
+    until(lambda: time.monotonic() > registered + LIFETIME + 1, LIFETIME + 2, "the binding to expire")
+    ask()
+    with pytest.raises(Timeout):
+        phone.wait_request("OPTIONS", timeout=1)
+    phone.close()
+    provider.close()

@@ -9,6 +9,7 @@ from lab.callcheck import assert_ports_closed
 from lab.kamailio import aor
 from lab.rawcall import OUTBOUND as PROXY
 from lab.rawcall import RawCall
+from lab.wait import Timeout
 from lab.world import World
 
 
@@ -34,11 +35,11 @@ def test_stray_bye_leaves_media_alone(world: World, call: RawCall) -> None:
     outside = call.request.first("call-id")
     stranger, neighbour = world.endpoint("stranger"), world.endpoint("phone2")
     for tag in ("wrong", call.b.tag):
-        stranger.send(stranger.request("BYE", f"sip:trunk@{world.wan}:5060", sender=aor("erin"), call_id=outside,
+        stranger.send(stranger.request("BYE", f"sip:trunk@{world.wan}:5060", sender=aor(call.callee), call_id=outside,
                                        to_tag=tag, cseq=77), (world.wan, 5060))
-        neighbour.send(neighbour.request("BYE", aor("erin"), sender=aor("trunk"), call_id=call.call_id,
+        neighbour.send(neighbour.request("BYE", aor(call.callee), sender=aor("trunk"), call_id=call.call_id,
                                          to_tag=tag, cseq=77), PROXY)
-    call.a.send(call.a.request("BYE", aor("erin"), sender=aor("trunk"), call_id=call.call_id, to_tag="wrong", cseq=5),
+    call.a.send(call.a.request("BYE", aor(call.callee), sender=aor("trunk"), call_id=call.call_id, to_tag="wrong", cseq=5),
                 PROXY)
     stranger.nothing_for(0.5)
     call.assert_media()
@@ -89,4 +90,9 @@ def test_cancelled_call_ends_in_487(world: World, call: RawCall) -> None:
     assert call.a.wait_response(call.call_id, method="CANCEL").status == 200
     call.answer(487, "Request Terminated")
     assert call.finish_invite().status == 487
+    # The provider takes the ACK for its own only if the branch is that of the INVITE (RFC 3261 §17.1.1.3); it would
+    # go on saying 487 otherwise.
+    call.a.drain()
+    with pytest.raises(Timeout):
+        call.a.wait_response(call.call_id, timeout=2)
     assert_ports_closed(world.network)

@@ -12,10 +12,14 @@ from lab.rawcall import register
 from lab.world import World
 
 
+# Seconds of a call after which baresip has RTCP statistics, which it puts into its BYE.
+STATISTICS = 6.5
+
+
 @pytest.fixture(scope="module")
 def seen(world: World) -> Observation:
     """One call out and one in, of a baresip that puts statistics with its address into BYE."""
-    out = world.call(world["phone1"], world["remote"])
+    out = world.call(world["phone1"], world["remote"], STATISTICS)
     back = world.call(world["remote"], world["phone1"])
     return Observation(out.lan + back.lan, out.wan + back.wan)
 

@@ -11,7 +11,7 @@ from lab.world import OUTBOUND, World
 NEW_WAN = "198.51.100.77"
 
 # Seconds within which a new address must be in use.
-SOON = 3.0
+SOON = 2.0
 
 # Seconds between two registrations of the phone, and of the life of its binding.
 REFRESH = 5

@@ -1,6 +1,8 @@
 //! An engine on a bench: inputs by hand, outputs recorded. LAN 10.0.0.1/24, WAN 198.51.100.1/24.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test binary uses a part of the rig")]
 
+pub mod text;
+
 use core::net::SocketAddr;
 use siproxd::engine::io::{LegCounters, Prefix, RelayCmd, RelayError, SendError};
 use siproxd::engine::{Channel, ConnEvent, ConnId, Engine, Input, Settings, Side, Sink};

@@ -150,6 +150,11 @@ fn a_fault_that_can_be_answered() {
     assert_eq!((message.get(message.body()), fault), (&b"body"[..], Some(ParseError::Version)));
     let mut bytes = b"OPTIONS sip:h SIP/2.0\r\nl: 9\r\n\r\nbody".to_vec();
     assert_eq!(Message::parse_head(&mut bytes).unwrap().1, Some(ParseError::ContentLength));
+    let text = b"OPTIONS sip:h SIP/2.0\r\nA : b\r\nl: 9\r\n";
+    let mut bytes = text.to_vec();
+    let (message, fault) = Message::parse_head(&mut bytes).unwrap();
+    assert_eq!((message.value(HeaderId::ContentLength), fault), (Some(&b"9"[..]), Some(ParseError::NoEmptyLine)));
+    assert_eq!(bytes, text);
 }
 
 #[test]
@@ -159,8 +164,17 @@ fn what_is_no_message() {
     for text in keepalives {
         assert_eq!(error(text), Some(ParseError::NotSip), "{text:?}");
     }
-    let unreadable =
-        ["", "A: b", "A: b\r\n", "A\r\n\r\n", ": b\r\n\r\n", " A: b\r\n\r\n", "A: \x01\r\n\r\n", "A: b\rc\r\n\r\n"];
+    let unreadable = [
+        "",
+        "A: b",
+        "A: b\n",
+        "A\r\n",
+        "A\r\n\r\n",
+        ": b\r\n\r\n",
+        " A: b\r\n\r\n",
+        "A: \x01\r\n\r\n",
+        "A: b\rc\r\n\r\n",
+    ];
     for text in
         unreadable.into_iter().chain(["A#: b\r\n\r\n", "$&^|: b\r\n\r\n", "A\r\n : b\r\n\r\n", "A b: c\r\n\r\n"])
     {

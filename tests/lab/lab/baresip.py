@@ -194,7 +194,8 @@ class Phone:
                 length = int(size)
                 if len(rest) < length + 1:
                     break
-                self._take(json.loads(rest[:length]))
+                # What a peer sent may stand in it as it came.
+                self._take(json.loads(rest[:length].decode(errors="replace")))
                 buffer = rest[length + 1:]
 
     def _take(self, message: dict[str, object]) -> None:

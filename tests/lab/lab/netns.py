@@ -43,6 +43,9 @@ RTP_HIGH = 7089
 # Every namespace is called sx<pid of the run>.<network of the run>-<host>.
 PREFIX = "sx"
 
+# Every file of a network is under siproxd-lab-<pid of the run>-<random> in the directory for temporary files.
+DIRECTORY = "siproxd-lab-"
+
 _numbers = itertools.count(1)
 
 
@@ -71,12 +74,20 @@ def _remove(namespace: str) -> None:
     shutil.rmtree(Path("/etc/netns") / namespace, ignore_errors=True)
 
 
+def _dead(name: str, prefix: str, end: str) -> bool:
+    """Whether a name is one of ours, of a run whose process is gone."""
+    pid = name.removeprefix(prefix).partition(end)[0]
+    return name.startswith(prefix) and pid.isdigit() and not Path(f"/proc/{pid}").exists()
+
+
 def _remove_leftovers() -> None:
-    """Removes the namespaces and directories of runs whose process is gone."""
+    """Removes the namespaces and directories of runs that were killed."""
     for namespace in _namespaces():
-        pid = namespace.removeprefix(PREFIX).partition(".")[0]
-        if namespace.startswith(PREFIX) and pid.isdigit() and not Path(f"/proc/{pid}").exists():
+        if _dead(namespace, PREFIX, "."):
             _remove(namespace)
+    for directory in Path(tempfile.gettempdir()).glob(f"{DIRECTORY}*"):
+        if _dead(directory.name, DIRECTORY, "-"):
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 class Network:
@@ -87,7 +98,7 @@ class Network:
         self._prefix = f"{PREFIX}{os.getpid()}.{next(_numbers)}-"
         self._hosts: list[str] = []
         self._owner = os.getpid()
-        self.dir = Path(tempfile.mkdtemp(prefix="siproxd-lab-"))
+        self.dir = Path(tempfile.mkdtemp(prefix=f"{DIRECTORY}{os.getpid()}-"))
 
     def ns(self, host: str) -> str:
         """The namespace of a host."""
@@ -95,6 +106,8 @@ class Network:
 
     def __enter__(self) -> Network:
         atexit.register(self.close)
+        # Also where it was started with SIGINT ignored, as shells start what is in the background.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _exit_on_signal)
         try:

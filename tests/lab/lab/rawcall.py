@@ -39,12 +39,12 @@ def uri_of(header: str) -> str:
 class RawCall:
     """phone3 (as the provider's trunk) calls a callee on the Internet."""
 
-    def __init__(self, world: World, callee: str = "erin", port: int = RTP_PORT) -> None:
+    def __init__(self, world: World, port: int = RTP_PORT) -> None:
         self._world = world
         namespace = world.network.ns
         self.a = world.endpoint("phone3")
         self.b = world.endpoint("remote2", 0)
-        self.callee = callee
+        self.callee = f"callee{self.b.port}"
         self.rtp_a = udp_in(namespace("phone3"), PHONES["phone3"], port)
         self.rtp_b = udp_in(namespace("remote2"), REMOTES["remote2"], port)
         self.port = port
@@ -55,7 +55,7 @@ class RawCall:
         self.to_a: tuple[str, int] | None = None
         self.to_b: tuple[str, int] | None = None
         self._sequence = 100
-        world.provider.add(callee, f"sip:{callee}@{self.b.address}:{self.b.port}")
+        world.provider.add(self.callee, f"sip:{self.callee}@{self.b.address}:{self.b.port}")
         register(world, self.a)
 
     def close(self) -> None:

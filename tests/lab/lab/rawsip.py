@@ -6,6 +6,7 @@ import itertools
 import random
 import socket
 import time
+from collections.abc import Callable
 
 from lab.pcap import UDP, Packet, Sip, parse_sip
 from lab.sockets import udp_in
@@ -24,6 +25,7 @@ class Endpoint:
         self._socket = udp_in(namespace, address, port)
         self.address = address
         self.port = int(self._socket.getsockname()[1])
+        self._kept: list[Sip] = []
         self.tag = f"t{random.randrange(1 << 32):x}"
 
     def close(self) -> None:
@@ -103,24 +105,26 @@ class Endpoint:
                 return parse_sip(data, packet)
 
     def wait_response(self, call_id: str, timeout: float = 5.0, final: bool = True, method: str = "") -> Sip:
-        """The next response to a call (final unless told otherwise); other messages are passed over."""
-        deadline = time.monotonic() + timeout
-        while True:
-            message = self.receive(max(0.001, deadline - time.monotonic()))
-            if message.is_request or message.first("call-id") != call_id:
-                continue
-            if method and message.method != method:
-                continue
-            if message.status >= 200 or not final:
-                return message
+        """The next response to a call (final unless told otherwise), of a method where one is given."""
+        return self._wait(lambda message: not message.is_request and message.first("call-id") == call_id
+                          and method in ("", message.method) and (message.status >= 200 or not final), timeout)
 
     def wait_request(self, method: str, timeout: float = 5.0) -> Sip:
-        """The next request of a method; other messages are passed over."""
+        """The next request of a method."""
+        return self._wait(lambda message: message.is_request and message.method == method, timeout)
+
+    def _wait(self, wanted: Callable[[Sip], bool], timeout: float) -> Sip:
+        """The next message that is wanted; others are kept for later waits, since two servers' order is no order."""
         deadline = time.monotonic() + timeout
+        for message in self._kept:
+            if wanted(message):
+                self._kept.remove(message)
+                return message
         while True:
             message = self.receive(max(0.001, deadline - time.monotonic()))
-            if message.is_request and message.method == method:
+            if wanted(message):
                 return message
+            self._kept.append(message)
 
     def raw(self, timeout: float) -> bytes | None:
         """The next datagram, whatever it is; nothing where none comes."""
@@ -141,6 +145,7 @@ class Endpoint:
 
     def drain(self) -> int:
         """Throws away what has arrived; returns how many datagrams."""
+        self._kept.clear()
         self._socket.settimeout(0)
         count = 0
         while True:
