@@ -134,6 +134,7 @@ impl Engine {
             }
             ConnEvent::Failed | ConnEvent::Closed => {
                 self.connections.remove(conn);
+                self.fall_back(conn, now, out);
                 while let Some(t) = self.transactions.pop_broken(conn) {
                     self.give_up(&t, Cause::Unreachable, now, out);
                 }

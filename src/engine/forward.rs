@@ -7,7 +7,7 @@ use super::media::{Exchange, Passing, has_description};
 use super::message::Received;
 use super::own::HostAndPort;
 use super::request::max_forwards;
-use super::transaction::{BranchKey, Opening, Registers, State, Stored};
+use super::transaction::{BranchKey, Opening, Registers, Stored};
 use super::{Engine, branch};
 use crate::log_class as class;
 use crate::sip::addr::NameAddr;
@@ -43,11 +43,8 @@ impl Engine {
         let key = branch::key(&self.key, received);
         let is_cancel = received.head.method == Method::Cancel;
         let known = self.transactions.find(&key, is_cancel).filter(|_| received.head.method != Method::Ack);
-        if received.head.method == Method::Invite
-            && let Some(t) = known.and_then(|handle| self.transactions.get(handle))
-            && t.state == State::Proceeding
-        {
-            return Self::answer_trying(received, out);
+        if known.is_some_and(|handle| self.absorb_request(received, handle, out)) {
+            return;
         }
         let mut new_call = None;
         if let Err(cause) = self.write_and_send(received, &hop, key, known, &mut new_call, edits, now, out) {
@@ -90,7 +87,12 @@ impl Engine {
             *new_call = is_new.then_some(found.call);
             self.pass_media(received, hop, found, &secrets, edits, out)?;
         }
-        let channel = self.channel_to(hop.side, hop.to, hop.transport, out).map_err(not_sent)?;
+        let large = self.channel_for_large(hop.side, hop.to, msg.bytes().len());
+        let fallback = hop.transport != Transport::Tcp && large.is_some();
+        let channel = match large {
+            Some(channel) => channel,
+            None => self.channel_to(hop.side, hop.to, hop.transport, out).map_err(not_sent)?,
+        };
         let via_text = branch::text(&self.key, &key, received);
         let hidden = hop.side == Side::Wan && self.settings().topology_hiding;
         self.write_headers(received, hop, channel, own, &via_text, hidden, mapped.as_deref(), &secrets, edits)
@@ -127,8 +129,13 @@ impl Engine {
         let sent = self.send_again(channel, hop.to, &parts, out);
         let opened = self.transactions.find(&key, head.method == Method::Cancel).filter(|_| head.method != Method::Ack);
         match (sent, opened) {
-            (Ok(via), Some(handle)) => self.transactions.sent_over(handle, via),
-            (Ok(_), None) => {}
+            (Ok(via), Some(handle)) => {
+                self.transactions.sent_over(handle, via);
+                if known.is_none() && self.transactions.request_sent(handle, fallback, &parts, now) {
+                    Self::answer_trying(received, out);
+                }
+            }
+            (Ok(_), None) => self.transactions.ack_sent(&key, &parts),
             (Err(error), opened) => {
                 log::info!(target: class::NET, "{} to {} not sent: {error:?}", received.method_name(), hop.to);
                 if let Some(handle) = opened {
@@ -216,7 +223,7 @@ impl Engine {
         self.write_max_forwards(received, edits)?;
         self.remove_own_routes(received, edits)?;
         if hop.side == Side::Lan && head.to_tag.is_empty() && opens_dialogs(head.method) {
-            self.write_record_route(received, own, channel, edits)?;
+            self.write_record_route(received, own, hop.transport, edits)?;
         }
         if hop.side == Side::Wan && head.method != Method::Register {
             for element in msg.elements(HeaderId::Contact) {
@@ -241,7 +248,7 @@ impl Engine {
         &self,
         received: &Received<'_>,
         own: SocketAddr,
-        phone: Channel,
+        phone: Transport,
         edits: &mut Edits,
     ) -> Result<(), EditError> {
         let msg = received.msg;

@@ -74,12 +74,6 @@ impl Channel {
     pub const fn name(self) -> &'static str {
         if self.is_reliable() { "TCP" } else { "UDP" }
     }
-
-    /// The parameter that a URI has for this transport, if it needs one (RFC 3261 §19.1.2).
-    #[must_use]
-    pub const fn param(self) -> &'static str {
-        if self.is_reliable() { ";transport=tcp" } else { "" }
-    }
 }
 
 /// A network prefix, `address/length`; the address may have host bits.

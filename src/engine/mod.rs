@@ -26,6 +26,7 @@ mod random;
 mod registrar;
 mod request;
 mod response;
+mod retransmit;
 mod route;
 pub mod settings;
 mod transaction;
@@ -319,6 +320,7 @@ impl Engine {
     }
 
     fn timeout(&mut self, now: Instant, out: &mut dyn Sink) {
+        self.retransmit(now, out);
         while let Some(t) = self.transactions.pop_expired(now) {
             if t.state != transaction::State::Completed {
                 self.give_up(&t, Cause::NextHopSilent, now, out);

@@ -15,6 +15,7 @@ use super::{Engine, branch};
 use crate::log_class as class;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
+use crate::sip::via::Transport;
 use crate::sip::{HeaderId, Method, StartLine};
 use crate::span::Span;
 use crate::table::Handle;
@@ -64,6 +65,9 @@ impl Engine {
             log::debug!(target: class::PROXY, "response {status} from {} dropped: it answers no request of ours", received.from);
             return;
         };
+        if self.absorb_response(handle, status, out) {
+            return;
+        }
         let mut edits = Edits::new();
         if let Err(error) = self.write_response(received, status, handle, &back, &mut edits, out) {
             log::warn!(target: class::SIP, "response {status} from {} dropped: {error:?}", received.from);
@@ -73,6 +77,7 @@ impl Engine {
         if let Err(error) = self.send_again(back.on, back.to, &parts, out) {
             log::info!(target: class::NET, "response {status} to {} not sent: {error:?}", back.to);
         }
+        self.transactions.response_sent(handle, status, &parts, now);
         self.transactions.answered(handle, status, now);
         if status >= 200 {
             self.final_response(received, status, &back, now, out);
@@ -167,7 +172,7 @@ impl Engine {
             && (101..300).contains(&status)
             && !head.to_tag.is_empty()
         {
-            self.append_record_route(received, back.on, edits)?;
+            self.append_record_route(received, back.on.kind(), edits)?;
         }
         Ok(())
     }
@@ -186,7 +191,12 @@ impl Engine {
     }
 
     /// Our Record-Route behind all others: the phone reverses the list (RFC 3261 §12.1.2), we are its first hop.
-    fn append_record_route(&self, received: &Received<'_>, phone: Channel, edits: &mut Edits) -> Result<(), EditError> {
+    fn append_record_route(
+        &self,
+        received: &Received<'_>,
+        phone: Transport,
+        edits: &mut Edits,
+    ) -> Result<(), EditError> {
         let msg = received.msg;
         let Some(own) = self.sent_by(Side::Lan) else { return Ok(()) };
         let last = msg.headers().iter().rfind(|h| h.id == HeaderId::RecordRoute);

@@ -11,6 +11,7 @@
 
 use super::binding::UriText;
 use super::io::{Channel, ConnId, Side};
+use super::retransmit::Keep;
 use crate::limits::{MAX_HIDDEN, MAX_TRANSACTIONS};
 use crate::sip::Method;
 use crate::span::Span;
@@ -95,6 +96,8 @@ pub(super) struct Transaction {
     /// The request-URI as it was sent, where it was changed: CANCEL and ACK get the same.
     pub(super) request_uri: UriText,
     pub(super) stored: Stored,
+    /// A message that may have to be sent again.
+    pub(super) kept: Option<Handle>,
 }
 
 /// What is given to [`Transactions::insert`] but the table's own fields.
@@ -121,7 +124,9 @@ pub(super) struct Opening {
 /// The table. Starts as all zero bytes.
 #[derive(Debug)]
 pub(super) struct Transactions {
-    slab: Slab<Transaction, MAX_TRANSACTIONS>,
+    pub(super) slab: Slab<Transaction, MAX_TRANSACTIONS>,
+    /// What is sent again.
+    pub(super) kept: Keep,
     by_branch: Index<{ 2 * MAX_TRANSACTIONS }>,
     /// Completed ones, oldest first: these make room when the table is full.
     completed: heapless::Deque<Handle, { 2 * MAX_TRANSACTIONS }>,
@@ -131,7 +136,13 @@ pub(super) struct Transactions {
 
 impl Transactions {
     pub(super) const fn new() -> Self {
-        Self { slab: Slab::new(), by_branch: Index::new(), completed: heapless::Deque::new(), next: Instant::ZERO }
+        Self {
+            slab: Slab::new(),
+            kept: Keep::new(),
+            by_branch: Index::new(),
+            completed: heapless::Deque::new(),
+            next: Instant::ZERO,
+        }
     }
 
     /// Finds the transaction of our branch `key`: that of CANCEL, or the other one.
@@ -171,6 +182,7 @@ impl Transactions {
             call: opening.call,
             request_uri: opening.request_uri,
             stored: opening.stored,
+            kept: None,
         });
         let Ok(handle) = inserted else { return false };
         self.by_branch.insert(hash_of(&key), handle);
@@ -230,6 +242,7 @@ impl Transactions {
     pub(super) fn remove(&mut self, handle: Handle) -> Option<Transaction> {
         let t = self.slab.remove(handle)?;
         self.by_branch.remove(hash_of(&t.key), handle);
+        self.kept.drop(t.kept);
         Some(t)
     }
 
@@ -240,7 +253,8 @@ impl Transactions {
     }
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
-        (!self.slab.is_empty() && self.next != Instant::ZERO).then_some(self.next)
+        let next = (!self.slab.is_empty() && self.next != Instant::ZERO).then_some(self.next);
+        [next, self.kept.next_timeout()].into_iter().flatten().min()
     }
 
     /// Removes one transaction whose time is up; `None` when no more is due, and the next deadline is known.
