@@ -255,6 +255,16 @@ fn a_full_table_makes_room_where_it_was_idle_longest() {
     assert_eq!(rig.tcp.len(), MAX_CONNECTIONS);
     // An event of the old connection does not reach the new one.
     assert_eq!(rig.tcp.send(conns[1], &[OPTIONS], rig.now), Err(SendError::Closed));
+    // One that comes in has a place beside them until the engine has seen it.
+    let (_peer, stranger) = rig.peer();
+    while rig.tcp.next_event().is_some() {}
+    rig.tcp.disconnect(stranger);
+    rig.tcp.make_room();
+    assert_eq!(rig.tcp.next_event(), None);
+    let (_peer, _) = rig.peer();
+    rig.tcp.make_room();
+    assert_eq!(rig.tcp.next_event(), Some((conns[2], ConnEvent::Closed)));
+    assert_eq!(rig.tcp.len(), MAX_CONNECTIONS);
 }
 
 #[test]

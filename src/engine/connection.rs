@@ -47,7 +47,7 @@ struct Connection {
 /// The connections that the edge has. Starts as all zero bytes.
 #[derive(Debug)]
 pub(super) struct Connections {
-    list: heapless::Vec<Connection, MAX_CONNECTIONS>,
+    list: heapless::Vec<Connection, { MAX_CONNECTIONS + 1 }>,
 }
 
 impl Connections {
@@ -156,8 +156,10 @@ impl Engine {
         if is_stranger {
             let others = self.connections.list.iter().filter(|c| c.trial_ends.is_some());
             let of_one = others.clone().filter(|c| c.remote.ip() == from.ip()).count();
-            if others.count() >= MAX_STRANGER_CONNECTIONS || of_one >= TRIALS_OF_ONE {
-                log::debug!(target: class::ACL, "connection of stranger {from} closed: there are others");
+            // Nobody we know loses his connection to a stranger.
+            let is_full = self.connections.list.len() >= MAX_CONNECTIONS;
+            if is_full || others.count() >= MAX_STRANGER_CONNECTIONS || of_one >= TRIALS_OF_ONE {
+                log::debug!(target: class::ACL, "connection of stranger {from} closed: there are too many");
                 return out.disconnect(id);
             }
             trial_ends = Some(now.after_secs(TRIAL_SECS));

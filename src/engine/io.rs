@@ -27,7 +27,7 @@ impl Side {
     }
 }
 
-/// A TCP connection. The handle's index is below [`crate::limits::MAX_CONNECTIONS`].
+/// A TCP connection. The handle's index is at most [`crate::limits::MAX_CONNECTIONS`].
 pub type ConnId = Handle;
 
 /// The SIP socket a message comes from or goes through.

@@ -294,15 +294,13 @@ impl<'a> EventLoop<'a> {
                 let Some((conn, event)) = self.edge.tcp.accept(side, now) else { break };
                 self.tell_connections(engine);
                 self.tell(engine, Input::Conn { conn, event });
+                self.edge.tcp.make_room();
             }
         }
-        for conn in self.edge.tcp.readable() {
-            for _ in 0..tcp::READ_BUDGET {
-                self.tell_connections(engine);
-                if !self.stream(engine, conn) {
-                    break;
-                }
-            }
+        for _ in 0..tcp::READ_BUDGET {
+            self.tell_connections(engine);
+            let Some(conn) = self.edge.tcp.next_readable() else { break };
+            self.stream(engine, conn);
         }
         if self.edge.tcp.next_timeout().is_some_and(|at| at <= now) {
             self.edge.tcp.timeout(now);
@@ -319,8 +317,8 @@ impl<'a> EventLoop<'a> {
         }
     }
 
-    /// Reads from a connection once; `false` where there was nothing.
-    fn stream(&mut self, engine: &mut Engine, conn: ConnId) -> bool {
+    /// Reads from a connection once.
+    fn stream(&mut self, engine: &mut Engine, conn: ConnId) {
         let Self { edge, buffer, .. } = self;
         let now = edge.now;
         let end = edge.tcp.receive(conn, &mut buffer[..]);
@@ -341,7 +339,6 @@ impl<'a> EventLoop<'a> {
         if end > 0 {
             edge.tcp.hold(conn, buffer.get(at..end).unwrap_or_default());
         }
-        end > 0
     }
 
     fn dns(&mut self, engine: &mut Engine, family: usize) {

@@ -29,15 +29,19 @@ use std::os::fd::AsRawFd;
 /// Connections accepted from one listener in one turn of the event loop.
 pub const ACCEPT_BUDGET: usize = 16;
 
-/// Reads from one connection in one turn, each of at most [`CHUNK`] bytes.
-pub const READ_BUDGET: usize = 4;
-const CHUNK: usize = 16 * 1024;
+/// Reads in one turn of the event loop from all connections together, each of at most [`CHUNK`] bytes: about as many messages as
+/// are taken from a UDP socket.
+pub const READ_BUDGET: usize = 32;
+const CHUNK: usize = 4 * 1024;
+
+/// Places in the table: one more than are kept, for a connection that the engine may not want.
+const PLACES: usize = MAX_CONNECTIONS + 1;
 
 /// Set in the tokens of connections and in no other token of the event loop but those of the relay, which have a higher bit.
 pub const TOKEN_FLAG: usize = 1 << 29;
 const INDEX_BITS: u32 = 8;
 const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
-const _: () = assert!(MAX_CONNECTIONS <= 1 << INDEX_BITS, "the slot's number has 8 bits in a token");
+const _: () = assert!(PLACES <= 1 << INDEX_BITS, "the slot's number has 8 bits in a token");
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 32;
@@ -77,9 +81,11 @@ pub struct Tcp {
     interfaces: [Interface; 2],
     /// Listeners that may have more connections.
     accepting: [bool; 2],
-    connections: Slab<Connection, MAX_CONNECTIONS>,
+    connections: Slab<Connection, PLACES>,
     /// What the engine was not told yet.
-    events: heapless::Deque<(ConnId, ConnEvent), { 2 * MAX_CONNECTIONS }>,
+    events: heapless::Deque<(ConnId, ConnEvent), { 2 * PLACES }>,
+    /// The place to read from first in the next turn.
+    first_place: usize,
 }
 
 #[derive(Debug)]
@@ -123,6 +129,7 @@ impl Tcp {
             accepting: [false; 2],
             connections: Slab::new(),
             events: heapless::Deque::new(),
+            first_place: 0,
         }
     }
 
@@ -210,7 +217,7 @@ impl Tcp {
         self.accepting = [self.listeners[0].is_some(), self.listeners[1].is_some()];
     }
 
-    /// Accepts a connection to our address on `side`.
+    /// Accepts a connection to our address on `side`. When the engine was told, [`Self::make_room`] is due.
     pub fn accept(&mut self, side: Side, now: Instant) -> Option<(ConnId, ConnEvent)> {
         for _ in 0..ACCEPT_BUDGET {
             if !self.accepting[side as usize] {
@@ -246,6 +253,13 @@ impl Tcp {
             }
         }
         None
+    }
+
+    /// Closes the connection that was idle longest if there are more than [`MAX_CONNECTIONS`].
+    pub fn make_room(&mut self) {
+        if self.connections.len() > MAX_CONNECTIONS {
+            self.evict(|_| true);
+        }
     }
 
     /// Opens a connection from our address on `side`.
@@ -296,10 +310,13 @@ impl Tcp {
         }
     }
 
-    /// The connections that may have something to read.
-    #[must_use]
-    pub fn readable(&self) -> heapless::Vec<ConnId, MAX_CONNECTIONS> {
-        self.connections.iter().filter(|(_, c)| c.readable && c.is_open).map(|(conn, _)| conn).collect()
+    /// A connection that may have something to read; another one each time.
+    pub fn next_readable(&mut self) -> Option<ConnId> {
+        let from = self.first_place;
+        let readable = self.connections.iter().filter(|(_, c)| c.readable && c.is_open).map(|(conn, _)| conn);
+        let next = readable.min_by_key(|conn| (conn.index() < from, conn.index()))?;
+        self.first_place = next.index() + 1;
+        Some(next)
     }
 
     /// Reads from a connection into `buffer`, of [`MAX_DATAGRAM`] bytes, behind what was held of it. Gives the number of bytes in
@@ -447,7 +464,7 @@ impl Tcp {
         if accepted && self.connections.iter().filter(|(_, c)| is_of_one(c)).count() >= MAX_CONNECTIONS_OF_ONE {
             self.evict(is_of_one);
         }
-        if self.connections.is_full() {
+        if self.connections.len() >= if accepted { PLACES } else { MAX_CONNECTIONS } {
             self.evict(|_| true);
         }
         let _ = socket.set_nonblocking(true);
