@@ -8,7 +8,7 @@ LAB =
 
 demo: root install
 	@cargo build --release --locked --quiet
-	@$(PYTHON) tests/lab/demo.py
+	@$(PYTHON) -B tests/lab/demo.py
 
 test: root install unit lab
 

@@ -74,11 +74,17 @@ pub const MAX_PARKED: usize = 8;
 /// Bytes of one parked request; the sender's retransmission brings a larger one back once the name is known.
 pub const MAX_PARKED_BYTES: usize = 4 * 1024;
 
-/// Names in the resolver's cache. About 500 bytes each.
-pub const MAX_NAMES: usize = 64;
+/// Names in the resolver's cache, each with one type of records; a provider takes three to six. About 1,100 bytes each.
+pub const MAX_NAMES: usize = 96;
 
-/// Addresses kept for one name.
+/// Addresses kept for one name, and servers that are tried for one request.
 pub const MAX_NAME_ADDRESSES: usize = 8;
+
+/// SRV or NAPTR records kept for one name. 12 bytes each.
+pub const MAX_NAME_RECORDS: usize = 8;
+
+/// Bytes of all names that the SRV or NAPTR records of one name point to.
+pub const MAX_RECORD_NAMES: usize = 512;
 
 /// Addresses of one side of the router, and prefixes in one list directive.
 pub const MAX_PREFIXES: usize = 16;

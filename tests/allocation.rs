@@ -26,7 +26,7 @@ struct Sent {
 #[derive(Default)]
 struct Fixed {
     sent: heapless::Vec<Sent, 8>,
-    query: heapless::Vec<u8, 512>,
+    queries: heapless::Vec<heapless::Vec<u8, 512>, 8>,
     relay: Option<RelayId>,
 }
 
@@ -47,8 +47,7 @@ impl Sink for Fixed {
     }
 
     fn query(&mut self, _: SocketAddr, bytes: &[u8]) {
-        self.query.clear();
-        let _ = self.query.extend_from_slice(bytes);
+        let _ = self.queries.push(heapless::Vec::from_slice(bytes).unwrap_or_default());
     }
 }
 
@@ -137,8 +136,11 @@ impl Bench {
     /// Registers alice at a provider whose name must be looked up.
     fn register(&mut self) -> String {
         assert_eq!(self.datagram(PHONE, &register("alice", 1)).len(), 0, "the name is not known yet");
-        let answer = dns_answer(&self.sink.query, Some([203, 0, 113, 10]));
-        let sent = self.input(Input::Dns { from: "192.0.2.53:53".parse().unwrap(), bytes: &answer });
+        let mut sent = Vec::new();
+        for query in core::mem::take(&mut self.sink.queries) {
+            let answer = dns_answer(&query, Some([203, 0, 113, 10]));
+            sent = self.input(Input::Dns { from: "192.0.2.53:53".parse().unwrap(), bytes: &answer });
+        }
         let contact = format!("Contact: {}\r\n", text::header(&sent[0], "Contact"));
         let ok = self.one(PROVIDER, &text::answer(&sent[0], "200 OK", "r1", &contact, ""));
         assert_eq!(text::header(&ok, "Contact"), "<sip:alice@10.0.0.2:5060>;expires=300");

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
 
 const GOOD: &str = "if_inbound = lo\nif_outbound = wan0\n";
@@ -259,41 +259,29 @@ fn a_taken_port_ends_with_1_in_the_background_too() {
 /// A pipe on stderr that nobody reads fills up; the daemon goes on, and ends when it is told to.
 #[test]
 fn a_reader_of_stderr_that_stalls_is_not_waited_for() {
-    use std::process::{Command, Stdio};
-    let file = std::env::temp_dir().join(format!("siproxd-stalled-{}.conf", std::process::id()));
-    std::fs::write(&file, "if_inbound = lo\nif_outbound = lo\nsip_listen_port = 35070\ndebug_level = -1\n")
-        .expect("written");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_siproxd"))
-        .arg("-c")
-        .arg(&file)
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("started");
-    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("bound");
-    socket.set_read_timeout(Some(core::time::Duration::from_secs(5))).expect("set");
+    let home = Home::new("stalled");
+    let (port, _) = loopback(&home, "debug_level = -1");
+    let mut child = home.command(&[]).stderr(Stdio::piped()).spawn().expect("the program");
+    let daemon = Daemon::of(&home);
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
     let request = format!(
-        "OPTIONS sip:127.0.0.1:35070 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKs;rport\r\n\
+        "OPTIONS sip:127.0.0.1:{port} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKs;rport\r\n\
          From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: stalled\r\nCSeq: 1 OPTIONS\r\nX-Padding: {}\r\n\r\n",
         "x".repeat(1000)
     );
+    socket.connect(("127.0.0.1", port)).expect("connected");
     let mut buffer = [0; 4096];
-    let mut answered = 0;
-    // Each exchange logs some 3 kB: the pipe's 64 KiB are full after about twenty.
-    for attempt in 0..100 {
-        socket.send_to(request.as_bytes(), "127.0.0.1:35070").expect("sent");
-        match socket.recv(&mut buffer) {
-            Ok(length) => {
-                assert!(buffer[..length].starts_with(b"SIP/2.0 200"), "answer {attempt}");
-                answered += 1;
-            }
-            // The daemon may not have bound its socket yet: the first datagrams are refused.
-            Err(_) if answered == 0 => std::thread::sleep(core::time::Duration::from_millis(50)),
-            Err(error) => panic!("no answer to request {attempt}: {error}"),
-        }
+    let mut ask = || -> std::io::Result<bool> {
+        socket.send(request.as_bytes())?;
+        let length = socket.recv(&mut buffer)?;
+        Ok(buffer[..length].starts_with(b"SIP/2.0 200"))
+    };
+    // Each exchange logs some 3 kB: the 64 KiB of a pipe are full after about twenty.
+    for number in 0..100 {
+        assert!(ask().expect("an answer"), "answer {number}");
     }
-    assert!(answered > 50, "{answered} answers");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id() as i32), nix::sys::signal::Signal::SIGTERM)
-        .expect("told");
-    assert!(child.wait().expect("ended").success());
-    let _ = std::fs::remove_file(file);
+    daemon.send(Signal::SIGTERM);
+    let status = child.wait().expect("ended");
+    assert!(status.success(), "{status}");
 }

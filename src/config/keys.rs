@@ -236,10 +236,10 @@ keys! {
 
     /// Host that all outgoing messages go to.
     outbound_proxy_host: Kind::Host, "" => |c, v| c.set_outbound_proxy_host(&v.text());
-    /// Its port.
-    outbound_proxy_port: PORT_OR_OFF, "5060" => |c, v| c.set_outbound_proxy_port(v.int());
-    /// How messages go to it: `udp` or `tcp`.
-    outbound_proxy_transport: Kind::OneOf(&["udp", "tcp"]), "udp" => |c, v| c.set_outbound_proxy_transport(&v.text());
+    /// Its port; 0: the DNS names the servers (RFC 3263), and their port is 5060 where it names none.
+    outbound_proxy_port: PORT_OR_OFF, "0" => |c, v| c.set_outbound_proxy_port(v.int());
+    /// How messages go to it, `udp` or `tcp`; without it, as the DNS says, else by UDP.
+    outbound_proxy_transport: Kind::OneOf(&["udp", "tcp"]), "" => |c, v| c.set_outbound_proxy_transport(&v.text());
     /// Domain whose messages go to the host at the same place of `outbound_domain_host`.
     outbound_domain_name: Kind::List, "";
     /// Host for the domain at the same place of `outbound_domain_name`.
@@ -351,12 +351,9 @@ keys! {
     plugin_blacklist_register_window: int(1, DAY), "30";
 }
 
-/// Port of SIP over UDP and TCP (RFC 3261 §19.1.2).
-const SIP_PORT: u16 = 5060;
-
 impl Config {
     fn outbound_proxy_mut(&mut self) -> &mut HostPort {
-        self.outbound_proxy.get_or_insert_with(|| HostPort { host: heapless::String::new(), port: SIP_PORT })
+        self.outbound_proxy.get_or_insert_with(|| HostPort { host: heapless::String::new(), port: 0 })
     }
 
     fn set_outbound_proxy_host(&mut self, host: &str) {
@@ -365,10 +362,10 @@ impl Config {
     }
 
     fn set_outbound_proxy_transport(&mut self, name: &str) {
-        self.outbound_proxy_transport = if name == "tcp" { Transport::Tcp } else { Transport::Udp };
+        self.outbound_proxy_transport = Some(if name == "tcp" { Transport::Tcp } else { Transport::Udp });
     }
 
     fn set_outbound_proxy_port(&mut self, port: u16) {
-        self.outbound_proxy_mut().port = if port == 0 { SIP_PORT } else { port };
+        self.outbound_proxy_mut().port = port;
     }
 }

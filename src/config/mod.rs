@@ -46,7 +46,7 @@ pub struct Config {
     pub max_calls: usize,
     pub max_bindings: usize,
     pub outbound_proxy: Option<HostPort>,
-    pub outbound_proxy_transport: Transport,
+    pub outbound_proxy_transport: Option<Transport>,
     /// Seconds; 0 is off, as for the two below.
     pub tcp_timeout: u32,
     /// Milliseconds.
@@ -123,7 +123,7 @@ impl Default for Config {
             max_calls: MAX_CALLS,
             max_bindings: MAX_BINDINGS,
             outbound_proxy: None,
-            outbound_proxy_transport: Transport::Udp,
+            outbound_proxy_transport: None,
             tcp_timeout: 0,
             tcp_connect_timeout: 0,
             tcp_keepalive: 0,

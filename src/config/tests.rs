@@ -129,11 +129,11 @@ fn networks_add_up_to_their_limit() {
 fn an_outbound_proxy_has_a_port() {
     let proxy = good("outbound_proxy_port = 5070\noutbound_proxy_host = sip.example.org").outbound_proxy;
     assert_eq!(proxy.map(|proxy| (proxy.host.to_string(), proxy.port)), Some(("sip.example.org".to_owned(), 5070)));
-    assert_eq!(good("outbound_proxy_host = a").outbound_proxy.map(|proxy| proxy.port), Some(5060));
+    assert_eq!(good("outbound_proxy_host = a").outbound_proxy.map(|proxy| proxy.port), Some(0));
     assert_eq!(good("outbound_proxy_port = 5070").outbound_proxy, None);
     assert!(problems("outbound_proxy_port = 5070").contains("without `outbound_proxy_host`"));
     let tcp = good("outbound_proxy_host = a\noutbound_proxy_transport = tcp").outbound_proxy_transport;
-    assert_eq!(tcp, Transport::Tcp);
+    assert_eq!(tcp, Some(Transport::Tcp));
     assert!(problems("outbound_proxy_transport = TLS").contains("not one of udp, tcp"));
 }
 

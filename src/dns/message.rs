@@ -1,21 +1,20 @@
 //! Queries and responses on the wire (RFC 1035 §4), as far as a stub resolver needs them.
 
-use crate::limits::{MAX_NAME, MAX_NAME_ADDRESSES};
+use super::name::Name;
+use super::records::{Addresses, Pointer, Pointers, Records, Transport};
 use core::net::IpAddr;
 use domain::base::iana::{Class, Opcode, Rcode, Rtype};
 use domain::base::message::RecordSection;
 use domain::base::name::{ParsedName, ToName};
 use domain::base::wire::ParseError;
 use domain::base::{Message, ParsedRecord};
-use domain::rdata::{A, Aaaa, Cname, Soa};
+use domain::rdata::{A, Aaaa, Cname, Naptr, Soa, Srv};
 
 /// Bytes of the longest query: header, name, type and class.
 pub(super) const MAX_QUERY: usize = HEADER + 255 + 4;
 
 /// Bytes of a message header (RFC 1035 §4.1.1).
 const HEADER: usize = 12;
-/// Bytes of the longest label (RFC 1035 §2.3.4).
-const MAX_LABEL: usize = 63;
 /// Longest response that is read, in bytes. RFC 1035 §4.2.1 allows 512; some servers do not keep to it.
 const MAX_RESPONSE: usize = 1500;
 /// Aliases that are followed inside one response.
@@ -24,31 +23,6 @@ const MAX_ALIASES: usize = 8;
 const NEGATIVE_SECONDS: u32 = 30;
 /// Least and most seconds that a negative answer with SOA holds; RFC 2308 §5 allows hours, a caller does not.
 const NEGATIVE_RANGE: (u32, u32) = (5, 300);
-
-/// Addresses of one name.
-pub(super) type Addresses = heapless::Vec<IpAddr, MAX_NAME_ADDRESSES>;
-
-/// A host name in lower case without the final dot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Name(heapless::Vec<u8, MAX_NAME>);
-
-impl Name {
-    /// Takes a name of at most 253 bytes from letters, digits, `-` and `_`, with or without a final dot.
-    pub(super) fn parse(text: &[u8]) -> Option<Self> {
-        let text = text.strip_suffix(b".").unwrap_or(text);
-        let label = |label: &[u8]| (1..=MAX_LABEL).contains(&label.len()) && label.iter().all(is_name_byte);
-        if !text.split(|byte| *byte == b'.').all(label) {
-            return None;
-        }
-        let mut name: heapless::Vec<u8, MAX_NAME> = heapless::Vec::from_slice(text).ok()?;
-        name.make_ascii_lowercase();
-        Some(Self(name))
-    }
-}
-
-const fn is_name_byte(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
-}
 
 /// What makes a query hard to answer for anybody but the server.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +42,7 @@ pub(super) fn query(name: &Name, kind: Rtype, secret: Secret) -> heapless::Vec<u
     put(&secret.id.to_be_bytes());
     put(&[RECURSION_DESIRED, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     let mut bits = secret.case;
-    for label in name.0.split(|byte| *byte == b'.') {
+    for label in name.labels() {
         put(&[u8::try_from(label.len()).unwrap_or_default()]);
         for byte in label {
             put(&[if bits & 1 == 1 { byte.to_ascii_uppercase() } else { *byte }]);
@@ -83,9 +57,10 @@ pub(super) fn query(name: &Name, kind: Rtype, secret: Secret) -> heapless::Vec<u
 
 /// What a response says.
 #[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, on the stack")]
 pub(super) enum Response {
-    /// Addresses, and the seconds for which they hold.
-    Addresses(Addresses, u32),
+    /// Records, and the seconds for which they hold.
+    Records(Records, u32),
     /// The name is there, but has no record of this type; for so many seconds.
     NoData(u32),
     /// There is no such name; for so many seconds.
@@ -114,8 +89,8 @@ pub(super) fn read(response: &[u8], query: &[u8]) -> Option<Response> {
     }
     match header.rcode() {
         Rcode::NXDOMAIN => Some(Response::NoSuchName(negative_seconds(&message))),
-        Rcode::NOERROR => match addresses(&message).ok()? {
-            Some((addresses, seconds)) if !addresses.is_empty() => Some(Response::Addresses(addresses, seconds)),
+        Rcode::NOERROR => match records(&message).ok()? {
+            Some((records, Some(seconds))) => Some(Response::Records(records, seconds)),
             Some(_) if !header.tc() => Some(Response::NoData(negative_seconds(&message))),
             _ => Some(Response::Failed),
         },
@@ -123,27 +98,28 @@ pub(super) fn read(response: &[u8], query: &[u8]) -> Option<Response> {
     }
 }
 
-/// The addresses at the end of the chain of aliases, and the least TTL on the way; `None` for too long a chain.
-fn addresses(message: &Message<&[u8]>) -> Result<Option<(Addresses, u32)>, ParseError> {
+/// The records at the end of the chain of aliases, and the least TTL on the way, `None` where there is no record of the
+/// type that was asked for; no records for too long a chain.
+fn records(message: &Message<&[u8]>) -> Result<Option<(Records, Option<u32>)>, ParseError> {
     let question = message.sole_question()?;
     let mut owner = *question.qname();
     let mut seconds = u32::MAX;
     for _ in 0..=MAX_ALIASES {
         let Some((next, ttl)) = alias(message.answer()?, &owner)? else {
-            let mut found = Addresses::new();
+            let mut found = match question.qtype() {
+                Rtype::SRV | Rtype::NAPTR => Records::Pointers(Pointers::default()),
+                _ => Records::Addresses(Addresses::new()),
+            };
+            let mut any = false;
             for record in message.answer()? {
                 let record = record?;
-                if record.class() != Class::IN || !record.owner().name_eq(&owner) {
-                    continue;
+                let fits = record.class() == Class::IN && record.rtype() == question.qtype();
+                if fits && record.owner().name_eq(&owner) && take(&record, &mut found)? {
+                    any = true;
+                    seconds = seconds.min(record.ttl().as_secs());
                 }
-                let address = address(&record, question.qtype())?;
-                // An unspecified address, the way filters say no, would lead back to this machine.
-                let Some(address) = address.filter(|address| !address.is_unspecified()) else { continue };
-                seconds = seconds.min(record.ttl().as_secs());
-                // What is over the capacity is the end of the list.
-                _ = found.push(address);
             }
-            return Ok(Some((found, seconds)));
+            return Ok(Some((found, any.then_some(seconds))));
         };
         owner = next;
         seconds = seconds.min(ttl);
@@ -151,11 +127,43 @@ fn addresses(message: &Message<&[u8]>) -> Result<Option<(Addresses, u32)>, Parse
     Ok(None)
 }
 
-/// The address in a record, if it is of the type that was asked for.
-fn address(record: &ParsedRecord<'_, &[u8]>, kind: Rtype) -> Result<Option<IpAddr>, ParseError> {
-    if record.rtype() != kind {
-        return Ok(None);
+/// Takes a record into the list; `false` for an address that is none. What is over the capacity is the end of the list.
+fn take(record: &ParsedRecord<'_, &[u8]>, found: &mut Records) -> Result<bool, ParseError> {
+    match found {
+        Records::Addresses(addresses) => {
+            // An unspecified address, the way filters say no, would lead back to this machine.
+            let Some(address) = address(record)?.filter(|address| !address.is_unspecified()) else { return Ok(false) };
+            _ = addresses.push(address);
+        }
+        Records::Pointers(pointers) => {
+            if let Some(srv) = record.to_record::<Srv<ParsedName<&[u8]>>>()? {
+                let srv = srv.data();
+                let target = Name::of_record(srv.target());
+                pointers.push(Pointer::srv(srv.priority(), srv.weight(), srv.port()), target.as_ref());
+            } else if let Some(naptr) = record.to_record::<Naptr<&[u8], ParsedName<&[u8]>>>()? {
+                let naptr = naptr.data();
+                // Rules of other services, ENUM's for one, stand under the same name (RFC 3263 §4.1).
+                if let (b"s" | b"S", Some(transport)) =
+                    (naptr.flags().as_slice(), transport(naptr.services().as_slice()))
+                    && let Some(target) = Name::of_record(naptr.replacement())
+                {
+                    pointers.push(Pointer::naptr(naptr.order(), naptr.preference(), transport), Some(&target));
+                }
+            }
+        }
     }
+    Ok(true)
+}
+
+/// The transport of a service field (RFC 3263 §4.1, §10).
+fn transport(service: &[u8]) -> Option<Transport> {
+    const SERVICES: [(&[u8], Transport); 3] =
+        [(b"SIP+D2U", Transport::Udp), (b"SIP+D2T", Transport::Tcp), (b"SIPS+D2T", Transport::Tls)];
+    SERVICES.iter().find(|(name, _)| service.eq_ignore_ascii_case(name)).map(|(_, transport)| *transport)
+}
+
+/// The address in a record of type A or AAAA.
+fn address(record: &ParsedRecord<'_, &[u8]>) -> Result<Option<IpAddr>, ParseError> {
     if let Some(a) = record.to_record::<A>()? {
         return Ok(Some(IpAddr::V4(a.data().addr())));
     }

@@ -5,7 +5,8 @@
 
 use super::guard::Origin;
 use super::message::Received;
-use super::{Engine, Sink};
+use super::transaction::BranchKey;
+use super::{Engine, Sink, branch};
 use crate::log_class as class;
 use crate::sip::reply::{Reply, ReplyError};
 use crate::sip::{HeaderId, Method};
@@ -33,6 +34,8 @@ pub enum Cause {
     NotRegistered,
     /// A CANCEL for no INVITE of ours.
     NoTransaction,
+    /// The URI asks for a transport that we do not have.
+    Transport,
     /// A name in the request does not exist in the DNS.
     NoSuchName,
     /// No nameserver answers.
@@ -98,6 +101,7 @@ impl Cause {
             Self::NotRegistered => say(480, "Temporarily Unavailable"),
             Self::NoTransaction => say(481, "Call/Transaction Does Not Exist"),
             Self::NoSuchName => warn(502, "Bad Gateway", "The domain does not exist in the DNS"),
+            Self::Transport => warn(503, "Service Unavailable", "The router has no such transport"),
             Self::DnsSilent => warn(504, "Server Time-out", "No nameserver answers the router"),
             Self::NextHopSilent => warn(408, "Request Timeout", "The next server did not answer the router"),
             Self::Unreachable => warn(503, "Service Unavailable", "The next server cannot be reached"),
@@ -132,6 +136,7 @@ impl Cause {
             Self::UnknownUser => "no phone is registered for this user",
             Self::NotRegistered => "the phone's registration has ended",
             Self::NoTransaction => "there is no INVITE for this CANCEL",
+            Self::Transport => "the URI asks for a transport that siproxd does not have: set the phone to UDP",
             Self::NoSuchName => "the name does not exist in the DNS: check the phone's domain",
             Self::DnsSilent => "no nameserver answers: check the servers in resolv.conf",
             Self::NextHopSilent => "the next hop did not answer in 32 s",
@@ -226,13 +231,14 @@ impl Engine {
         Ok(())
     }
 
-    /// The To tag of our answers to a request: the same for its retransmissions (RFC 3261 §8.2.6.2).
+    /// The To tag of our answers to a request: the same for its retransmissions (RFC 3261 §8.2.6.2), and for the ACK.
     pub(super) fn to_tag(&self, received: &Received<'_>) -> heapless::String<32> {
-        let msg = received.msg;
-        let hash = self
-            .key
-            .hash("to-tag", &[msg.get(received.head.call_id), msg.get(received.head.from_tag), received.branch_text()]);
-        crate::sip::token::hex(&hash[..8])
+        self.tag_of(&branch::key(&self.key, received))
+    }
+
+    /// The To tag of our answers to the request with the branch `key`.
+    pub(super) fn tag_of(&self, key: &BranchKey) -> heapless::String<32> {
+        crate::sip::token::hex(&self.key.hash("to-tag", &[key])[..8])
     }
 }
 

@@ -36,6 +36,8 @@ pub(super) struct Binding {
     pub(super) place: Place,
     /// The server that keeps it; `None` where that is ourselves.
     pub(super) registrar: Option<SocketAddr>,
+    /// How that server is reached.
+    pub(super) registrar_by: Transport,
     /// Whether a 2xx came.
     pub(super) valid: bool,
     pub(super) expires_at: Instant,
@@ -100,11 +102,13 @@ impl Bindings {
         self.slab.iter()
     }
 
-    /// The binding of this address-of-record for this Contact: the same URI, or the same user at the same place.
+    /// The binding of this address-of-record for this Contact: the same URI, or the same user at the same place. Another
+    /// host's is never meant: one that is not even accepted by the registrar could take over the phone's calls.
     pub(super) fn find(&self, offer: &Offer<'_>) -> Option<Handle> {
         self.of_user(user_of(offer.aor)).find(|handle| {
             self.slab.get(*handle).is_some_and(|b| {
                 b.aor == offer.aor
+                    && b.place.address.ip() == offer.place.address.ip()
                     && (b.contact == offer.contact || (b.place == offer.place && b.contact_user == offer.contact_user))
             })
         })
@@ -123,6 +127,7 @@ impl Bindings {
             contact_user: heapless::Vec::from_slice(offer.contact_user).unwrap_or_default(),
             place: offer.place,
             registrar: None,
+            registrar_by: Transport::Udp,
             valid: false,
             expires_at: now.after_secs(PENDING_SECS),
             refreshed: now,
@@ -178,6 +183,16 @@ impl Bindings {
             .map(|(handle, _)| handle)
     }
 
+    /// The server that keeps the binding of this address-of-record for a phone at `phone`, that refreshed last of several.
+    pub(super) fn registrar_of(&self, aor: &[u8], phone: IpAddr, now: Instant) -> Option<(SocketAddr, Transport)> {
+        let binding = self
+            .of_user(user_of(aor))
+            .filter_map(|handle| self.slab.get(handle))
+            .filter(|b| b.valid && b.expires_at > now && b.aor == aor && b.place.address.ip() == phone)
+            .max_by_key(|b| b.refreshed)?;
+        Some((binding.registrar?, binding.registrar_by))
+    }
+
     /// A valid binding of the phone at `place`, that of `user` before any other.
     pub(super) fn at_place(&self, user: &[u8], place: Place, now: Instant) -> Option<Handle> {
         let live = |b: &Binding| b.valid && b.expires_at > now && b.place.address == place.address;
@@ -214,7 +229,7 @@ impl Bindings {
     }
 
     /// Writes the valid bindings, one line each:
-    /// `expires=UNIX place=[tcp:]ADDRESS renamed=0|1 registrar=ADDRESS|own aor=USER@HOST contact=URI`.
+    /// `expires=UNIX place=[tcp:]ADDRESS renamed=0|1 registrar=[tcp:]ADDRESS|own aor=USER@HOST contact=URI`.
     pub(super) fn save(&self, now: Instant, unix_now: u64, out: &mut dyn fmt::Write) -> fmt::Result {
         for (_, b) in self.slab.iter().filter(|(_, b)| b.valid && b.expires_at > now) {
             let (Ok(aor), Ok(contact)) = (core::str::from_utf8(&b.aor), core::str::from_utf8(&b.contact)) else {
@@ -229,7 +244,10 @@ impl Bindings {
                 u8::from(b.place.renamed)
             )?;
             match b.registrar {
-                Some(server) => write!(out, "{server}")?,
+                Some(server) => {
+                    let mark = if b.registrar_by == Transport::Tcp { TCP_MARK } else { "" };
+                    write!(out, "{mark}{server}")?;
+                }
                 None => out.write_str("own")?,
             }
             writeln!(out, " aor={aor} contact={contact}")?;
@@ -243,16 +261,16 @@ impl Bindings {
         let mut fields = line.split_ascii_whitespace();
         let mut field = |name: &str| fields.next().and_then(|f| f.strip_prefix(name)).ok_or(Syntax);
         let expires: u64 = field("expires=")?.parse().map_err(|_| Syntax)?;
-        let place = field("place=")?;
-        let (address, transport) = match place.strip_prefix(TCP_MARK) {
-            Some(address) => (address, Transport::Tcp),
-            None => (place, Transport::Udp),
+        let reached = |text: &str| {
+            let tcp = text.strip_prefix(TCP_MARK);
+            let transport = if tcp.is_some() { Transport::Tcp } else { Transport::Udp };
+            tcp.unwrap_or(text).parse::<SocketAddr>().map(|address| (address, transport)).map_err(|_| Syntax)
         };
-        let address: SocketAddr = address.parse().map_err(|_| Syntax)?;
+        let (address, transport) = reached(field("place=")?)?;
         let renamed = field("renamed=")? == "1";
         let registrar = match field("registrar=")? {
             "own" => None,
-            server => Some(server.parse().map_err(|_| Syntax)?),
+            server => Some(reached(server)?),
         };
         let aor = field("aor=")?.as_bytes();
         let contact = field("contact=")?.as_bytes();
@@ -270,7 +288,10 @@ impl Bindings {
             Some(handle) => handle,
             None => self.offer(&offer, now).ok_or(Full)?,
         };
-        self.confirm(handle, registrar, secs, now);
+        self.confirm(handle, registrar.map(|(server, _)| server), secs, now);
+        if let (Some(b), Some((_, by))) = (self.slab.get_mut(handle), registrar) {
+            b.registrar_by = by;
+        }
         Ok(handle)
     }
 }

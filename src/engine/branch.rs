@@ -1,18 +1,23 @@
 //! Branches of our own Via (RFC 3261 §16.6 step 8).
 //!
-//! `z9hG4bK` + `sx` + 24 hexadecimal digits that name the transaction + `.` + 8 that show a loop. Both are keyed hashes of
+//! `z9hG4bK` + `sx` + 24 hexadecimal digits that name the transaction + the number of the server that is tried, none for
+//! the first + `.` + 8 digits that show a loop. Both are keyed hashes of
 //! the request, so that a retransmission gets the same branch, also after a restart, with nothing kept.
 
 use super::message::Received;
 use super::transaction::BranchKey;
 use crate::sip::HeaderId;
 use crate::sip::token::{Key, hex};
+use core::fmt::Write as _;
 use core::net::IpAddr;
 
 /// The magic cookie (RFC 3261 §8.1.1.7).
 const COOKIE: &[u8] = b"z9hG4bK";
 /// What tells our branches from others'.
 const MARK: &[u8] = b"sx";
+
+/// The part of a branch that shows a loop.
+pub(super) type LoopPart = [u8; 4];
 
 /// A branch as text.
 pub(super) type Text = heapless::String<48>;
@@ -46,9 +51,9 @@ pub(super) fn key(secret: &Key, received: &Received<'_>) -> BranchKey {
     key
 }
 
-/// The loop part: the same when a request comes back with the same target. The To tag is left out, which an ACK has and its
-/// INVITE has not: both get one branch (RFC 3261 §17.1.1.3).
-pub(super) fn loop_part(secret: &Key, received: &Received<'_>) -> heapless::String<32> {
+/// The loop part: the same when a request comes back with the same target. The To tag is left out, unlike in RFC 3261 §16.6
+/// step 8: the ACK of a failed INVITE has one, and the same branch as the INVITE.
+pub(super) fn loop_part(secret: &Key, received: &Received<'_>) -> LoopPart {
     let msg = received.msg;
     let head = &received.head;
     let route = msg.value(HeaderId::Route).unwrap_or_default();
@@ -58,28 +63,37 @@ pub(super) fn loop_part(secret: &Key, received: &Received<'_>) -> heapless::Stri
         msg.get(head.call_id),
         &head.cseq.number.to_be_bytes(),
         route,
+        // A call from one of our phones to another may come back from the provider with all of this unchanged.
+        &[received.origin.side() as u8],
     ];
-    hex(&secret.hash("loop", &parts)[..4])
+    let mut part = LoopPart::default();
+    part.copy_from_slice(&secret.hash("loop", &parts)[..4]);
+    part
 }
 
 /// The branch for a request on its way out.
-pub(super) fn text(secret: &Key, key: &BranchKey, received: &Received<'_>) -> Text {
+pub(super) fn text(key: &BranchKey, attempt: u8, loop_part: &LoopPart) -> Text {
     let mut text = Text::new();
-    // 7 + 2 + 24 + 1 + 8 characters of 48.
-    let _ =
-        core::fmt::Write::write_fmt(&mut text, format_args!("z9hG4bKsx{}.{}", hex(key), loop_part(secret, received)));
+    // 7 + 2 + 24 + 3 + 1 + 8 characters of 48.
+    let _ = write!(text, "z9hG4bKsx{}", hex(key));
+    if attempt > 0 {
+        let _ = write!(text, "{attempt}");
+    }
+    let _ = write!(text, ".{}", hex(loop_part));
     text
 }
 
-/// Reads a branch of ours: the transaction part and the loop part. `None` for anybody else's.
-pub(super) fn parse(branch: &[u8]) -> Option<(BranchKey, &[u8])> {
+/// Reads a branch of ours: the transaction part, the attempt, and the loop part. `None` for anybody else's.
+pub(super) fn parse(branch: &[u8]) -> Option<(BranchKey, u8, &[u8])> {
     let rest = branch.strip_prefix(COOKIE)?.strip_prefix(MARK)?;
     let (digits, rest) = rest.split_at_checked(24)?;
-    let loop_part = rest.strip_prefix(b".")?;
+    let dot = rest.iter().position(|byte| *byte == b'.')?;
+    let (attempt, loop_part) = (rest.get(..dot)?, rest.get(dot + 1..)?);
+    let attempt = if attempt.is_empty() { 0 } else { core::str::from_utf8(attempt).ok()?.parse().ok()? };
     let mut key = BranchKey::default();
     for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
         let text = core::str::from_utf8(pair).ok()?;
         *byte = u8::from_str_radix(text, 16).ok()?;
     }
-    Some((key, loop_part))
+    Some((key, attempt, loop_part))
 }

@@ -118,8 +118,8 @@ impl Calls {
                 && call.sides[sender.other() as usize] == between.receiver.0
                 && call.sides.iter().zip(&call.parties).any(|(s, ip)| *s == Side::Lan && *ip == lan_party);
             let same_dialog = match (call.callee_tag, callee) {
-                (Some(answered), Some(tag)) => answered == tag,
-                _ => true,
+                (Some(answered), tag) => tag == Some(answered),
+                (None, _) => true,
             };
             is_it.then_some(Found { call: handle, sender, same_dialog })
         })
@@ -131,6 +131,11 @@ impl Calls {
         let handle = self.calls.insert(call).ok()?;
         self.by_digest.insert(hash, handle);
         Some(handle)
+    }
+
+    /// A call without any relay. It makes room for another: nothing but its BYE would ever end it.
+    pub(super) fn find_without_media(&self) -> Option<Handle> {
+        self.calls.find(|call| call.relays.iter().all(Option::is_none))
     }
 
     /// Takes a call out. Its relays are closed by the caller of this.

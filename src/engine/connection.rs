@@ -84,7 +84,12 @@ impl Connections {
 
     /// The open connection with a peer.
     pub(super) fn find_open(&self, to: SocketAddr) -> Option<Channel> {
-        self.find(to).filter(|channel| channel.conn.and_then(|id| self.get(id)).is_some_and(|c| c.is_open))
+        self.find(to).filter(|channel| self.is_open(*channel))
+    }
+
+    /// Whether a channel is ready to carry: the socket, or an open connection.
+    pub(super) fn is_open(&self, channel: Channel) -> bool {
+        channel.conn.is_none_or(|id| self.get(id).is_some_and(|c| c.is_open))
     }
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
@@ -133,8 +138,14 @@ impl Engine {
                 }
             }
             ConnEvent::Failed | ConnEvent::Closed => {
+                let refused_by = self.connections.get(conn).map(|c| c.remote).filter(|_| event == ConnEvent::Failed);
                 self.connections.remove(conn);
-                self.fall_back(conn, now, out);
+                // A server that has another way in has not failed.
+                if !self.fall_back(conn, now, out)
+                    && let Some(server) = refused_by
+                {
+                    self.server_failed(server, now);
+                }
                 while let Some(t) = self.transactions.pop_broken(conn) {
                     self.give_up(&t, Cause::Unreachable, now, out);
                 }
@@ -246,28 +257,6 @@ impl Engine {
             (result, _) => result.map(|()| via),
         }
     }
-
-    /// The transport that a phone's request asks for: that of its first Route which is not ours, else of its request-URI (RFC
-    /// 3263 §4.1).
-    pub(super) fn transport_towards(&self, received: &Received<'_>) -> Transport {
-        let bytes = received.msg.bytes();
-        if let Some(uri) = self.first_foreign_route(received) {
-            return transport_param(bytes, &uri);
-        }
-        let Ok(uri) = Uri::parse(bytes, received.request_uri()) else { return Transport::Udp };
-        if let Some(place) = self.place_in(bytes, &uri) {
-            return place.transport;
-        }
-        match &self.settings().outbound_proxy {
-            Some(_) => self.settings().outbound_proxy_transport,
-            None => transport_param(bytes, &uri),
-        }
-    }
-}
-
-/// The transport that a URI names; UDP where it names none that we have.
-pub(super) fn transport_param(bytes: &[u8], uri: &Uri) -> Transport {
-    named_transport(bytes, uri).filter(|t| *t == Transport::Tcp).unwrap_or(Transport::Udp)
 }
 
 /// The transport that a URI names.

@@ -139,6 +139,12 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether a Contact names the phone itself, or another place on the LAN.
+    pub(super) fn is_on_lan(&self, bytes: &[u8], contact: &NameAddr, phone: SocketAddr) -> bool {
+        let ip = Uri::parse(bytes, contact.uri).ok().and_then(|uri| uri.ip(bytes));
+        ip.is_some_and(|ip| ip == phone.ip() || self.is_lan(ip))
+    }
+
     /// Edits a URI of ours back into the phone's: the address from the token, and the token away.
     pub(super) fn unmasquerade(bytes: &[u8], uri: &Uri, place: Place, edits: &mut Edits) -> Result<(), EditError> {
         edits.replace_fmt(uri.hostport, format_args!("{}", HostAndPort(place.address)))?;

@@ -1,9 +1,11 @@
 //! Forwarding a request: what is written into it, what is kept, and off it goes (RFC 3261 §16.6).
 
 use super::answer::Cause;
+use super::body::{cut_out, description};
+use super::failover::Spare;
 use super::hide::{Secrets, Way};
 use super::io::{Channel, SendError, Side, Sink};
-use super::media::{Exchange, Passing, has_description};
+use super::media::{Exchange, Passing};
 use super::message::Received;
 use super::own::HostAndPort;
 use super::request::max_forwards;
@@ -25,8 +27,41 @@ pub(super) struct Hop {
     pub(super) to: SocketAddr,
     pub(super) side: Side,
     pub(super) transport: Transport,
+    /// Further servers, should that one fail.
+    pub(super) spare: Spare,
     /// What a REGISTER changes once it is accepted.
     pub(super) registers: Registers,
+    /// Of a CANCEL or ACK: the second part of its INVITE's branch.
+    pub(super) loop_part: Option<branch::LoopPart>,
+}
+
+impl Hop {
+    /// A hop without anything else.
+    pub(super) fn to(to: SocketAddr, side: Side) -> Self {
+        Self {
+            to,
+            side,
+            transport: Transport::Udp,
+            spare: Spare::default(),
+            registers: Registers::default(),
+            loop_part: None,
+        }
+    }
+}
+
+/// One request on its way.
+#[derive(Clone, Copy)]
+struct Passage<'a> {
+    hop: &'a Hop,
+    /// Our address on that side.
+    own: SocketAddr,
+    key: BranchKey,
+    /// Its transaction, where it is a retransmission.
+    known: Option<Handle>,
+    secrets: &'a Secrets,
+    /// The Call-ID of the other side, where that differs.
+    call_id: Option<&'a [u8]>,
+    found: Option<super::call::Found>,
 }
 
 impl Engine {
@@ -35,7 +70,7 @@ impl Engine {
     pub(super) fn forward_request(
         &mut self,
         received: &Received<'_>,
-        hop: Hop,
+        mut hop: Hop,
         edits: &mut Edits,
         now: Instant,
         out: &mut dyn Sink,
@@ -43,14 +78,13 @@ impl Engine {
         let key = branch::key(&self.key, received);
         let is_cancel = received.head.method == Method::Cancel;
         let known = self.transactions.find(&key, is_cancel).filter(|_| received.head.method != Method::Ack);
-        if known.is_some_and(|handle| self.absorb_request(received, handle, out)) {
-            return;
-        }
-        let mut new_call = None;
-        if let Err(cause) = self.write_and_send(received, &hop, key, known, &mut new_call, edits, now, out) {
-            if let Some(call) = new_call {
-                self.end_call(call, cause.remedy(), now, out);
+        if let Some(handle) = known {
+            if self.absorb_request(received, handle, out) {
+                return;
             }
+            self.same_or_next_server(handle, &mut hop, now);
+        }
+        if let Err(cause) = self.write_and_send(received, &hop, key, known, edits, now, out) {
             self.answer(received, cause, out);
         }
     }
@@ -62,7 +96,6 @@ impl Engine {
         hop: &Hop,
         key: BranchKey,
         known: Option<Handle>,
-        new_call: &mut Option<Handle>,
         edits: &mut Edits,
         now: Instant,
         out: &mut dyn Sink,
@@ -80,23 +113,47 @@ impl Engine {
         let call_id = msg.get(head.call_id);
         let lan_call_id = if sender_side == Side::Lan { call_id } else { mapped.as_deref().unwrap_or(call_id) };
         let between = self.between(received, lan_call_id, (sender_side, received.from.ip()), (hop.side, hop.to.ip()));
-        let found = self.call_of_request(received, &between, known.is_some(), now)?;
-        if let Some(found) = found {
-            let is_early = self.calls.calls.get(found.call).is_some_and(|call| !call.answered);
-            let is_new = known.is_none() && head.to_tag.is_empty() && head.method == Method::Invite && is_early;
-            *new_call = is_new.then_some(found.call);
-            self.pass_media(received, hop, found, &secrets, edits, out)?;
+        let (found, is_new) = self.call_of_request(received, &between, known.is_some(), now)?;
+        let passage = Passage { hop, own, key, known, secrets: &secrets, call_id: mapped.as_deref(), found };
+        let sent = self.pass_on(received, &passage, edits, now, out);
+        if let Err(cause) = sent
+            && is_new
+            && let Some(found) = found
+        {
+            self.end_call(found.call, cause.remedy(), now, out);
         }
+        sent
+    }
+
+    fn pass_on(
+        &mut self,
+        received: &Received<'_>,
+        passage: &Passage<'_>,
+        edits: &mut Edits,
+        now: Instant,
+        out: &mut dyn Sink,
+    ) -> Result<(), Cause> {
+        let Passage { hop, key, known, found, .. } = *passage;
+        let msg = received.msg;
+        let head = &received.head;
+        self.pass_media(received, hop, found, edits, out)?;
+        let loop_part = hop.loop_part.unwrap_or_else(|| branch::loop_part(&self.key, received));
+        // A CANCEL and an ACK go to the server that has their INVITE now.
+        let attempt = self
+            .transactions
+            .find(&key, false)
+            .and_then(|handle| self.transactions.get(handle))
+            .map_or(0, |t| t.attempt);
         let large = self.channel_for_large(hop.side, hop.to, msg.bytes().len());
-        let fallback = hop.transport != Transport::Tcp && large.is_some();
+        let fallback = hop.spare.or_udp || (hop.transport != Transport::Tcp && large.is_some());
         let channel = match large {
-            Some(channel) => channel,
-            None => self.channel_to(hop.side, hop.to, hop.transport, out).map_err(not_sent)?,
+            Some(channel) => Ok(channel),
+            None => self.channel_to(hop.side, hop.to, hop.transport, out),
         };
-        let via_text = branch::text(&self.key, &key, received);
+        let channel = channel.map_err(|error| self.not_sent(error, hop, now))?;
+        let via_text = branch::text(&key, attempt, &loop_part);
         let hidden = hop.side == Side::Wan && self.settings().topology_hiding;
-        self.write_headers(received, hop, channel, own, &via_text, hidden, mapped.as_deref(), &secrets, edits)
-            .map_err(|_| Cause::TooLarge)?;
+        self.write_headers(received, passage, channel, &via_text, hidden, edits).map_err(|_| Cause::TooLarge)?;
         if head.method != Method::Ack && known.is_none() {
             let mut request_uri = super::binding::UriText::new();
             if edits.touches(received.request_uri())
@@ -106,19 +163,25 @@ impl Engine {
             }
             let opening = Opening {
                 key,
+                loop_part,
                 method: head.method,
                 upstream: received.reply_to(),
                 upstream_on: received.on,
-                from_phone: sender_side == Side::Lan,
+                from_phone: received.origin.side() == Side::Lan,
                 downstream: hop.to,
                 downstream_side: hop.side,
                 downstream_on: channel,
+                attempt,
+                others: hop.spare.is_any(),
                 hidden,
-                opens_dialog: head.to_tag.is_empty(),
+                opens_dialog: head.to_tag.is_empty() && head.method != Method::Cancel,
                 registers: hop.registers.clone(),
                 call: found.filter(|f| f.same_dialog).map(|f| f.call),
                 request_uri,
-                stored: stored(received).ok_or(Cause::TooLarge)?,
+                // Where the Vias pass through, they need not be kept, however many a provider puts on.
+                stored: stored(received)
+                    .or_else(|| call_id_only(received).filter(|_| !hidden))
+                    .ok_or(Cause::TooLarge)?,
             };
             if !self.transactions.insert(opening, now) {
                 return Err(Cause::TransactionsFull);
@@ -131,7 +194,11 @@ impl Engine {
         match (sent, opened) {
             (Ok(via), Some(handle)) => {
                 self.transactions.sent_over(handle, via);
-                if known.is_none() && self.transactions.request_sent(handle, fallback, &parts, now) {
+                let is_first = known.is_none();
+                if is_first
+                    && self.transactions.request_sent(handle, fallback, &parts, now)
+                    && self.connections.is_open(via)
+                {
                     Self::answer_trying(received, out);
                 }
             }
@@ -141,10 +208,23 @@ impl Engine {
                 if let Some(handle) = opened {
                     self.transactions.remove(handle);
                 }
-                return Err(not_sent(error));
+                return Err(self.not_sent(error, hop, now));
             }
         }
         Ok(())
+    }
+
+    /// What a request that could not be sent is answered with.
+    fn not_sent(&mut self, error: SendError, hop: &Hop, now: Instant) -> Cause {
+        match error {
+            SendError::NoAddress => Cause::NoInterface,
+            SendError::TooLarge => Cause::TooLarge,
+            SendError::Busy => Cause::Unreachable,
+            SendError::Closed | SendError::Unreachable => {
+                self.server_failed(hop.to, now);
+                Cause::Unreachable
+            }
+        }
     }
 
     /// The Call-ID as the other side knows it, where that differs.
@@ -171,40 +251,41 @@ impl Engine {
         &mut self,
         received: &Received<'_>,
         hop: &Hop,
-        found: super::call::Found,
-        secrets: &Secrets,
+        found: Option<super::call::Found>,
         edits: &mut Edits,
         out: &mut dyn Sink,
     ) -> Result<(), Cause> {
         let msg = received.msg;
-        let exchange = match received.head.method {
+        let method = received.head.method;
+        let Some(found) = found else { return Ok(()) };
+        let exchange = match method {
             Method::Invite | Method::Update | Method::Prack => Exchange::Offer,
-            Method::Ack => Exchange::Answer,
+            Method::Ack => Exchange::Acknowledgement,
             _ => return Ok(()),
         };
-        if !has_description(msg) {
-            let is_first = received.head.method == Method::Invite && received.head.to_tag.is_empty();
+        let Some(description) = description(msg) else {
+            let is_first = method == Method::Invite && received.head.to_tag.is_empty();
             return if is_first { self.reserve(found.call, out) } else { Ok(()) };
-        }
+        };
         let own = self.own(hop.side).ok_or(Cause::NoInterface)?;
-        let secrets = (hop.side == Side::Wan).then_some(secrets);
-        let passing = Passing { msg, found, exchange, sender_ip: received.from.ip(), secrets };
-        self.pass_description(&passing, own, edits, out)
+        let passing = Passing { msg, description, found, exchange, sender_ip: received.from.ip() };
+        match self.pass_description(&passing, own, edits, out) {
+            // The ACK itself must arrive, and nobody can be told.
+            Err(Cause::Description) if method == Method::Ack => cut_out(msg, edits).map_err(|_| Cause::TooLarge),
+            passed => passed,
+        }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the headers of one request, written in one place")]
     fn write_headers(
         &self,
         received: &Received<'_>,
-        hop: &Hop,
+        passage: &Passage<'_>,
         channel: Channel,
-        own: SocketAddr,
         branch: &str,
         hidden: bool,
-        call_id: Option<&[u8]>,
-        secrets: &Secrets,
         edits: &mut Edits,
     ) -> Result<(), EditError> {
+        let Passage { hop, own, secrets, call_id, .. } = *passage;
         let msg = received.msg;
         let head = &received.head;
         let our_via = format_args!("Via: SIP/2.0/{} {};branch={branch};rport\r\n", channel.name(), HostAndPort(own));
@@ -236,9 +317,17 @@ impl Engine {
         if let Some(call_id) = call_id {
             edits.replace(head.call_id, call_id)?;
         }
+        let way = match (received.origin.side(), hop.side) {
+            (Side::Lan, Side::Wan) => Some(Way::ToWan),
+            (Side::Wan, Side::Lan) => Some(Way::ToLan),
+            _ => None,
+        };
+        if let Some(way) = way.filter(|_| self.settings().topology_hiding) {
+            self.map_dialogs(msg, secrets, way, edits)?;
+        }
         if hidden {
             self.scrub(msg, secrets, &[HeaderId::Via], edits)?;
-            self.hide_description(msg, secrets, edits)?;
+            self.hide_body(msg, secrets, edits)?;
         }
         write_content_length(msg, channel, edits)
     }
@@ -277,15 +366,6 @@ impl Engine {
     }
 }
 
-/// What a request that could not be sent is answered with.
-const fn not_sent(error: SendError) -> Cause {
-    match error {
-        SendError::NoAddress => Cause::NoInterface,
-        SendError::TooLarge => Cause::TooLarge,
-        SendError::Busy | SendError::Closed | SendError::Unreachable => Cause::Unreachable,
-    }
-}
-
 /// The blanks behind a request line, a slip that must not be passed on (RFC 4475 §3.1.2.10).
 fn blanks_behind(msg: &crate::sip::Message<'_>, line: Span) -> Span {
     let text = msg.get(line).trim_ascii_end();
@@ -305,12 +385,14 @@ pub(super) fn write_content_length(
 ) -> Result<(), EditError> {
     let body = msg.body();
     let length = edits.edited_len(body);
-    match msg.header(HeaderId::ContentLength) {
-        Some(header) if edits.touches(body) => edits.replace_fmt(header.value, format_args!("{length}")),
-        None if channel.is_reliable() => {
-            edits.replace_fmt(Span::at(msg.end_of_headers()), format_args!("Content-Length: {length}\r\n"))
-        }
-        _ => Ok(()),
+    // A message may say it twice, as long as it says the same.
+    let mut lines = msg.headers().iter().filter(|header| header.id == HeaderId::ContentLength);
+    if edits.touches(body) {
+        lines.try_for_each(|header| edits.replace_fmt(header.value, format_args!("{length}")))
+    } else if channel.is_reliable() && lines.next().is_none() {
+        edits.replace_fmt(Span::at(msg.end_of_headers()), format_args!("Content-Length: {length}\r\n"))
+    } else {
+        Ok(())
     }
 }
 
@@ -343,6 +425,14 @@ fn stored(received: &Received<'_>) -> Option<Stored> {
     stored.call_id = line(b"Call-ID: ", msg.get(head.call_id))?;
     line(b"CSeq: ", value(HeaderId::CSeq))?;
     stored.to = line(b"To: ", value(HeaderId::To))?;
+    Some(stored)
+}
+
+/// Keeps the Call-ID alone, to be put back into responses.
+fn call_id_only(received: &Received<'_>) -> Option<Stored> {
+    let mut stored = Stored::default();
+    stored.text.extend_from_slice(received.msg.get(received.head.call_id)).ok()?;
+    stored.call_id = Span::from_usize(0, stored.text.len());
     Some(stored)
 }
 

@@ -1,7 +1,7 @@
 //! Who may do what: phones on the LAN, servers we know, and everybody else.
 //!
 //! LAN is what came in by `if_inbound` from one of its prefixes (or from `lan_networks`). Known on the WAN are the servers
-//! of live bindings, the outbound proxy and `wan_allow`; and whoever sends to a request-URI with one of our own tokens,
+//! of live bindings and those that the DNS names beside them, the outbound proxy and `wan_allow`; and whoever sends to a request-URI with one of our own tokens,
 //! which cannot be guessed. A stranger gets no answer to anything.
 
 use super::Engine;
@@ -44,6 +44,7 @@ impl Engine {
     /// Whether a WAN address is that of a server we know.
     fn is_known(&self, ip: IpAddr) -> bool {
         self.flows.is_known(ip)
+            || self.domains.has_beside(ip, |other| self.flows.is_known(other))
             || self.settings().wan_allow.iter().any(|p| p.contains(ip))
             || self.outbound_proxy_ips.contains(&ip)
     }

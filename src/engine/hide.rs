@@ -1,22 +1,24 @@
 //! Topology hiding: no private address in what goes to the WAN.
 //!
-//! Via, Contact, Record-Route and SDP are rewritten where they are understood. Every other header is searched for the literal
-//! addresses of the phone and of the router on the LAN, as whole tokens, and each is replaced by our WAN address.
+//! Via, Contact, Record-Route and SDP are rewritten where they are understood. The start line, every other header and bodies
+//! that machines read are searched for addresses of the LAN, and each is replaced by our WAN address.
 //!
-//! Call-ID names the dialog on both sides, so what is done to it must be undone: an address in it becomes `.x` + a sealed
-//! token + `.`, and the token becomes the address again on the way in. A Call-ID from the WAN may by chance hold the very
-//! same address; it is kept apart as `.y` + token + `.` on the LAN, so that the mapping has one way back for either.
+//! Call-ID and tags name the dialog on both sides, so what is done to them must be undone: an address in one becomes `.x` + a
+//! sealed token + `.`, and the token becomes the address again on the way in. A Call-ID from the WAN may by chance hold the
+//! very same address; it is kept apart as `.y` + token + `.` on the LAN, so that the mapping has one way back for either.
+//! Headers that name another dialog (Replaces) are treated alike.
 
 use super::Engine;
 use super::io::Side;
-use super::media::has_description;
 use super::own::UriHost;
+use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
+use crate::sip::header::Header;
 use crate::sip::token;
 use crate::sip::{HeaderId, Message};
 use crate::span::Span;
 use core::fmt::Write as _;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
 /// Longest Call-ID that is rewritten; a longer one passes as it is.
 const MAX_CALL_ID: usize = 512;
@@ -28,7 +30,7 @@ const LABEL_WAN: &str = "call-id-wan";
 /// Characters of a sealed IPv4 address: 6 bytes of checksum and 4 of address in base32.
 const SEALED_LEN: usize = 16;
 
-/// Most addresses that are looked for: the phone's, and the router's on the LAN.
+/// Most IPv6 addresses that are looked for: the phone's, and the router's on the LAN.
 const MAX_SECRETS: usize = 8;
 
 /// Which way a message goes.
@@ -38,43 +40,54 @@ pub(super) enum Way {
     ToLan,
 }
 
-/// The addresses that must not leave, as text.
-pub(super) struct Secrets(heapless::Vec<(heapless::String<40>, IpAddr), MAX_SECRETS>);
-
-impl Secrets {
-    /// The length and the address of the secret that begins at `at`, as a whole token: no digit or dot before or behind.
-    fn at(&self, text: &[u8], at: usize) -> Option<(usize, IpAddr)> {
-        let rest = text.get(at..)?;
-        let is_part = |b: &u8| b.is_ascii_digit() || *b == b'.';
-        if !rest.first()?.is_ascii_hexdigit() || at.checked_sub(1).and_then(|i| text.get(i)).is_some_and(is_part) {
-            return None;
-        }
-        let (name, ip) = self.0.iter().find(|(name, _)| rest.starts_with(name.as_bytes()))?;
-        let behind = rest.get(name.len()..)?;
-        let goes_on = match behind {
-            [b, ..] if b.is_ascii_digit() => true,
-            [b'.', b, ..] => b.is_ascii_digit(),
-            _ => false,
-        };
-        (!goes_on).then_some((name.len(), *ip))
-    }
+/// The addresses that must not leave: all of the LAN, and the phone's.
+pub(super) struct Secrets {
+    phone: IpAddr,
+    /// IPv6 addresses as text: that of the phone, and the router's on the LAN.
+    v6: heapless::Vec<(heapless::String<40>, IpAddr), MAX_SECRETS>,
 }
 
 impl Engine {
     /// The addresses that must not leave in a message of the phone at `phone`.
     pub(super) fn secrets(&self, phone: IpAddr) -> Secrets {
-        let mut list = heapless::Vec::new();
+        let mut v6 = heapless::Vec::new();
         for ip in core::iter::once(phone).chain(self.addresses.lan().iter().map(|p| p.address)) {
             let mut name = heapless::String::new();
-            if Some(ip) != self.own(Side::Wan) && write!(name, "{ip}").is_ok() {
+            if ip.is_ipv6() && Some(ip) != self.own(Side::Wan) && write!(name, "{ip}").is_ok() {
                 // More addresses on the LAN interface than places: the first ones are those in use.
-                let _ = list.push((name, ip));
+                let _ = v6.push((name, ip));
             }
         }
-        Secrets(list)
+        Secrets { phone, v6 }
     }
 
-    /// Replaces the secrets in all headers of `msg` but those in `spared` (and what `edits` has taken care of already).
+    /// The length and the address of the secret that begins at `at`, as a whole number: no digit before or behind, but for
+    /// those of an escape (`%40`), which is how a Call-ID stands in Refer-To.
+    fn secret_at(&self, secrets: &Secrets, text: &[u8], at: usize) -> Option<(usize, IpAddr)> {
+        let (before, rest) = text.split_at_checked(at)?;
+        if !rest.first()?.is_ascii_hexdigit() {
+            return None;
+        }
+        let escaped = matches!(before, [.., b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+        if before.last().is_some_and(u8::is_ascii_digit) && !escaped {
+            return None;
+        }
+        if let Some((len, ip)) = dotted_quad(rest) {
+            let ip = IpAddr::V4(ip);
+            let is_secret = ip == secrets.phone || self.is_lan(ip) || self.addresses.is_on_lan_interface(ip);
+            return (is_secret && Some(ip) != self.own(Side::Wan)).then_some((len, ip));
+        }
+        let is_part = |b: &u8| b.is_ascii_hexdigit() || *b == b':';
+        if secrets.v6.is_empty() || (!escaped && before.last().is_some_and(is_part)) {
+            return None;
+        }
+        let (name, ip) = secrets.v6.iter().find(|(name, _)| starts_with(rest, name.as_bytes()))?;
+        let goes_on = rest.get(name.len()).is_some_and(is_part);
+        (!goes_on).then_some((name.len(), *ip))
+    }
+
+    /// Replaces the secrets in the start line and all headers of `msg` but those in `spared` (and what `edits` has taken care of
+    /// already). See [`Self::map_dialogs`] for what names a dialog.
     pub(super) fn scrub(
         &self,
         msg: &Message<'_>,
@@ -83,13 +96,37 @@ impl Engine {
         edits: &mut Edits,
     ) -> Result<(), EditError> {
         let Some(own) = self.own(Side::Wan) else { return Ok(()) };
+        let bytes = msg.bytes();
+        let first = msg.headers().first().map_or(0, |header| header.line.start);
+        self.scrub_span(bytes, Span::new(0, first), secrets, own, edits)?;
         for header in msg.headers() {
             // Credentials are computed over their URI: one changed byte makes them wrong.
             let is_credentials = matches!(header.id, HeaderId::Authorization | HeaderId::ProxyAuthorization);
-            if is_credentials || header.id == HeaderId::CallId || spared.contains(&header.id) {
+            // The first Call-ID has been mapped; whoever sends two may not hide an address in the second.
+            let is_mapped = msg.header(HeaderId::CallId).is_some_and(|first| first.line == header.line);
+            if is_credentials || is_mapped || spared.contains(&header.id) {
                 continue;
             }
-            self.scrub_span(msg.bytes(), header.value, secrets, own, edits)?;
+            self.scrub_span(bytes, header.value, secrets, own, edits)?;
+        }
+        Ok(())
+    }
+
+    /// Maps what names a dialog, but for Call-ID: the tags, and the dialogs in Replaces, Join (RFC 3911), Target-Dialog
+    /// (RFC 4538), In-Reply-To and, as headers of its URI, Refer-To.
+    pub(super) fn map_dialogs(
+        &self,
+        msg: &Message<'_>,
+        secrets: &Secrets,
+        way: Way,
+        edits: &mut Edits,
+    ) -> Result<(), EditError> {
+        for header in msg.headers() {
+            if let Some(span) = dialog_in(msg, header)
+                && !edits.touches(span)
+            {
+                self.map_span(msg.bytes(), span, secrets, way, edits)?;
+            }
         }
         Ok(())
     }
@@ -106,7 +143,7 @@ impl Engine {
         let text = span.of(bytes);
         let mut at = 0;
         while at < text.len() {
-            let Some((len, _)) = secrets.at(text, at) else {
+            let Some((len, _)) = self.secret_at(secrets, text, at) else {
                 at += 1;
                 continue;
             };
@@ -120,48 +157,16 @@ impl Engine {
         Ok(())
     }
 
-    /// Replaces the secrets in a description that no call has rewritten: of a call that is over, in a refusal, or in the answer
-    /// to OPTIONS. Media is not relayed for it; without a relay (`rtp_proxy_enable = 0`) none is touched.
-    pub(super) fn hide_description(
-        &self,
-        msg: &Message<'_>,
-        secrets: &Secrets,
-        edits: &mut Edits,
-    ) -> Result<(), EditError> {
-        let is_done = edits.touches(msg.body()) || !self.settings().rtp_proxy_enable;
-        match self.own(Side::Wan) {
-            Some(own) if !is_done && has_description(msg) => {
-                self.scrub_span(msg.bytes(), msg.body(), secrets, own, edits)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The Call-ID on the other side; `None` where it is the same.
+    /// The Call-ID or tag on the other side; `None` where it is the same.
     pub(super) fn map_call_id(&self, call_id: &[u8], secrets: &Secrets, way: Way) -> Option<CallId> {
-        let (mark_out, label_out, mark_in, label_in) = match way {
-            Way::ToWan => (b'x', LABEL_LAN, b'y', LABEL_WAN),
-            Way::ToLan => (b'y', LABEL_WAN, b'x', LABEL_LAN),
-        };
         let mut mapped = CallId::new();
         let mut changed = false;
         let mut at = 0;
         while let Some(byte) = call_id.get(at) {
-            if let Some((len, ip)) = secrets.at(call_id, at)
-                && let IpAddr::V4(ip) = ip
-            {
-                mapped.extend_from_slice(&[b'.', mark_out]).ok()?;
-                mapped.extend_from_slice(self.key.seal(label_out, &ip.octets()).as_bytes()).ok()?;
-                mapped.push(b'.').ok()?;
-                changed = true;
-                at += len;
-            } else if let Some(octets) = self.sealed_at(call_id, at, mark_in, label_in) {
-                let [a, b, c, d] = octets;
-                let mut text = heapless::String::<15>::new();
-                write!(text, "{a}.{b}.{c}.{d}").ok()?;
+            if let Some((len, text)) = self.mapped_at(call_id, at, secrets, way) {
                 mapped.extend_from_slice(text.as_bytes()).ok()?;
                 changed = true;
-                at += SEALED_LEN + 3;
+                at += len;
             } else {
                 mapped.push(*byte).ok()?;
                 at += 1;
@@ -170,10 +175,97 @@ impl Engine {
         changed.then_some(mapped)
     }
 
-    fn sealed_at(&self, text: &[u8], at: usize, mark: u8, label: &str) -> Option<[u8; 4]> {
+    /// What the tag `tag` of a message that came from `from` and goes to `to` is on the LAN; `None` where it is the same.
+    pub(super) fn lan_tag(&self, tag: &[u8], from: Side, to: Side, phone: IpAddr) -> Option<CallId> {
+        let crosses = from == Side::Wan && to == Side::Lan && self.settings().topology_hiding;
+        if crosses { self.map_call_id(tag, &self.secrets(phone), Way::ToLan) } else { None }
+    }
+
+    fn map_span(
+        &self,
+        bytes: &[u8],
+        span: Span,
+        secrets: &Secrets,
+        way: Way,
+        edits: &mut Edits,
+    ) -> Result<(), EditError> {
+        let text = span.of(bytes);
+        let mut at = 0;
+        while at < text.len() {
+            let Some((len, mapped)) = self.mapped_at(text, at, secrets, way) else {
+                at += 1;
+                continue;
+            };
+            let start = usize::from(span.start) + at;
+            edits.replace(Span::from_usize(start, start + len), mapped.as_bytes())?;
+            at += len;
+        }
+        Ok(())
+    }
+
+    /// The length of what is mapped at `at`, an address or a sealed one, and what it becomes.
+    fn mapped_at(&self, text: &[u8], at: usize, secrets: &Secrets, way: Way) -> Option<(usize, heapless::String<24>)> {
+        let (mark_out, label_out, mark_in, label_in) = match way {
+            Way::ToWan => ('x', LABEL_LAN, 'y', LABEL_WAN),
+            Way::ToLan => ('y', LABEL_WAN, 'x', LABEL_LAN),
+        };
+        let mut mapped = heapless::String::new();
+        if let Some((len, IpAddr::V4(ip))) = self.secret_at(secrets, text, at) {
+            write!(mapped, ".{mark_out}{}.", self.key.seal(label_out, &ip.octets())).ok()?;
+            return Some((len, mapped));
+        }
+        let ip = Ipv4Addr::from(self.sealed_at(text, at, mark_in, label_in)?);
+        write!(mapped, "{ip}").ok()?;
+        Some((SEALED_LEN + 3, mapped))
+    }
+
+    fn sealed_at(&self, text: &[u8], at: usize, mark: char, label: &str) -> Option<[u8; 4]> {
         let candidate = text.get(at..at + SEALED_LEN + 3)?;
-        let inner = candidate.strip_prefix(&[b'.', mark])?.strip_suffix(b".")?;
+        let inner = candidate.strip_prefix(b".")?.strip_prefix(&[mark as u8])?.strip_suffix(b".")?;
         let content: token::Content = self.key.open(label, inner)?;
         content.as_slice().try_into().ok()
     }
+}
+
+/// What of a header names a dialog.
+fn dialog_in(msg: &Message<'_>, header: &Header) -> Option<Span> {
+    const OTHERS: [&[u8]; 3] = [b"Join", b"Target-Dialog", b"In-Reply-To"];
+    let bytes = msg.bytes();
+    match header.id {
+        HeaderId::From | HeaderId::To => NameAddr::parse(bytes, header.value).ok()?.param(bytes, b"tag")?.value,
+        HeaderId::Replaces => Some(header.value),
+        HeaderId::ReferTo => {
+            let question = msg.get(header.value).iter().position(|b| *b == b'?')?;
+            Some(Span::from_usize(usize::from(header.value.start) + question, usize::from(header.value.end)))
+        }
+        HeaderId::Other if OTHERS.iter().any(|name| msg.get(header.name).eq_ignore_ascii_case(name)) => {
+            Some(header.value)
+        }
+        _ => None,
+    }
+}
+
+/// An IPv4 address in its usual form at the beginning of `text`, no digit behind it, and its length.
+fn dotted_quad(text: &[u8]) -> Option<(usize, Ipv4Addr)> {
+    let mut octets = [0u8; 4];
+    let mut at = 0;
+    for (number, octet) in octets.iter_mut().enumerate() {
+        if number > 0 {
+            (text.get(at) == Some(&b'.')).then_some(())?;
+            at += 1;
+        }
+        let digits = text.get(at..)?.iter().take(4).take_while(|b| b.is_ascii_digit()).count();
+        let digits = text.get(at..at + digits)?;
+        // 010.0.0.2 is no usual form: what it becomes could not be undone.
+        if digits.len() > 1 && digits.first() == Some(&b'0') {
+            return None;
+        }
+        *octet = core::str::from_utf8(digits).ok()?.parse().ok()?;
+        at += digits.len();
+    }
+    Some((at, Ipv4Addr::from(octets)))
+}
+
+fn starts_with(text: &[u8], name: &[u8]) -> bool {
+    text.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
 }

@@ -6,17 +6,16 @@
 
 use super::answer::Cause;
 use super::call::{Between, Call, Found, Name, Relay};
-use super::hide::Secrets;
 use super::io::{Leg, LegCounters, RelayCmd, RelayError, Side, Sink};
 use super::message::Received;
 use super::{Engine, log_call_end};
-use crate::limits::MAX_SECTIONS;
+use crate::limits::{MAX_CALLS, MAX_SECTIONS};
 use crate::log_class as class;
 use crate::rtp::latch::{MAX_ALLOWED, Peer};
 use crate::sdp::rewrite::{Decision, rewrite};
 use crate::sdp::{Description, Section};
 use crate::sip::edit::Edits;
-use crate::sip::{HeaderId, Message, Method};
+use crate::sip::{Message, Method};
 use crate::span::Span;
 use crate::table::Handle;
 use crate::time::Instant;
@@ -30,8 +29,10 @@ const MAX_PORT_TRIES: usize = 16;
 pub(super) enum Exchange {
     /// In a request that may carry an offer.
     Offer,
-    /// In a provisional response, or an ACK or PRACK.
+    /// In a provisional response.
     Answer,
+    /// In an ACK: the answer to an offer in the 2xx.
+    Acknowledgement,
     /// In a 2xx.
     FinalAnswer,
 }
@@ -40,12 +41,12 @@ pub(super) enum Exchange {
 #[derive(Clone, Copy)]
 pub(super) struct Passing<'a> {
     pub(super) msg: &'a Message<'a>,
+    /// Where in `msg` it is.
+    pub(super) description: Span,
     pub(super) found: Found,
     pub(super) exchange: Exchange,
     /// The address that the sender's signalling comes from.
     pub(super) sender_ip: IpAddr,
-    /// What must not leave, where it goes to the WAN.
-    pub(super) secrets: Option<&'a Secrets>,
 }
 
 impl Engine {
@@ -58,7 +59,10 @@ impl Engine {
         receiver: (Side, IpAddr),
     ) -> Between {
         let msg = received.msg;
-        let digest = |tag: Span| self.key.hash("call", &[call_id, msg.get(tag)]);
+        let digest = |tag: Span| {
+            let on_lan = self.lan_tag(msg.get(tag), sender.0, receiver.0, receiver.1);
+            self.key.hash("call", &[call_id, on_lan.as_deref().unwrap_or(msg.get(tag))])
+        };
         let head = &received.head;
         Between {
             by_from: digest(head.from_tag),
@@ -69,21 +73,22 @@ impl Engine {
         }
     }
 
-    /// The call of a request, made for an INVITE where there is none yet; not for a retransmission, whose call is over.
+    /// The call of a request, made for an INVITE where there is none yet, and whether it was made now. A retransmission
+    /// whose call is over gets none.
     pub(super) fn call_of_request(
         &mut self,
         received: &Received<'_>,
         between: &Between,
         is_retransmission: bool,
         now: Instant,
-    ) -> Result<Option<Found>, Cause> {
+    ) -> Result<(Option<Found>, bool), Cause> {
         if !self.settings().rtp_proxy_enable {
-            return Ok(None);
+            return Ok((None, false));
         }
         let head = &received.head;
         let found = self.calls.find(between);
         if head.method != Method::Invite {
-            return Ok(found);
+            return Ok((found, false));
         }
         if let Some(found) = found {
             if let Some(call) = self.calls.calls.get_mut(found.call)
@@ -92,13 +97,14 @@ impl Engine {
             {
                 call.invite_number = head.cseq.number;
             }
-            return Ok(Some(found));
+            return Ok((Some(found), false));
         }
         if is_retransmission {
-            return Ok(None);
+            return Ok((None, false));
         }
-        if self.calls.calls.len() >= self.settings().max_calls {
-            return Err(Cause::CallsFull);
+        if self.calls.calls.len() >= self.settings().max_calls.min(MAX_CALLS) {
+            let idle = self.calls.find_without_media().ok_or(Cause::CallsFull)?;
+            self.calls.remove(idle);
         }
         let name = |addr: Span| {
             let text = received.msg.get(addr);
@@ -119,7 +125,7 @@ impl Engine {
         };
         let handle = self.calls.insert(call).ok_or(Cause::CallsFull)?;
         self.shortages.over(Cause::CallsFull);
-        Ok(Some(Found { call: handle, sender: Leg::Caller, same_dialog: true }))
+        Ok((Some(Found { call: handle, sender: Leg::Caller, same_dialog: true }), true))
     }
 
     /// Reserves relay ports for an INVITE without a description: the callee will offer (RFC 3261 §13.2.1).
@@ -139,9 +145,13 @@ impl Engine {
         out: &mut dyn Sink,
     ) -> Result<(), Cause> {
         let msg = passing.msg;
-        let sdp = Description::parse(msg.bytes(), msg.body()).map_err(|_| Cause::Description)?;
+        let sdp = Description::parse(msg.bytes(), passing.description).map_err(|_| Cause::Description)?;
         let answered = self.calls.calls.get(passing.found.call).is_some_and(|c| c.answered);
-        let is_answer = passing.exchange != Exchange::Offer && self.has_pending(passing.found);
+        let is_answer = match passing.exchange {
+            Exchange::Offer => false,
+            Exchange::Answer | Exchange::FinalAnswer => self.has_pending(passing.found),
+            Exchange::Acknowledgement => true,
+        };
         let mut decisions = heapless::Vec::<Decision, MAX_SECTIONS>::new();
         for (number, section) in sdp.sections.iter().enumerate() {
             let decision = match self.pass_section(passing, number, section, answered, is_answer, out) {
@@ -159,11 +169,7 @@ impl Engine {
         if is_answer {
             self.apply_pending(passing.found.call, out);
         }
-        rewrite(msg.bytes(), &sdp, own, &decisions, edits).map_err(|_| Cause::TooLarge)?;
-        match passing.secrets {
-            Some(secrets) => self.scrub_span(msg.bytes(), msg.body(), secrets, own, edits).map_err(|_| Cause::TooLarge),
-            None => Ok(()),
-        }
+        rewrite(msg.bytes(), &sdp, own, &decisions, edits).map_err(|_| Cause::TooLarge)
     }
 
     fn pass_section(
@@ -212,9 +218,7 @@ impl Engine {
     fn peer_of(&self, section: &Section, side: Side, signalling: IpAddr) -> Peer {
         let is_usable = |ip: &IpAddr| match side {
             Side::Lan => self.is_lan(*ip) || *ip == signalling,
-            Side::Wan => {
-                !ip.is_multicast() && !ip.is_loopback() && !self.is_lan(*ip) && Some(*ip) != self.own(Side::Lan)
-            }
+            Side::Wan => *ip == signalling || self.is_on_wan(ip.to_canonical()),
         };
         let announced = section.address.filter(|ip| !ip.is_unspecified()).filter(is_usable);
         let rtcp_port = match section.rtcp {
@@ -231,6 +235,29 @@ impl Engine {
             rtp: announced.map(|ip| SocketAddr::new(ip, section.port)),
             rtcp: rtcp_ip.map(|ip| SocketAddr::new(ip, rtcp_port)),
         }
+    }
+
+    /// Whether an address that somebody on the WAN names can be on the WAN: it must be nobody's but one host's, and not on
+    /// the LAN. A private one can only be there if ours there is private too (RFC 1918, RFC 6598).
+    fn is_on_wan(&self, ip: IpAddr) -> bool {
+        let is_private = |ip: IpAddr| match ip {
+            IpAddr::V4(ip) => {
+                let [a, b, ..] = ip.octets();
+                ip.is_private() || ip.is_link_local() || (a == 100 && (64..128).contains(&b))
+            }
+            IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
+        };
+        let is_single = match ip {
+            IpAddr::V4(v4) => !v4.is_broadcast() && v4.octets()[0] != 0,
+            IpAddr::V6(v6) => !v6.is_unspecified(),
+        };
+        let ours_is_private = self.addresses.of(Side::Wan).is_some_and(is_private);
+        is_single
+            && !ip.is_multicast()
+            && !ip.is_loopback()
+            && !self.is_lan(ip)
+            && !self.addresses.is_on_lan_interface(ip)
+            && (ours_is_private || !is_private(ip))
     }
 
     /// The relay of a section, opened if it has none.
@@ -328,7 +355,7 @@ impl Engine {
     }
 
     /// The offer is refused: the media stays as it was.
-    fn discard_pending(&mut self, call: Handle, out: &mut dyn Sink) {
+    pub(super) fn discard_pending(&mut self, call: Handle, now: Instant, out: &mut dyn Sink) {
         let Some(c) = self.calls.calls.get(call) else { return };
         for number in 0..c.relays.len() {
             let Some(Some(handle)) = self.calls.calls.get(call).and_then(|c| c.relays.get(number).copied()) else {
@@ -339,6 +366,10 @@ impl Engine {
             if relay.offered {
                 self.close_section(call, number, out);
             }
+        }
+        // A dialog that we first heard of by this offer: nothing is left of it.
+        if self.calls.calls.get(call).is_some_and(|c| c.relays.iter().all(Option::is_none)) {
+            self.end_call(call, "its only offer was refused", now, out);
         }
     }
 
@@ -356,13 +387,7 @@ impl Engine {
             Method::Invite if !is_success && !c.answered && response.number == c.invite_number => {
                 self.end_call(call, "not answered", now, out);
             }
-            Method::Invite | Method::Update if !is_success => {
-                self.discard_pending(call, out);
-                // Refused in a dialog that began before we did: nothing is left that would end it.
-                if self.calls.calls.get(call).is_some_and(|c| c.relays.iter().all(Option::is_none)) {
-                    self.end_call(call, "refused", now, out);
-                }
-            }
+            Method::Invite | Method::Update if !is_success => self.discard_pending(call, now, out),
             Method::Bye if is_success || matches!(response.status, 408 | 481) => {
                 self.end_call(call, "hung up", now, out);
             }
@@ -431,11 +456,4 @@ fn aim(relay: Handle, leg: Leg, peer: Peer, out: &mut dyn Sink) {
     if let Err(error) = out.relay(RelayCmd::Retarget { relay, leg, peer }) {
         log::warn!(target: class::RTP, "a relay could not be aimed: {error:?}");
     }
-}
-
-/// Whether a message has a session description as its body.
-pub(super) fn has_description(msg: &Message<'_>) -> bool {
-    const SDP: &[u8] = b"application/sdp";
-    let is_sdp = |value: &[u8]| value.get(..SDP.len()).is_some_and(|head| head.eq_ignore_ascii_case(SDP));
-    !msg.body().is_empty() && msg.value(HeaderId::ContentType).is_some_and(is_sdp)
 }

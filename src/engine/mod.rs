@@ -8,10 +8,13 @@
 
 mod answer;
 mod binding;
+mod body;
 mod branch;
 mod call;
 mod connection;
 mod contact;
+mod domain;
+mod failover;
 mod forward;
 mod guard;
 mod hide;
@@ -37,6 +40,7 @@ pub use settings::Settings;
 
 use crate::dns::Resolver;
 use crate::dns::resolver::Transmit;
+use crate::limits::MAX_NAME_ADDRESSES;
 use crate::log_class as class;
 use crate::sip::message::ParseError;
 use crate::sip::reply::Reply;
@@ -83,7 +87,9 @@ pub struct Engine {
     settings: Late<Settings>,
     addresses: own::Addresses,
     /// What `outbound_proxy_host` resolved to last.
-    outbound_proxy_ips: heapless::Vec<IpAddr, 1>,
+    outbound_proxy_ips: heapless::Vec<IpAddr, MAX_NAME_ADDRESSES>,
+    domains: domain::Domains,
+    avoided: failover::Avoided,
     resolver: Resolver,
     parked: parked::Parked,
     flows: keepalive::Flows,
@@ -104,6 +110,8 @@ impl Engine {
             settings: Late::new(),
             addresses: own::Addresses::new(),
             outbound_proxy_ips: heapless::Vec::new(),
+            domains: domain::Domains::new(),
+            avoided: failover::Avoided::new(),
             resolver: Resolver::new(),
             parked: parked::Parked::new(),
             flows: keepalive::Flows::new(),
@@ -312,8 +320,9 @@ impl Engine {
         }
     }
 
-    /// The next hop refused a datagram: whoever waits for its answer is told now.
+    /// The next hop refused a datagram: whoever waits for its answer is told now, or goes on to another.
     fn unreachable(&mut self, to: SocketAddr, now: Instant, out: &mut dyn Sink) {
+        self.server_failed(to, now);
         while let Some(t) = self.transactions.pop_unreachable(to) {
             self.give_up(&t, Cause::Unreachable, now, out);
         }
@@ -323,6 +332,9 @@ impl Engine {
         self.retransmit(now, out);
         while let Some(t) = self.transactions.pop_expired(now) {
             if t.state != transaction::State::Completed {
+                if t.from_phone && t.state == transaction::State::Trying {
+                    self.server_failed(t.downstream, now);
+                }
                 self.give_up(&t, Cause::NextHopSilent, now, out);
             }
         }
@@ -341,7 +353,7 @@ impl Engine {
     fn give_up(&mut self, t: &transaction::Transaction, cause: Cause, now: Instant, out: &mut dyn Sink) {
         log::warn!(target: class::SIP, "no answer from {}: {}", t.downstream, cause.remedy());
         let wording = cause.wording(t.from_phone);
-        let tag = crate::sip::token::hex(&self.key.hash("to-tag", &[&t.key])[..8]);
+        let tag = self.tag_of(&t.key);
         if let Some(reply) = t.stored.reply(wording.status, wording.reason, wording.warning, &tag) {
             // The sender's own timer ends its transaction if this is lost.
             let _ = self.send_again(t.upstream_on, t.upstream, &[&reply], out);
@@ -351,6 +363,8 @@ impl Engine {
                 || (t.method == Method::Invite && self.calls.calls.get(call).is_some_and(|c| !c.answered));
             if end_of_call {
                 self.end_call(call, "no answer", now, out);
+            } else {
+                self.discard_pending(call, now, out);
             }
         }
     }

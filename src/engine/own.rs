@@ -52,6 +52,11 @@ impl Addresses {
         networks.iter().any(|p| p.contains(address)) && self.of(Side::Wan) != Some(address)
     }
 
+    /// Whether `address` is in a network of the LAN interface, whatever counts as LAN.
+    pub(super) fn is_on_lan_interface(&self, address: IpAddr) -> bool {
+        self.lan.iter().any(|p| p.contains(address)) && !self.wan.iter().any(|p| p.address == address)
+    }
+
     /// The addresses of the LAN interface.
     pub(super) fn lan(&self) -> &[Prefix] {
         &self.lan

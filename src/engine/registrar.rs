@@ -3,6 +3,7 @@
 use super::answer::Cause;
 use super::binding::{Binding, Offer, UriText};
 use super::contact::Place;
+use super::failover::Spare;
 use super::forward::Hop;
 use super::io::Side;
 use super::message::Received;
@@ -14,6 +15,7 @@ use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
 use crate::sip::reply::Reply;
 use crate::sip::uri::{Scheme, Uri};
+use crate::sip::via::Transport;
 use crate::sip::{HeaderId, Message};
 use crate::time::Instant;
 use core::net::SocketAddr;
@@ -47,10 +49,12 @@ impl Engine {
         };
         match (aor_of(received), target) {
             (Ok(aor), Target::Ourselves) => self.register_here(received, &asked, &aor, now, out),
-            (Ok(aor), Target::Address(to)) => self.register_there(received, to, &asked, Some(&aor), now, out),
+            (Ok(aor), Target::Server { to, transport, spare }) => {
+                self.register_there(received, (to, transport, spare), &asked, Some(&aor), now, out);
+            }
             // Another registrar may make something of a To that is nothing to us (RFC 4475 §3.3.4).
-            (Err(_), Target::Address(to)) if has_other_scheme(received) => {
-                self.register_there(received, to, &asked, None, now, out);
+            (Err(_), Target::Server { to, transport, spare }) if has_other_scheme(received) => {
+                self.register_there(received, (to, transport, spare), &asked, None, now, out);
             }
             (Err(cause), _) => self.answer(received, cause, out),
         }
@@ -94,7 +98,7 @@ impl Engine {
     fn register_there(
         &mut self,
         received: &Received<'_>,
-        to: SocketAddr,
+        (to, transport, spare): (SocketAddr, Transport, Spare),
         asked: &Asked,
         aor: Option<&[u8]>,
         now: Instant,
@@ -102,7 +106,6 @@ impl Engine {
     ) {
         let msg = received.msg;
         let mut edits = Edits::new();
-        let transport = self.transport_towards(received);
         if let Asked::Contacts(contacts) = asked {
             let phone = (received.from, received.on.kind());
             if let Some(aor) = aor
@@ -119,7 +122,8 @@ impl Engine {
             }
         }
         let registers = aor.map_or_else(Registers::default, |aor| self.changes(msg, asked, aor));
-        self.forward_request(received, Hop { to, side: Side::Wan, transport, registers }, &mut edits, now, out);
+        let hop = Hop { registers, transport, spare, ..Hop::to(to, Side::Wan) };
+        self.forward_request(received, hop, &mut edits, now, out);
     }
 
     /// The bindings that a REGISTER changes once it is accepted. The phone may have changed parameters of its Contact.
@@ -177,24 +181,22 @@ impl Engine {
     }
 
     /// Takes the final response to a forwarded REGISTER: bindings become valid with a 2xx and live as long as it says.
-    pub(super) fn registered(&mut self, msg: &Message<'_>, status: u16, t: &RegisterAnswered, now: Instant) {
+    pub(super) fn registered(&mut self, msg: &Message<'_>, status: u16, t: &RegisterAnswered<'_>, now: Instant) {
         let accepted = (200..300).contains(&status);
         for (handle, asked) in &t.registers.bindings {
             if accepted {
                 let granted = if *asked == 0 { 0 } else { self.granted(msg, *handle).unwrap_or(*asked) };
                 self.settle(*handle, Some(t.registrar), granted, now);
+                if let Some(binding) = self.bindings.get_mut(*handle) {
+                    binding.registrar_by = t.by;
+                }
             } else if !matches!(status, 401 | 407) && self.bindings.get(*handle).is_some_and(|b| !b.valid) {
                 // A challenge is only half an answer: the place is kept for the REGISTER with credentials.
                 self.drop_binding(*handle, "refused by the registrar");
             }
         }
-        if accepted
-            && t.registers.removes_all
-            && let Some(to) = msg.header(HeaderId::To)
-            && let Ok(to) = NameAddr::parse(msg.bytes(), to.value)
-            && let Some(aor) = aor_text(msg.bytes(), to.uri)
-        {
-            self.remove_all(&aor);
+        if let Some(aor) = t.removes_all.filter(|_| accepted) {
+            self.remove_all(aor);
         }
     }
 
@@ -330,9 +332,13 @@ impl Engine {
 }
 
 /// What the transaction of a REGISTER tells when its final response comes.
-pub(super) struct RegisterAnswered {
+pub(super) struct RegisterAnswered<'a> {
     pub(super) registrar: SocketAddr,
-    pub(super) registers: Registers,
+    /// How it was reached.
+    pub(super) by: Transport,
+    pub(super) registers: &'a Registers,
+    /// The address-of-record of a `Contact: *`.
+    pub(super) removes_all: Option<&'a [u8]>,
 }
 
 /// A registrar, for log lines.
@@ -366,7 +372,7 @@ fn has_other_scheme(received: &Received<'_>) -> bool {
     Uri::parse(received.msg.bytes(), received.head.to.uri).is_ok_and(|uri| uri.scheme == Scheme::Other)
 }
 
-fn aor_text(bytes: &[u8], uri: crate::span::Span) -> Option<UriText> {
+pub(super) fn aor_text(bytes: &[u8], uri: crate::span::Span) -> Option<UriText> {
     let uri = Uri::parse(bytes, uri).ok()?;
     let mut text = UriText::from_slice(uri.user?.of(bytes)).ok()?;
     text.push(b'@').ok()?;
@@ -377,7 +383,7 @@ fn aor_text(bytes: &[u8], uri: crate::span::Span) -> Option<UriText> {
 }
 
 /// A number of seconds; more than 32 bits hold counts as the largest (RFC 3261 §20.19), anything else is none.
-fn seconds(text: &[u8]) -> Option<u32> {
+pub(super) fn seconds(text: &[u8]) -> Option<u32> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }

@@ -9,7 +9,6 @@ use super::guard::Origin;
 use super::io::{Side, Sink};
 use super::message::Received;
 use super::route::{Target, Unroutable};
-use super::transaction::Registers;
 use super::{Engine, branch};
 use crate::log_class as class;
 use crate::sip::addr::NameAddr;
@@ -67,7 +66,9 @@ impl Engine {
         if self.is_loop(received) {
             return Err(Cause::Loop);
         }
-        if msg.value(HeaderId::ProxyRequire).is_some_and(|v| !v.is_empty()) {
+        // ACK and CANCEL take the way of their INVITE, whatever they ask for (RFC 3261 §8.2.2.3).
+        let asks = !matches!(received.head.method, Method::Ack | Method::Cancel);
+        if asks && msg.value(HeaderId::ProxyRequire).is_some_and(|v| !v.is_empty()) {
             return Err(Cause::Extension);
         }
         Ok(())
@@ -76,12 +77,12 @@ impl Engine {
     /// Whether one of the Vias is ours and says that the request was here with the same target.
     fn is_loop(&self, received: &Received<'_>) -> bool {
         let bytes = received.msg.bytes();
-        let part = branch::loop_part(&self.key, received);
+        let part = crate::sip::token::hex(&branch::loop_part(&self.key, received));
         received.msg.elements(HeaderId::Via).any(|element| {
             Via::parse(bytes, element.span)
                 .ok()
                 .and_then(|via| branch::parse(via.branch(bytes)?))
-                .is_some_and(|(_, theirs)| theirs == part.as_bytes())
+                .is_some_and(|(_, _, theirs)| theirs == part.as_bytes())
         })
     }
 
@@ -103,16 +104,9 @@ impl Engine {
         match target {
             _ if received.head.method == Method::Register => self.register(received, target, now, out),
             Target::Ourselves => self.serve_own_domain(received, now, out),
-            Target::Address(to) => {
-                let side = self.side_of(to);
-                let transport = self.transport_towards(received);
-                self.forward_request(
-                    received,
-                    Hop { to, side, transport, registers: Registers::default() },
-                    &mut Edits::new(),
-                    now,
-                    out,
-                );
+            Target::Server { to, transport, spare } => {
+                let hop = Hop { transport, spare, ..Hop::to(to, self.side_of(to)) };
+                self.forward_request(received, hop, &mut Edits::new(), now, out);
             }
         }
     }
@@ -145,12 +139,14 @@ impl Engine {
         if let Some(place) = self.place_in(bytes, &uri) {
             return self.send_to_place(received, &uri, place, now, out);
         }
+        if user.is_none() && received.head.method == Method::Options {
+            return self.answer_options(received, out);
+        }
         let to_user = Uri::parse(bytes, received.head.to.uri).ok().and_then(|uri| uri.user).map(|span| span.of(bytes));
         let found =
             [user, to_user].into_iter().flatten().find_map(|user| self.bindings.lookup(user, received.from.ip(), now));
         match (found, user) {
             (Some(handle), _) => self.send_to_binding(received, handle, now, out),
-            (None, None) if received.head.method == Method::Options => self.answer_options(received, out),
             (None, Some(user)) if self.bindings.knows(user) => self.answer(received, Cause::NotRegistered, out),
             (None, _) => self.answer(received, Cause::UnknownUser, out),
         }
@@ -210,8 +206,7 @@ impl Engine {
         out: &mut dyn Sink,
     ) {
         let Place { address: to, transport, .. } = place;
-        let hop = Hop { to, side: Side::Lan, transport, registers: Registers::default() };
-        self.forward_request(received, hop, edits, now, out);
+        self.forward_request(received, Hop { transport, ..Hop::to(to, Side::Lan) }, edits, now, out);
     }
 
     /// CANCEL goes where its INVITE went (RFC 3261 §16.10).
@@ -227,6 +222,10 @@ impl Engine {
     /// The ACK of a final response other than 2xx goes where its INVITE went (RFC 3261 §17.1.1.3); `false` for that of a 2xx,
     /// which is routed like any request.
     fn acknowledge(&mut self, received: &Received<'_>, now: Instant, out: &mut dyn Sink) -> bool {
+        if received.msg.get(received.head.to_tag) == self.to_tag(received).as_bytes() {
+            // It acknowledges an answer of our own, and ends here.
+            return true;
+        }
         let Some((hop, mut edits)) = self.invite_hop(received) else { return false };
         self.forward_request(received, hop, &mut edits, now, out);
         true
@@ -241,7 +240,8 @@ impl Engine {
             edits.replace(received.request_uri(), &t.request_uri).ok()?;
         }
         let transport = t.downstream_on.kind();
-        Some((Hop { to: t.downstream, side: t.downstream_side, transport, registers: Registers::default() }, edits))
+        let hop = Hop { transport, loop_part: Some(t.loop_part), ..Hop::to(t.downstream, t.downstream_side) };
+        Some((hop, edits))
     }
 }
 

@@ -3,10 +3,11 @@
 //! A response passes only with a branch of ours on top. Branches are keyed, so that nobody but the next hop of a request of
 //! ours can know one.
 
+use super::body::{cut_out, description};
 use super::forward::opens_dialogs;
 use super::hide::Way;
-use super::io::{Channel, Side, Sink};
-use super::media::{CallResponse, Exchange, Passing, has_description};
+use super::io::{Channel, Leg, Side, Sink};
+use super::media::{CallResponse, Exchange, Passing};
 use super::message::Received;
 use super::own::HostAndPort;
 use super::registrar::RegisterAnswered;
@@ -60,12 +61,20 @@ impl Engine {
         let msg = received.msg;
         let StartLine::Response { status, .. } = msg.start() else { return };
         let is_cancel = received.head.cseq.method == Method::Cancel;
-        let handle = branch::parse(received.branch_text()).and_then(|(key, _)| self.transactions.find(&key, is_cancel));
-        let Some((handle, back)) = handle.and_then(|h| Some((h, Back::of(self.transactions.get(h)?)))) else {
+        let found = branch::parse(received.branch_text()).and_then(|(key, attempt, _)| {
+            let handle = self.transactions.find(&key, is_cancel)?;
+            let t = self.transactions.get(handle)?;
+            // A server that was left speaks for itself.
+            let downstream = if attempt == t.attempt { t.downstream } else { received.from };
+            Some((handle, attempt, Back { downstream, ..Back::of(t) }))
+        });
+        let Some((handle, attempt, back)) = found else {
             log::debug!(target: class::PROXY, "response {status} from {} dropped: it answers no request of ours", received.from);
             return;
         };
-        if self.absorb_response(handle, status, out) {
+        if self.is_kept_from_phone(received, status, attempt, handle, now, out)
+            || self.absorb_response(handle, status, out)
+        {
             return;
         }
         let mut edits = Edits::new();
@@ -80,23 +89,46 @@ impl Engine {
         self.transactions.response_sent(handle, status, &parts, now);
         self.transactions.answered(handle, status, now);
         if status >= 200 {
-            self.final_response(received, status, &back, now, out);
+            self.final_response(received, status, handle, &back, now, out);
         }
     }
 
     /// What a final response changes besides being passed on.
-    fn final_response(&mut self, received: &Received<'_>, status: u16, back: &Back, now: Instant, out: &mut dyn Sink) {
+    fn final_response(
+        &mut self,
+        received: &Received<'_>,
+        status: u16,
+        handle: Handle,
+        back: &Back,
+        now: Instant,
+        out: &mut dyn Sink,
+    ) {
         let msg = received.msg;
         let head = &received.head;
         if head.method == Method::Register {
-            let answered = RegisterAnswered { registrar: back.downstream, registers: back.registers.clone() };
+            let aor = self.transactions.get(handle).and_then(|t| {
+                let to = NameAddr::parse(&t.stored.text, t.stored.to).ok()?;
+                super::registrar::aor_text(&t.stored.text, to.uri)
+            });
+            if let Some(domain) = aor.as_ref().filter(|_| (200..300).contains(&status)) {
+                self.note_servers(domain.rsplit(|byte| *byte == b'@').next().unwrap_or_default(), now, out);
+            }
+            let answered = RegisterAnswered {
+                registrar: back.downstream,
+                by: received.on.kind(),
+                registers: &back.registers,
+                removes_all: aor.as_deref().filter(|_| back.registers.removes_all),
+            };
             return self.registered(msg, status, &answered, now);
         }
         if let Some(call) = back.call {
             // The tag that requests will be found by is hashed with the Call-ID of the LAN side.
             let call_id = self.lan_call_id(received, back);
             let to_tag = (!head.to_tag.is_empty()).then(|| {
-                self.key.hash("call", &[call_id.as_deref().unwrap_or(msg.get(head.call_id)), msg.get(head.to_tag)])
+                let tag = msg.get(head.to_tag);
+                let on_lan = self.lan_tag(tag, back.downstream_side, back.side, back.to.ip());
+                let call_id = call_id.as_deref().unwrap_or(msg.get(head.call_id));
+                self.key.hash("call", &[call_id, on_lan.as_deref().unwrap_or(tag)])
             });
             let response = CallResponse { method: head.method, status, number: head.cseq.number, to_tag };
             self.call_answered(call, &response, now, out);
@@ -124,6 +156,10 @@ impl Engine {
         let msg = received.msg;
         self.pass_answer(received, status, back, edits, out);
         edits.delete(msg.leading())?;
+        if status == 503 {
+            // RFC 3261 §16.7 step 6: what one server says of itself says nothing about this router.
+            edits.replace(msg.start_line(), b"SIP/2.0 500 Server Internal Error")?;
+        }
         match (back.downstream_side, back.side) {
             (Side::Wan, _) => self.write_to_phone(received, status, handle, back, edits)?,
             (Side::Lan, Side::Wan) => self.write_to_wan(received, handle, back, edits)?,
@@ -159,6 +195,9 @@ impl Engine {
                 if msg.get(head.to.uri) != sent_uri && head.to.bracketed == sent.bracketed {
                     edits.replace(head.to.uri, sent_uri)?;
                 }
+            }
+            if self.settings().topology_hiding {
+                self.map_dialogs(msg, &self.secrets(back.to.ip()), Way::ToLan, edits)?;
             }
         } else {
             edits.delete(head.via_element.cut)?;
@@ -217,8 +256,11 @@ impl Engine {
         let bytes = msg.bytes();
         edits.delete(received.head.via_element.cut)?;
         msg.delete_elements(HeaderId::RecordRoute, edits, |element| self.is_own_route(bytes, element))?;
+        let StartLine::Response { status, .. } = msg.start() else { return Ok(()) };
         for element in msg.elements(HeaderId::Contact) {
-            if let Ok(contact) = NameAddr::parse(bytes, element.span) {
+            let Ok(contact) = NameAddr::parse(bytes, element.span) else { continue };
+            // The Contacts of a redirection are other places, unless they are on the LAN (RFC 3261 §21.3).
+            if !(300..400).contains(&status) || self.is_on_lan(bytes, &contact, back.downstream) {
                 let phone = (back.downstream, back.downstream_on.kind());
                 self.masquerade(bytes, &contact, phone, back.on.kind(), edits)?;
             }
@@ -231,8 +273,9 @@ impl Engine {
         }
         const FROM_WAN: [HeaderId; 4] = [HeaderId::Via, HeaderId::From, HeaderId::To, HeaderId::RecordRoute];
         let secrets = self.secrets(received.from.ip());
-        self.hide_description(msg, &secrets, edits)?;
-        self.scrub(msg, &secrets, &FROM_WAN, edits)
+        self.map_dialogs(msg, &secrets, Way::ToWan, edits)?;
+        self.scrub(msg, &secrets, &FROM_WAN, edits)?;
+        self.hide_body(msg, &secrets, edits)
     }
 
     /// The session description of a response. One that cannot be passed on is cut out: the response itself must arrive.
@@ -246,19 +289,21 @@ impl Engine {
     ) {
         let msg = received.msg;
         let Some(call) = back.call else { return };
-        if !has_description(msg) || status >= 300 {
-            return;
-        }
-        let Some(found) = self.found_for_response(received, back, call) else { return };
+        let Some(description) = description(msg).filter(|_| status < 300) else { return };
+        let Some(mut found) = self.found_for_response(received, back, call) else { return };
+        // A retransmitted 2xx to the first INVITE is no new offer.
+        found.same_dialog &=
+            !self.calls.calls.get(call).is_some_and(|c| {
+                c.answered && found.sender == Leg::Callee && received.head.cseq.number == c.invite_number
+            });
         let Some(own) = self.own(back.side) else { return };
-        let secrets = (back.side == Side::Wan).then(|| self.secrets(received.from.ip()));
         let exchange = if status < 200 { Exchange::Answer } else { Exchange::FinalAnswer };
-        let passing = Passing { msg, found, exchange, sender_ip: received.from.ip(), secrets: secrets.as_ref() };
+        let passing = Passing { msg, description, found, exchange, sender_ip: received.from.ip() };
         if let Err(cause) = self.pass_description(&passing, own, edits, out) {
             log::warn!(target: class::RTP, "description in the {status} from {} cut out: {}", received.from, cause.remedy());
             edits.clear();
-            let type_line = msg.header(HeaderId::ContentType).map(|h| h.line);
-            let _ = edits.delete(msg.body()).and_then(|()| type_line.map_or(Ok(()), |line| edits.delete(line)));
+            // Two edits fit into an empty list.
+            let _ = cut_out(msg, edits);
         }
     }
 

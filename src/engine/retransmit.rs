@@ -82,8 +82,8 @@ const fn legs(t: &Transaction) -> (bool, bool) {
 }
 
 impl Transactions {
-    /// A request was sent for the first time. Says whether its sender wants a 100 at once, since the next hop's way is too long to
-    /// wait for one.
+    /// A request was sent for the first time. Says whether its sender, who would repeat it, is to get a 100 at once, since no repetition
+    /// is needed.
     pub(super) fn request_sent(&mut self, handle: Handle, fallback: bool, parts: &[&[u8]], now: Instant) -> bool {
         let Some(t) = self.slab.get(handle) else { return false };
         let is_invite = t.method == Method::Invite;
@@ -230,12 +230,23 @@ impl Engine {
             let _ = out.send(kept.via, kept.to, &[&kept.bytes]);
             return true;
         }
-        let is_waiting = t.state == State::Proceeding || (t.downstream_on.is_reliable() && t.state == State::Trying);
-        if t.method == Method::Invite && is_waiting {
-            Self::answer_trying(received, out);
-            return true;
+        if t.failed {
+            return false;
         }
-        t.downstream_on.is_reliable()
+        let is_reliable = t.downstream_on.is_reliable();
+        match (t.method, t.state) {
+            (Method::Invite, State::Proceeding) => Self::answer_trying(received, out),
+            (Method::Invite, State::Trying) if is_reliable => {
+                // Before, the connection may still fail, and the repetition go to another server.
+                if self.connections.is_open(t.downstream_on) {
+                    Self::answer_trying(received, out);
+                }
+            }
+            // The next hop retransmits its final response by itself, until it has the ACK (RFC 3261 §17.2.1).
+            (Method::Invite, State::Completed) => {}
+            _ => return is_reliable,
+        }
+        true
     }
 
     /// Takes a response that may be a retransmission. `true` where its request's sender, who is on TCP, has it already.
@@ -260,18 +271,21 @@ impl Engine {
         found
     }
 
-    /// Sends by UDP the requests that were put on a connection for their length, which broke.
-    pub(super) fn fall_back(&mut self, conn: ConnId, now: Instant, out: &mut dyn Sink) {
+    /// Sends by UDP the requests that were put on a connection for their length, which broke. `false` where there are none.
+    pub(super) fn fall_back(&mut self, conn: ConnId, now: Instant, out: &mut dyn Sink) -> bool {
+        let mut any = false;
         while let Some(handle) = self.transactions.fall_back(conn, now) {
             if let Some(kept) = self.transactions.kept_as(handle, Kind::Request) {
                 log::info!(target: class::NET, "no connection to {}: a large request goes by UDP", kept.to);
                 // Who sent it, or our own timer, sends it again.
                 let _ = out.send(kept.via, kept.to, &[&kept.bytes]);
             }
+            any = true;
         }
+        any
     }
 }
 
 /// Bytes from which on a request should not go by UDP: with less than 200 to spare, where the path's MTU is not known to be more
 /// (RFC 3261 §18.1.1).
-const LARGE: usize = 1300;
+pub(super) const LARGE: usize = 1300;

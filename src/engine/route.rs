@@ -1,24 +1,39 @@
 //! Where a phone's request goes (RFC 3261 §16.5, §16.6 steps 6 and 7).
 //!
-//! The first Route that is not ours; else the outbound proxy; else the request-URI.
+//! The first Route that is not ours; else the outbound proxy; else the request-URI. What it names becomes a list of servers by
+//! RFC 3263 (see [`crate::dns::locate()`]). At the head of the list comes the server that keeps the phone's registration,
+//! where the request goes to the same domain: it knows the phone. Servers that failed lately come last (see `failover`).
 
 use super::answer::Cause;
+use super::failover::Spare;
 use super::io::{Side, Sink};
 use super::message::Received;
 use super::{Engine, Queries};
-use crate::dns::Answer;
-use crate::sip::HeaderId;
+use crate::dns::{self, Candidate, Candidates, Located, Transport, Transports};
 use crate::sip::addr::NameAddr;
 use crate::sip::message::Element;
 use crate::sip::uri::{DEFAULT_PORT, Scheme, Uri};
+use crate::sip::via;
+use crate::sip::{HeaderId, Method};
 use crate::time::Instant;
 use core::net::SocketAddr;
 
+/// The transports that requests leave by.
+const TRANSPORTS: Transports = Transports { tcp: true, tls: false };
+
 /// Where a request is to go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, on the stack")]
 pub(super) enum Target {
-    /// To this address.
-    Address(SocketAddr),
+    /// To a server or a phone.
+    Server {
+        /// The one to be tried first.
+        to: SocketAddr,
+        /// How it is reached, and so are the others.
+        transport: via::Transport,
+        /// Those to be tried after it.
+        spare: Spare,
+    },
     /// It names one of our own addresses: it is for a phone that is registered here, or for ourselves.
     Ourselves,
 }
@@ -42,23 +57,27 @@ impl Engine {
     ) -> Result<Target, Unroutable> {
         let bytes = received.msg.bytes();
         if let Some(uri) = self.first_foreign_route(received) {
-            return self.target_of(bytes, &uri, now, out);
+            return self.target_of(received, &uri, now, out);
         }
         let uri = Uri::parse(bytes, received.request_uri())
             .map_err(|_| Unroutable::Because(Cause::Malformed("the request-URI cannot be read")))?;
         if let Some(place) = self.place_in(bytes, &uri) {
-            return Ok(Target::Address(place.address));
+            return Ok(Target::Server { to: place.address, transport: place.transport, spare: Spare::default() });
         }
         if self.is_own_uri(bytes, &uri) {
             return Ok(Target::Ourselves);
         }
         if let Some(proxy) = self.settings().outbound_proxy.clone() {
-            let found = self.lookup(proxy.host.as_bytes(), proxy.port, now, out)?;
-            self.outbound_proxy_ips.clear();
-            let _ = self.outbound_proxy_ips.push(found.ip());
-            return Ok(Target::Address(found));
+            let port = (proxy.port != 0).then_some(proxy.port);
+            let transport = self.settings().outbound_proxy_transport.map(of_dns);
+            let target = dns::Target { host: proxy.host.as_bytes(), port, transport };
+            // Through the proxy go all registrations, whatever their domain.
+            let pinned = self.registrar_of_sender(received, None, (port, transport), now);
+            let (candidates, more) = self.locate(received, target, pinned, now, out)?;
+            self.outbound_proxy_ips = candidates.iter().map(|candidate| candidate.address.ip()).collect();
+            return self.first_of(received, transport, candidates, more, now);
         }
-        self.target_of(bytes, &uri, now, out)
+        self.target_of(received, &uri, now, out)
     }
 
     /// The first Route element that does not name us.
@@ -68,33 +87,122 @@ impl Engine {
         Uri::parse(bytes, NameAddr::parse(bytes, element.span).ok()?.uri).ok()
     }
 
-    fn target_of(&mut self, bytes: &[u8], uri: &Uri, now: Instant, out: &mut dyn Sink) -> Result<Target, Unroutable> {
+    fn target_of(
+        &mut self,
+        received: &Received<'_>,
+        uri: &Uri,
+        now: Instant,
+        out: &mut dyn Sink,
+    ) -> Result<Target, Unroutable> {
         if uri.scheme != Scheme::Sip {
             return Err(Unroutable::Because(Cause::Scheme));
         }
-        let port = uri.port.unwrap_or(DEFAULT_PORT);
-        let address = self.lookup(uri.host.of(bytes), port, now, out)?;
-        if self.is_own_address(address) {
-            return Ok(Target::Ourselves);
-        }
-        Ok(Target::Address(address))
+        let bytes = received.msg.bytes();
+        let transport = transport_of(bytes, uri).map_err(Unroutable::Because)?;
+        let maddr = uri.param(bytes, b"maddr").and_then(|param| param.value);
+        let target = dns::Target { host: maddr.unwrap_or(uri.host).of(bytes), port: uri.port, transport };
+        let pinned = self.registrar_of_sender(received, Some(target.host), (uri.port, transport), now);
+        let (candidates, more) = self.locate(received, target, pinned, now, out)?;
+        self.first_of(received, transport, candidates, more, now)
     }
 
-    /// The address of a host: itself, or what the resolver knows.
-    fn lookup(&mut self, host: &[u8], port: u16, now: Instant, out: &mut dyn Sink) -> Result<SocketAddr, Unroutable> {
-        if let Some(ip) = crate::sip::uri::parse_ip(host) {
-            return Ok(SocketAddr::new(ip, port));
+    /// The server that keeps the registration under which a phone sends a request, where it is in `domain`, has `port` and is on the
+    /// transport that is written.
+    fn registrar_of_sender(
+        &self,
+        received: &Received<'_>,
+        domain: Option<&[u8]>,
+        (port, written): (Option<u16>, Option<Transport>),
+        now: Instant,
+    ) -> Option<(SocketAddr, Transport)> {
+        let aor = super::registrar::aor_text(received.msg.bytes(), received.head.from.uri)?;
+        let host = aor.rsplit(|byte| *byte == b'@').next()?;
+        if domain.is_some_and(|domain| !domain.eq_ignore_ascii_case(host)) {
+            return None;
         }
-        match self.resolver.resolve(host, now, &mut Queries(out)) {
-            Answer::Addresses(list) => {
+        let (registrar, transport) = self.bindings.registrar_of(&aor, received.from.ip(), now)?;
+        let transport = of_dns(transport);
+        let fits = port.is_none_or(|port| port == registrar.port()) && written.is_none_or(|it| it == transport);
+        fits.then_some((registrar, transport))
+    }
+
+    /// The servers of a target, with the one that is pinned first, and whether more are being looked up.
+    fn locate(
+        &mut self,
+        received: &Received<'_>,
+        target: dns::Target<'_>,
+        pinned: Option<(SocketAddr, Transport)>,
+        now: Instant,
+        out: &mut dyn Sink,
+    ) -> Result<(Candidates, bool), Unroutable> {
+        let registers = received.head.method == Method::Register;
+        // One Call-ID, one choice among servers of equal priority: a dialog stays together, and so does a registration.
+        let [seed @ .., _, _, _, _, _, _, _, _] = self.key.hash("server", &[received.msg.get(received.head.call_id)]);
+        let located =
+            dns::locate(&mut self.resolver, target, TRANSPORTS, u64::from_be_bytes(seed), now, &mut Queries(out));
+        let (mut candidates, more) = match located {
+            Located::Candidates { list, more } => {
                 self.shortages.over(Cause::DnsSilent);
-                list.first().map(|ip| SocketAddr::new(*ip, port)).ok_or(Unroutable::Because(Cause::NoSuchName))
+                (list, more)
             }
-            Answer::Pending => Err(Unroutable::Pending),
-            Answer::NoSuchName => Err(Unroutable::Because(Cause::NoSuchName)),
-            Answer::ServersSilent if self.own(Side::Wan).is_none() => Err(Unroutable::Because(Cause::NoInterface)),
-            Answer::ServersSilent | Answer::Refused => Err(Unroutable::Because(Cause::DnsSilent)),
+            // The pinned server will do without the DNS, but for a registration, which may have to move away from it.
+            Located::Pending if pinned.is_some() && !registers => (Candidates::new(), true),
+            Located::ServersSilent | Located::Refused if pinned.is_some() => (Candidates::new(), false),
+            Located::Pending => return Err(Unroutable::Pending),
+            Located::NoSuchName => return Err(Unroutable::Because(Cause::NoSuchName)),
+            Located::NoTransport => return Err(Unroutable::Because(Cause::Transport)),
+            Located::ServersSilent if self.own(Side::Wan).is_none() => {
+                return Err(Unroutable::Because(Cause::NoInterface));
+            }
+            Located::ServersSilent | Located::Refused => return Err(Unroutable::Because(Cause::DnsSilent)),
+        };
+        if let Some((address, transport)) = pinned {
+            let place = candidates.iter().position(|candidate| candidate.address == address);
+            if let Some(place) = place {
+                candidates.get_mut(..=place).unwrap_or_default().rotate_right(1);
+            } else if !registers || candidates.is_empty() {
+                candidates.truncate(crate::limits::MAX_NAME_ADDRESSES - 1);
+                // A place has just been made.
+                let _ = candidates.insert(0, Candidate { transport, address });
+            }
         }
+        Ok((candidates, more))
+    }
+
+    /// Notes the servers of a domain at which a phone has registered: what comes from them is for it.
+    pub(super) fn note_servers(&mut self, domain: &[u8], now: Instant, out: &mut dyn Sink) {
+        let target = dns::Target { host: domain, port: None, transport: None };
+        let located = dns::locate(&mut self.resolver, target, TRANSPORTS, 0, now, &mut Queries(out));
+        if let Located::Candidates { list, more } = located {
+            self.domains.note(self.key.hash("domain", &[domain]), &list, more, now);
+        }
+    }
+
+    /// The first of a target's servers, and those behind it. A large request goes to one on TCP, where there is one and the URI does
+    /// not say otherwise (RFC 3261 §18.1.1).
+    fn first_of(
+        &self,
+        received: &Received<'_>,
+        written: Option<Transport>,
+        mut candidates: Candidates,
+        more: bool,
+        now: Instant,
+    ) -> Result<Target, Unroutable> {
+        let is_tcp = |candidate: &Candidate| candidate.transport == Transport::Tcp;
+        let prefers_udp = candidates.first().is_some_and(|first| !is_tcp(first));
+        let is_large = written.is_none() && received.msg.bytes().len() > super::retransmit::LARGE;
+        let or_udp = is_large && prefers_udp && candidates.iter().any(is_tcp);
+        if or_udp {
+            candidates.retain(is_tcp);
+        }
+        let (first, mut spare) = self.choose(&candidates, more, now).ok_or(Unroutable::Because(Cause::NoSuchName))?;
+        let to = first.address;
+        spare.or_udp = or_udp;
+        if self.is_own_address(to) {
+            return Ok(Target::Ourselves);
+        }
+        spare.list.retain(|server| !self.is_own_address(*server));
+        Ok(Target::Server { to, transport: of_sip(first.transport), spare })
     }
 
     /// Whether a URI names us: one of our addresses with the SIP port.
@@ -118,5 +226,32 @@ impl Engine {
     /// The side on which an address is.
     pub(super) fn side_of(&self, address: SocketAddr) -> Side {
         if self.is_lan(address.ip()) { Side::Lan } else { Side::Wan }
+    }
+}
+
+/// The transport that a URI asks for (RFC 3261 §19.1.1). What asks for secrecy is not sent in the clear.
+fn transport_of(bytes: &[u8], uri: &Uri) -> Result<Option<Transport>, Cause> {
+    let Some(value) = uri.param(bytes, b"transport").and_then(|param| param.value) else { return Ok(None) };
+    match value.of(bytes) {
+        text if text.eq_ignore_ascii_case(b"udp") => Ok(Some(Transport::Udp)),
+        text if text.eq_ignore_ascii_case(b"tcp") => Ok(Some(Transport::Tcp)),
+        text if text.eq_ignore_ascii_case(b"tls") => Ok(Some(Transport::Tls)),
+        _ => Err(Cause::Transport),
+    }
+}
+
+const fn of_dns(transport: via::Transport) -> Transport {
+    match transport {
+        via::Transport::Tcp => Transport::Tcp,
+        via::Transport::Tls => Transport::Tls,
+        via::Transport::Udp | via::Transport::Other => Transport::Udp,
+    }
+}
+
+const fn of_sip(transport: Transport) -> via::Transport {
+    match transport {
+        Transport::Udp => via::Transport::Udp,
+        Transport::Tcp => via::Transport::Tcp,
+        Transport::Tls => via::Transport::Tls,
     }
 }

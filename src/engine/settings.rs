@@ -10,7 +10,7 @@ use core::net::IpAddr;
 pub struct HostPort {
     /// Name or address as written.
     pub host: heapless::String<MAX_NAME>,
-    /// Port; 5060 where none is given.
+    /// Port; 0 where none is given: then the DNS names the servers (RFC 3263).
     pub port: u16,
 }
 
@@ -34,8 +34,8 @@ pub struct Settings {
     pub default_expires: u32,
     /// `outbound_proxy_host` and `outbound_proxy_port`
     pub outbound_proxy: Option<HostPort>,
-    /// `outbound_proxy_transport`
-    pub outbound_proxy_transport: Transport,
+    /// `outbound_proxy_transport`; `None`: as the DNS says.
+    pub outbound_proxy_transport: Option<Transport>,
     /// `topology_hiding`
     pub topology_hiding: bool,
     /// `sip_keepalive`, seconds; 0 is off.
@@ -60,7 +60,7 @@ impl Settings {
         rtp_port_high: 7088,
         default_expires: 3600,
         outbound_proxy: None,
-        outbound_proxy_transport: Transport::Udp,
+        outbound_proxy_transport: None,
         topology_hiding: true,
         sip_keepalive: 25,
         lan_networks: Prefixes::new(),

@@ -73,9 +73,19 @@ pub(super) struct Registers {
 #[derive(Debug)]
 pub(super) struct Transaction {
     pub(super) key: BranchKey,
+    /// The second part of the branch.
+    pub(super) loop_part: super::branch::LoopPart,
     pub(super) method: Method,
     pub(super) state: State,
     deadline: Instant,
+    /// Which server has it now, counted from 0; see [`super::failover`].
+    pub(super) attempt: u8,
+    /// When that server was given it.
+    pub(super) tried_at: Instant,
+    /// Whether there is another server after that one.
+    pub(super) others: bool,
+    /// Whether that one has failed it, and the phone's next copy goes to another.
+    pub(super) failed: bool,
     /// Where responses go.
     pub(super) upstream: SocketAddr,
     pub(super) upstream_on: Channel,
@@ -103,6 +113,8 @@ pub(super) struct Transaction {
 /// What is given to [`Transactions::insert`] but the table's own fields.
 pub(super) struct Opening {
     pub(super) key: BranchKey,
+    /// The second part of the branch.
+    pub(super) loop_part: super::branch::LoopPart,
     pub(super) method: Method,
     pub(super) upstream: SocketAddr,
     pub(super) upstream_on: Channel,
@@ -110,6 +122,9 @@ pub(super) struct Opening {
     pub(super) downstream: SocketAddr,
     pub(super) downstream_side: Side,
     pub(super) downstream_on: Channel,
+    /// Of a CANCEL, that of its INVITE.
+    pub(super) attempt: u8,
+    pub(super) others: bool,
     pub(super) hidden: bool,
     pub(super) opens_dialog: bool,
     /// Of a REGISTER: what it changes once it is accepted.
@@ -167,9 +182,14 @@ impl Transactions {
         let key = opening.key;
         let inserted = self.slab.insert(Transaction {
             key,
+            loop_part: opening.loop_part,
             method: opening.method,
             state: State::Trying,
             deadline,
+            attempt: opening.attempt,
+            tried_at: now,
+            others: opening.others,
+            failed: false,
             upstream: opening.upstream,
             upstream_on: opening.upstream_on,
             from_phone: opening.from_phone,
@@ -212,6 +232,33 @@ impl Transactions {
             if t.state == State::Proceeding && t.method == Method::Invite {
                 t.deadline = round_up(now.after(TIMER_C));
             }
+        }
+    }
+
+    /// The server that has it fails it; another is there.
+    pub(super) fn fail(&mut self, handle: Handle) {
+        if let Some(t) = self.slab.get_mut(handle) {
+            t.failed = true;
+        }
+    }
+
+    /// There is no other server after all.
+    pub(super) fn stay(&mut self, handle: Handle) {
+        if let Some(t) = self.slab.get_mut(handle) {
+            t.failed = false;
+            t.others = false;
+        }
+    }
+
+    /// The next server has it now. The sender's time goes on as it was.
+    pub(super) fn move_on(&mut self, handle: Handle, (to, side): (SocketAddr, Side), others: bool, now: Instant) {
+        if let Some(t) = self.slab.get_mut(handle) {
+            t.attempt = t.attempt.saturating_add(1);
+            t.tried_at = now;
+            t.failed = false;
+            t.others = others;
+            t.downstream = to;
+            t.downstream_side = side;
         }
     }
 
@@ -269,18 +316,29 @@ impl Transactions {
         None
     }
 
-    /// Removes one transaction that waits for `downstream` in vain, after an ICMP error from there.
+    /// Removes one transaction that waits for `downstream` in vain, after an ICMP error from there; `None` when only those
+    /// are left for which there is another server, and those have failed.
     pub(super) fn pop_unreachable(&mut self, downstream: SocketAddr) -> Option<Transaction> {
-        let waits = |t: &Transaction| t.state == State::Trying && !t.downstream_on.is_reliable();
-        let handle = self.slab.find(|t| t.downstream == downstream && waits(t))?;
-        self.remove(handle)
+        let waits =
+            |t: &Transaction| t.downstream == downstream && t.state == State::Trying && !t.downstream_on.is_reliable();
+        self.pop_failed(waits)
     }
 
     /// Removes one transaction whose request went over `conn`, which is gone, and that has no response yet. The response to one that
     /// has may come over another connection (RFC 3261 §18.2.2).
     pub(super) fn pop_broken(&mut self, conn: ConnId) -> Option<Transaction> {
-        let handle = self.slab.find(|t| t.downstream_on.conn == Some(conn) && t.state == State::Trying)?;
-        self.remove(handle)
+        self.pop_failed(|t| t.downstream_on.conn == Some(conn) && t.state == State::Trying)
+    }
+
+    /// Removes one of the transactions that wait in vain. Those that have another server, and whose sender is on UDP and repeats its
+    /// request, wait for that.
+    fn pop_failed(&mut self, waits: impl Fn(&Transaction) -> bool) -> Option<Transaction> {
+        let goes_on = |t: &Transaction| (t.others || t.failed) && !t.upstream_on.is_reliable();
+        if let Some(handle) = self.slab.find(|t| waits(t) && !goes_on(t)) {
+            return self.remove(handle);
+        }
+        self.slab.iter_mut().map(|(_, t)| t).filter(|t| waits(t)).for_each(|t| t.failed = true);
+        None
     }
 
     /// Notes that the request went over another connection than was meant.

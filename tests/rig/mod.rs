@@ -1,10 +1,14 @@
 //! An engine on a bench: inputs by hand, outputs recorded. LAN 10.0.0.1/24, WAN 198.51.100.1/24.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test binary uses a part of the rig")]
 
+pub mod dns;
 pub mod text;
 
+pub use dns::dns_answer;
+
 use core::net::SocketAddr;
-use siproxd::engine::io::{LegCounters, Prefix, RelayCmd, RelayError, SendError};
+use dns::{Zone, question};
+use siproxd::engine::io::{LegCounters, Prefix, RelayCmd, RelayError, RelayId, SendError};
 use siproxd::engine::{Channel, ConnEvent, ConnId, Engine, Input, Settings, Side, Sink};
 use siproxd::sip::token::Key;
 use siproxd::table::Handle;
@@ -33,6 +37,10 @@ pub struct Recorder {
     pub taken: Vec<u16>,
     /// Connections that were made, with their local side and peer; `None` for those that are gone.
     pub connections: Vec<Option<(Side, SocketAddr)>>,
+    /// The relay that was opened last.
+    pub last_opened: Option<RelayId>,
+    /// Relays that are open now.
+    pub open: usize,
 }
 
 impl Sink for Recorder {
@@ -58,12 +66,17 @@ impl Sink for Recorder {
 
     fn relay(&mut self, cmd: RelayCmd) -> Result<[LegCounters; 2], RelayError> {
         use siproxd::engine::io::Leg;
-        if let RelayCmd::Open { ports, .. } = cmd {
+        if let RelayCmd::Open { relay, ports, .. } = cmd {
             for (leg, port) in [Leg::Caller, Leg::Callee].into_iter().zip(ports) {
                 if self.taken.contains(&port) {
                     return Err(RelayError::PortTaken(leg));
                 }
             }
+            self.last_opened = Some(relay);
+            self.open += 1;
+        }
+        if matches!(cmd, RelayCmd::Close { .. }) {
+            self.open -= 1;
         }
         self.outputs.push(Output::Relay(cmd));
         Ok(Default::default())
@@ -107,6 +120,8 @@ pub struct Rig {
     pub engine: Box<Engine>,
     pub recorder: Recorder,
     pub now: Instant,
+    /// What the nameserver answers by itself. Without it, it has no SRV and NAPTR, and queries for addresses come out.
+    pub zone: Option<Zone>,
 }
 
 impl Rig {
@@ -119,6 +134,7 @@ impl Rig {
             engine: Box::new(Engine::new()),
             recorder: Recorder::default(),
             now: Instant::from_millis(1_000_000),
+            zone: None,
         };
         rig.engine.seed(Key::new([7; 32]), 42);
         rig.engine.configure(settings);
@@ -131,7 +147,24 @@ impl Rig {
     /// Hands one input in and gives what came out.
     pub fn input(&mut self, input: Input<'_>) -> Vec<Output> {
         self.engine.handle(input, self.now, &mut self.recorder);
-        core::mem::take(&mut self.recorder.outputs)
+        let mut outputs = Vec::new();
+        for output in core::mem::take(&mut self.recorder.outputs) {
+            let answer = match (&output, &self.zone) {
+                (Output::Query { bytes, .. }, Some(zone)) => zone.answer(bytes),
+                (Output::Query { bytes, .. }, None) if question(bytes).1 > 28 => Some(dns_answer(bytes, Some([0; 4]))),
+                _ => {
+                    outputs.push(output);
+                    continue;
+                }
+            };
+            if let Some(bytes) = answer {
+                outputs.extend(self.input(Input::Dns { from: "192.0.2.53:53".parse().unwrap(), bytes: &bytes }));
+                if self.engine.next_timeout().is_some_and(|at| at <= self.now) {
+                    outputs.extend(self.input(Input::Timeout));
+                }
+            }
+        }
+        outputs
     }
 
     /// A datagram from the LAN or the WAN, to our address there.
@@ -194,17 +227,4 @@ pub fn sent(outputs: &[Output]) -> Vec<String> {
 /// A message written with bare line feeds, as it goes on the wire.
 pub fn wire(text: &str) -> Vec<u8> {
     text.replace('\n', "\r\n").into_bytes()
-}
-
-/// An answer to a recorded query: `address`, or none and "no such name".
-pub fn dns_answer(query: &[u8], address: Option<[u8; 4]>) -> Vec<u8> {
-    let mut answer = query.to_vec();
-    answer[2] = 0x81;
-    answer[3] = if address.is_some() { 0x80 } else { 0x83 };
-    if let Some(address) = address {
-        answer[7] = 1;
-        answer.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
-        answer.extend_from_slice(&address);
-    }
-    answer
 }

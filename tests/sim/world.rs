@@ -307,11 +307,11 @@ impl World {
                     wrong("not established at both parties");
                 }
                 let sent = plan.talk as u32 / 40;
-                let wanted = match (is_lossless, plan.moves) {
+                let wanted = match (is_lossless, plan.moves || plan.symmetric) {
                     (true, _) => sent * 4 / 5,
                     (false, false) => sent / 4,
-                    // Media that has moved is lost until the other party has heard so.
-                    (false, true) => 1,
+                    // Lost until the other party has heard of the move, or the relay has learned the port.
+                    (false, true) => u32::from(!(plan.moves && plan.symmetric)),
                 };
                 if caller.packets < wanted || callee.packets < wanted {
                     wrong("too little media");

@@ -106,7 +106,7 @@ pub(crate) const RFC_5118: [Case; 12] = [
     case("port-ambiguous", "4.3", "what was meant as a port is a part of the address; valid", true, Forwarded, Dropped, "it goes where it says, to port 5060; a REGISTER from the WAN is dropped"),
     case("port-unambiguous", "4.4", "a port behind the brackets; valid", true, Forwarded, Dropped, REGISTER),
     case("via-received-param-with-delim", "4.5", "brackets in `received`; to be accepted", true, Forwarded, Forwarded, "`received` of the top Via is ours to write, and is never believed"),
-    case("via-received-param-no-delim", "4.5", "no brackets in `received`; valid", true, Forwarded, Forwarded, "`received` of the top Via is ours to write, and is never believed"),
+    case("via-received-param-no-delim", "4.5", "no brackets in `received`; valid", true, Forwarded, Answered(200), "`received` of the top Via is ours to write, and is never believed; an OPTIONS without a user is for ourselves"),
     case("ipv6-in-sdp", "4.6", "IPv6 addresses in the session description; valid", true, Forwarded, Forwarded, "they are replaced by ours like any"),
     case("mult-ip-in-header", "4.7", "IPv4 and IPv6 in one list of Vias; valid", true, Forwarded, Forwarded, "only the top Via is ours to complete"),
     case("mult-ip-in-sdp", "4.8", "a media section with IPv4 and one with IPv6; valid", true, Forwarded, Forwarded, "each is relayed on its own"),

@@ -22,7 +22,7 @@ from lab.baresip import Phone
 from lab.capture import Capture
 from lab.leaks import find_leaks
 from lab.netns import LAN_INTERFACE, PHONES, ROUTER_LAN, Network
-from lab.pcap import UDP, Packet, Rtp, Sip, as_rtp, sip_messages
+from lab.pcap import Packet, Rtp, Sip, as_rtp, sip_messages
 from lab.process import run
 from lab.wait import until
 
@@ -192,8 +192,3 @@ def assert_contact_is_router(contacts: list[str], wan: str) -> None:
     hosts = [re.sub(r"^sips?:(?:[^@]*@)?([^:;>]+).*", r"\1", contact) for contact in contacts]
     if not hosts or any(host != wan for host in hosts):
         raise CallFailed(f"the provider's Contacts are {contacts}, not at {wan}")
-
-
-def sent_by(seen: Observation, address: str) -> list[Packet]:
-    """UDP packets that a host sent on the WAN."""
-    return [packet for packet in seen.wan if packet.src == address and packet.protocol == UDP]

@@ -1,0 +1,124 @@
+//! Bodies: where the session description is, and what must not leave in any of them.
+//!
+//! A description is the whole body, or one part of a multipart body (RFC 5621). Those of calls are rewritten in `media`; one
+//! that belongs to no call of ours (a phone's answer to OPTIONS) still must not tell the WAN a private address.
+
+use super::Engine;
+use super::hide::Secrets;
+use super::io::Side;
+use crate::limits::MAX_SECTIONS;
+use crate::sdp::Description;
+use crate::sdp::rewrite::{Decision, rewrite};
+use crate::sip::edit::{EditError, Edits};
+use crate::sip::{HeaderId, Message, params};
+use crate::span::Span;
+
+const SDP: &[u8] = b"application/sdp";
+
+/// Where the session description of a message is.
+pub(super) fn description(msg: &Message<'_>) -> Option<Span> {
+    let header = msg.header(HeaderId::ContentType)?;
+    let body = msg.body();
+    if body.is_empty() {
+        None
+    } else if is_type(msg.get(header.value), SDP) {
+        Some(body)
+    } else if is_type(msg.get(header.value), b"multipart/") {
+        let boundary = params::find(msg.bytes(), header.value, b"boundary")?.value?;
+        part_with_description(msg.bytes(), body, params::unquoted(msg.bytes(), boundary).of(msg.bytes()))
+    } else {
+        None
+    }
+}
+
+/// Whether `value` of a Content-Type begins with `name`, in any case.
+fn is_type(value: &[u8], name: &[u8]) -> bool {
+    value.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+}
+
+/// The content of the first part that is a description (RFC 2046 §5.1.1).
+fn part_with_description(bytes: &[u8], body: Span, boundary: &[u8]) -> Option<Span> {
+    let text = body.of(bytes);
+    let (mut is_sdp, mut in_headers, mut content, mut at) = (false, false, None, 0);
+    for line in text.split_inclusive(|b| *b == b'\n') {
+        let (start, end) = (at, at + line.len());
+        at = end;
+        let line = line.trim_ascii_end();
+        let rest = line.strip_prefix(b"--").and_then(|line| line.strip_prefix(boundary));
+        if rest.is_some_and(|rest| matches!(rest.trim_ascii(), b"" | b"--")) {
+            if let Some(from) = content.filter(|_| is_sdp) {
+                return Some(place(body, from, start));
+            }
+            (is_sdp, in_headers, content) = (false, true, None);
+        } else if in_headers && line.is_empty() {
+            in_headers = false;
+            content = Some(end);
+        } else if in_headers {
+            let mut halves = line.splitn(2, |b| *b == b':');
+            let name = halves.next().unwrap_or_default().trim_ascii();
+            let is_content_type = HeaderId::from_name(name) == HeaderId::ContentType;
+            is_sdp |= is_content_type && halves.next().is_some_and(|value| is_type(value.trim_ascii(), SDP));
+        }
+    }
+    // The last boundary is missing: the part goes on to the end.
+    content.filter(|_| is_sdp).map(|from| place(body, from, text.len()))
+}
+
+fn place(body: Span, from: usize, to: usize) -> Span {
+    let base = usize::from(body.start);
+    Span::from_usize(base + from, base + to)
+}
+
+impl Engine {
+    /// Takes private addresses out of a body on its way to the WAN. A description that no call has rewritten gets our address,
+    /// and none that is relayed; one that cannot be read is cut out. Text that people read passes as it is.
+    pub(super) fn hide_body(&self, msg: &Message<'_>, secrets: &Secrets, edits: &mut Edits) -> Result<(), EditError> {
+        let Some(own) = self.own(Side::Wan) else { return Ok(()) };
+        if let Some(place) = description(msg) {
+            if !self.settings().rtp_proxy_enable {
+                return Ok(());
+            }
+            if !edits.touches(place) {
+                match Description::parse(msg.bytes(), place) {
+                    Ok(sdp) => rewrite(msg.bytes(), &sdp, own, &[Decision::Keep; MAX_SECTIONS], edits)?,
+                    Err(_) => cut_out(msg, edits)?,
+                }
+            }
+        }
+        let content_type = msg.value(HeaderId::ContentType).unwrap_or_default();
+        if is_type(content_type, b"text/") {
+            return Ok(());
+        }
+        self.scrub_span(msg.bytes(), msg.body(), secrets, own, edits)
+    }
+}
+
+/// Takes the body out of a message that must arrive all the same.
+pub(super) fn cut_out(msg: &Message<'_>, edits: &mut Edits) -> Result<(), EditError> {
+    edits.delete(msg.body())?;
+    msg.header(HeaderId::ContentType).map_or(Ok(()), |header| edits.delete(header.line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(content_type: &str, body: &str) -> Option<String> {
+        let head = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nc: ";
+        let mut bytes = format!("{head}{content_type}\r\n\r\n{body}").into_bytes();
+        let msg = Message::parse(&mut bytes).unwrap();
+        description(&msg).map(|span| String::from_utf8_lossy(msg.get(span)).into_owned())
+    }
+
+    #[test]
+    fn whole_bodies_and_parts() {
+        assert_eq!(found("Application/SDP;charset=x", "v=0\r\n").as_deref(), Some("v=0\r\n"));
+        assert_eq!(found("text/plain", "v=0\r\n"), None);
+        assert_eq!(found("application/sdp", ""), None);
+        let parts = "ignored\r\n--b\r\nContent-Type: text/plain\r\n\r\nhi\r\n--b\r\nc : application/sdp\r\n\r\nv=0\r\n--b--\r\n";
+        assert_eq!(found("multipart/mixed; boundary=\"b\"", parts).as_deref(), Some("v=0\r\n"));
+        assert_eq!(found("multipart/mixed;boundary=b", &parts[..parts.len() - 7]).as_deref(), Some("v=0\r\n"));
+        assert_eq!(found("multipart/mixed", parts), None);
+        assert_eq!(found("multipart/mixed;boundary=c", parts), None);
+    }
+}
