@@ -3,14 +3,16 @@
 PYTHON = /usr/bin/python3
 # The tests of the lab to run, e.g. `make lab LAB="-k hold"`.
 LAB =
+# What to build for, e.g. `make cross TARGET=mips-unknown-linux-musl`; all of them if it is not said.
+TARGET = $(shell sed -n 's/^\([^\# ][^ ]*\) .*/\1/p' cross/targets)
 
-.PHONY: demo test lint unit lab bench install root
+.PHONY: demo test lint unit lab bench openwrt cross cross-try install root
 
 demo: root install
 	@cargo build --release --locked --quiet
 	@$(PYTHON) -B tests/lab/demo.py
 
-test: root install unit lab
+test: root install unit lab openwrt
 
 lint:
 	cargo fmt --check
@@ -26,6 +28,18 @@ lab: root install
 bench: root install
 	cargo build --release --locked --bins --examples
 	$(PYTHON) benches/run.py
+
+openwrt: install
+	shellcheck -s dash -e SC3043 openwrt/siproxd/files/siproxd.init
+	shellcheck cross/*.sh tests/openwrt/run.sh
+	cargo build --release --locked --quiet
+	tests/openwrt/run.sh
+
+cross:
+	@cross/build.sh $(TARGET)
+
+cross-try: root install cross
+	@cross/try.sh $(TARGET)
 
 install:
 	@tests/lab/install.sh

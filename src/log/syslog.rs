@@ -1,9 +1,11 @@
 //! Syslog through `/dev/log`, facility daemon (RFC 3164). Never waited for.
 
 use ::log::Level;
+use core::fmt::{self, Display, Write as _};
 use core::time::Duration;
-use std::time::Instant;
-use syslog::{Error, Facility, Formatter3164, Logger, LoggerBackend};
+use std::io::Write;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use syslog::{Error, Facility, LogFormat, Logger, LoggerBackend, Severity};
 
 /// Pause between two attempts to connect, so that a missing syslog costs nothing.
 const RETRY: Duration = Duration::from_secs(1);
@@ -13,9 +15,12 @@ const MAX_MESSAGE: usize = 900;
 
 const NAME: &str = "siproxd";
 
+/// Bytes in front of a message: priority, time, name, process number.
+const MAX_HEAD: usize = 64;
+
 /// The connection, which is made anew when it fails.
 pub(super) struct Syslog {
-    logger: Option<Logger<LoggerBackend, Formatter3164>>,
+    logger: Option<Logger<LoggerBackend, Format>>,
     tried_at: Option<Instant>,
 }
 
@@ -27,13 +32,7 @@ impl Syslog {
     /// Connects, or says why not.
     pub(super) fn connect(&mut self) -> Result<(), String> {
         self.tried_at = Some(Instant::now());
-        let formatter = Formatter3164 {
-            facility: Facility::LOG_DAEMON,
-            hostname: None,
-            process: NAME.to_owned(),
-            pid: std::process::id(),
-        };
-        let logger = syslog::unix(formatter).map_err(|error| error.to_string())?;
+        let logger = syslog::unix(Format { process_number: std::process::id() }).map_err(|error| error.to_string())?;
         // A syslog that does not read must not stop the telephones.
         match &logger.backend {
             LoggerBackend::Unix(socket) => socket.set_nonblocking(true),
@@ -47,7 +46,7 @@ impl Syslog {
 
     pub(super) fn set_process_number(&mut self, number: u32) {
         if let Some(logger) = &mut self.logger {
-            logger.formatter.pid = number;
+            logger.formatter.process_number = number;
         }
     }
 
@@ -74,5 +73,103 @@ impl Syslog {
         {
             self.logger = None;
         }
+    }
+}
+
+/// RFC 3164 §4.1 without the host, as libc's syslog(3) writes it. The crate's own brings in a whole calendar, 50 KiB
+/// on MIPS, and reads its pattern again for every message.
+#[derive(Clone)]
+struct Format {
+    process_number: u32,
+}
+
+impl LogFormat<&str> for Format {
+    fn format<W: Write>(&self, out: &mut W, severity: Severity, message: &str) -> syslog::Result<()> {
+        let priority = Facility::LOG_DAEMON as u8 | severity as u8;
+        let now = Time(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+        let mut line = heapless::String::<{ MAX_HEAD + MAX_MESSAGE }>::new();
+        // All that fits the socket's message goes in one piece; the caller has seen to the length.
+        let _ = write!(line, "<{priority}>{now} {NAME}[{}]: {message}", self.process_number);
+        out.write_all(line.as_bytes()).map_err(Error::Write)
+    }
+}
+
+/// Time since the epoch as `Mmm dd hh:mm:ss` (RFC 3164 §4.1.2), in UTC as musl's syslog(3). OpenWrt's logd cuts the time
+/// off by its length, so that it cannot be left out.
+struct Time(Duration);
+
+impl Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const NAMES: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let seconds = self.0.as_secs();
+        let (days, second) = ((seconds / 86_400) as u32, (seconds % 86_400) as u32);
+        let (month, day) = month_and_day(days);
+        let month = NAMES.get(month).copied().unwrap_or_default();
+        write!(f, "{month} {day:2} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+    }
+}
+
+/// Month from 0 and day from 1 of the Gregorian calendar, `days` after 1 January 1970.
+fn month_and_day(days: u32) -> (usize, u32) {
+    const DAYS_IN_4_YEARS: u32 = 4 * 365 + 1;
+    const DAYS_IN_100_YEARS: u32 = 25 * DAYS_IN_4_YEARS - 1;
+    const DAYS_IN_400_YEARS: u32 = 4 * DAYS_IN_100_YEARS + 1;
+    /// From 1 March 1600: with February last, a leap day ends its year, its century and its 400 years.
+    const DAYS_TO_EPOCH: u32 = 135_080;
+    /// From March on every five months have 153 days, in the same order.
+    const DAYS_IN_5_MONTHS: u32 = 153;
+
+    let day = days.saturating_add(DAYS_TO_EPOCH) % DAYS_IN_400_YEARS;
+    let day = day - (day / DAYS_IN_100_YEARS).min(3) * DAYS_IN_100_YEARS;
+    let day = day % DAYS_IN_4_YEARS;
+    let day = day - (day / 365).min(3) * 365;
+    let month = (5 * day + 2) / DAYS_IN_5_MONTHS;
+    let first = (DAYS_IN_5_MONTHS * month + 2) / 5;
+    (((month + 2) % 12) as usize, day - first + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_as_the_standard_writes_it() {
+        // Each as date(1) says it.
+        for (seconds, text) in [
+            (0, "Jan  1 00:00:00"),
+            (951_782_399, "Feb 28 23:59:59"),
+            (951_782_400, "Feb 29 00:00:00"),
+            (951_868_800, "Mar  1 00:00:00"),
+            (1_785_542_399, "Jul 31 23:59:59"),
+            (2_147_483_648, "Jan 19 03:14:08"),
+            (4_107_542_400, "Mar  1 00:00:00"),
+        ] {
+            assert_eq!(Time(Duration::from_secs(seconds)).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn every_day_of_400_years_follows_its_predecessor() {
+        const LENGTHS: [u32; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+        let (mut year, mut month, mut day) = (1970_u32, 0, 1);
+        for days in 0..146_097 {
+            assert_eq!(month_and_day(days), (month, day), "day {days}, {year}");
+            let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+            day += 1;
+            if day > LENGTHS[month] + u32::from(month == 1 && is_leap) {
+                (month, day) = ((month + 1) % 12, 1);
+                year += u32::from(month == 0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_has_priority_time_name_and_number() {
+        let mut sent = Vec::new();
+        Format { process_number: 4711 }.format(&mut sent, Severity::LOG_WARNING, "hello").expect("room");
+        let sent = String::from_utf8(sent).expect("text");
+        // Facility daemon is 3, warning is 4 (RFC 3164 §4.1.1).
+        assert!(sent.starts_with("<28>") && sent.ends_with(" siproxd[4711]: hello"), "{sent}");
+        assert_eq!(sent.len(), "<28>Jan  1 00:00:00 siproxd[4711]: hello".len());
     }
 }

@@ -24,6 +24,10 @@ pub const BUDGET: usize = 32;
 /// longest is IPv6's error, 16 bytes of header, 16 of error and 28 of address.
 const CONTROL: usize = 128;
 
+/// A buffer for control messages, aligned as their headers, which are read in place: not every processor reads what is not.
+#[repr(align(8))]
+struct Control([u8; CONTROL]);
+
 /// Receive queue in bytes: a burst of a few hundred messages while the relay is busy.
 const RECEIVE_QUEUE: usize = 256 * 1024;
 
@@ -253,10 +257,10 @@ fn arrival_side(interfaces: &[Interface; 2], index: u32, from: IpAddr) -> Side {
 
 /// Receives one datagram: its source and the interface it came by, and its length.
 fn receive(socket: &Socket, buffer: &mut [u8]) -> Result<(Option<(SocketAddr, u32)>, usize), Errno> {
-    let mut control = [0; CONTROL];
+    let mut control = Control([0; CONTROL]);
     let mut slices = [IoSliceMut::new(buffer)];
     let flags = MsgFlags::MSG_DONTWAIT;
-    let message = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut control), flags)?;
+    let message = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut control.0), flags)?;
     let Some(from) = message.address.as_ref().and_then(socket_addr) else { return Ok((None, 0)) };
     let mut index = 0;
     for control in message.cmsgs().into_iter().flatten() {
@@ -272,13 +276,13 @@ fn receive(socket: &Socket, buffer: &mut [u8]) -> Result<(Option<(SocketAddr, u3
 /// Takes one entry of a socket's error queue: the destination where an ICMP error says that it cannot be reached.
 /// `Err` where the queue is empty.
 fn undelivered(socket: &Socket) -> Result<Option<SocketAddr>, ()> {
-    let mut control = [0; CONTROL];
+    let mut control = Control([0; CONTROL]);
     // The queue gives back the start of the datagram, which is not needed.
     let mut start = [0; 1];
     let mut slices = [IoSliceMut::new(&mut start)];
     let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_ERRQUEUE;
     let message =
-        recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut control), flags).map_err(drop)?;
+        recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut control.0), flags).map_err(drop)?;
     let to = message.address.as_ref().and_then(socket_addr);
     for control in message.cmsgs().into_iter().flatten() {
         let (ControlMessageOwned::Ipv4RecvErr(error, _) | ControlMessageOwned::Ipv6RecvErr(error, _)) = control else {

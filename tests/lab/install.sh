@@ -3,8 +3,8 @@
 # No package's own service is started, and none stays enabled to start by itself.
 set -eu
 
-packages="baresip-core conntrack iproute2 kamailio kamailio-extra-modules netcat-openbsd nftables procps python3 python3-pytest
-          rtpengine-daemon sip-tester sipsak tcpdump"
+packages="baresip-core busybox conntrack iproute2 kamailio kamailio-extra-modules netcat-openbsd nftables procps python3 python3-pytest
+          rtpengine-daemon shellcheck sip-tester sipsak tcpdump"
 policy=/usr/sbin/policy-rc.d
 
 installed() {
