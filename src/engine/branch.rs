@@ -32,7 +32,9 @@ pub(super) fn key(secret: &Key, received: &Received<'_>) -> BranchKey {
         IpAddr::V4(ip) => source.extend_from_slice(&ip.octets()),
         IpAddr::V6(ip) => source.extend_from_slice(&ip.octets()),
     };
-    let _ = source.extend_from_slice(&received.from.port().to_be_bytes());
+    // The ACK of an INVITE may come over another connection, from another port.
+    let port = if received.on.is_reliable() { head.via.port.unwrap_or(0) } else { received.from.port() };
+    let _ = source.extend_from_slice(&port.to_be_bytes());
     let number = head.cseq.number.to_be_bytes();
     let branch = received.branch_text();
     let is_unique = branch.strip_prefix(COOKIE).is_some_and(|rest| !rest.is_empty());

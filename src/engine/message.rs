@@ -5,6 +5,7 @@ use super::io::Channel;
 use crate::sip::addr::NameAddr;
 use crate::sip::cseq::CSeq;
 use crate::sip::message::Element;
+use crate::sip::uri::DEFAULT_PORT;
 use crate::sip::via::Via;
 use crate::sip::{HeaderId, Message, Method, StartLine};
 use crate::span::Span;
@@ -112,8 +113,11 @@ pub(super) struct Received<'m> {
 }
 
 impl<'m> Received<'m> {
-    /// Where answers to this request go.
+    /// Where answers to this request go. Over TCP they take the connection, and only if it is gone a new one to sent-by.
     pub(super) fn reply_to(&self) -> SocketAddr {
+        if self.on.is_reliable() {
+            return SocketAddr::new(self.from.ip(), self.head.via.port.unwrap_or(DEFAULT_PORT));
+        }
         reply_to(self.msg.bytes(), &self.head.via, self.from, self.origin)
     }
 
@@ -141,6 +145,6 @@ impl<'m> Received<'m> {
 /// RFC 3581 §4).
 pub(super) fn reply_to(bytes: &[u8], via: &Via, from: SocketAddr, origin: Origin) -> SocketAddr {
     let symmetric = origin != Origin::Phone || via.param(bytes, b"rport").is_some();
-    let port = if symmetric { from.port() } else { via.port.unwrap_or(crate::sip::uri::DEFAULT_PORT) };
+    let port = if symmetric { from.port() } else { via.port.unwrap_or(DEFAULT_PORT) };
     SocketAddr::new(from.ip(), port)
 }

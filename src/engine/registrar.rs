@@ -15,6 +15,7 @@ use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
 use crate::sip::reply::Reply;
 use crate::sip::uri::{Scheme, Uri};
+use crate::sip::via::Transport;
 use crate::sip::{HeaderId, Message};
 use crate::time::Instant;
 use core::net::SocketAddr;
@@ -48,12 +49,12 @@ impl Engine {
         };
         match (aor_of(received), target) {
             (Ok(aor), Target::Ourselves) => self.register_here(received, &asked, &aor, now, out),
-            (Ok(aor), Target::Server { to, spare }) => {
-                self.register_there(received, (to, spare), &asked, Some(&aor), now, out);
+            (Ok(aor), Target::Server { to, transport, spare }) => {
+                self.register_there(received, (to, transport, spare), &asked, Some(&aor), now, out);
             }
             // Another registrar may make something of a To that is nothing to us (RFC 4475 §3.3.4).
-            (Err(_), Target::Server { to, spare }) if has_other_scheme(received) => {
-                self.register_there(received, (to, spare), &asked, None, now, out);
+            (Err(_), Target::Server { to, transport, spare }) if has_other_scheme(received) => {
+                self.register_there(received, (to, transport, spare), &asked, None, now, out);
             }
             (Err(cause), _) => self.answer(received, cause, out),
         }
@@ -86,7 +87,8 @@ impl Engine {
                 .and_then(|v| seconds(v.of(bytes)))
                 .or(header_expires)
                 .unwrap_or(self.settings().default_expires);
-            let contact = Contact { addr, uri, expires, place: Place::of(bytes, &uri, received.from) };
+            let contact =
+                Contact { addr, uri, expires, place: Place::of(bytes, &uri, received.from, received.on.kind()) };
             contacts.push(contact).map_err(|_| Cause::Malformed("REGISTER has more than 8 Contacts"))?;
         }
         Ok(if contacts.is_empty() { Asked::Query } else { Asked::Contacts(contacts) })
@@ -96,7 +98,7 @@ impl Engine {
     fn register_there(
         &mut self,
         received: &Received<'_>,
-        (to, spare): (SocketAddr, Spare),
+        (to, transport, spare): (SocketAddr, Transport, Spare),
         asked: &Asked,
         aor: Option<&[u8]>,
         now: Instant,
@@ -105,6 +107,7 @@ impl Engine {
         let msg = received.msg;
         let mut edits = Edits::new();
         if let Asked::Contacts(contacts) = asked {
+            let phone = (received.from, received.on.kind());
             if let Some(aor) = aor
                 && let Err(cause) = self.make_room_for(msg, contacts, aor, now)
             {
@@ -112,14 +115,15 @@ impl Engine {
             }
             let written = contacts
                 .iter()
-                .try_for_each(|c| self.masquerade(msg.bytes(), &c.addr, received.from, &mut edits))
+                .try_for_each(|c| self.masquerade(msg.bytes(), &c.addr, phone, transport, &mut edits))
                 .and_then(|()| self.add_expires(msg, contacts, &mut edits));
             if written.is_err() {
                 return self.answer(received, Cause::TooLarge, out);
             }
         }
         let registers = aor.map_or_else(Registers::default, |aor| self.changes(msg, asked, aor));
-        self.forward_request(received, Hop { registers, spare, ..Hop::to(to, Side::Wan) }, &mut edits, now, out);
+        let hop = Hop { registers, transport, spare, ..Hop::to(to, Side::Wan) };
+        self.forward_request(received, hop, &mut edits, now, out);
     }
 
     /// The bindings that a REGISTER changes once it is accepted. The phone may have changed parameters of its Contact.
@@ -183,6 +187,9 @@ impl Engine {
             if accepted {
                 let granted = if *asked == 0 { 0 } else { self.granted(msg, *handle).unwrap_or(*asked) };
                 self.settle(*handle, Some(t.registrar), granted, now);
+                if let Some(binding) = self.bindings.get_mut(*handle) {
+                    binding.registrar_by = t.by;
+                }
             } else if !matches!(status, 401 | 407) && self.bindings.get(*handle).is_some_and(|b| !b.valid) {
                 // A challenge is only half an answer: the place is kept for the REGISTER with credentials.
                 self.drop_binding(*handle, "refused by the registrar");
@@ -327,6 +334,8 @@ impl Engine {
 /// What the transaction of a REGISTER tells when its final response comes.
 pub(super) struct RegisterAnswered<'a> {
     pub(super) registrar: SocketAddr,
+    /// How it was reached.
+    pub(super) by: Transport,
     pub(super) registers: &'a Registers,
     /// The address-of-record of a `Contact: *`.
     pub(super) removes_all: Option<&'a [u8]>,

@@ -10,7 +10,8 @@
 //! ACK has no entry; CANCEL has its own beside that of its INVITE, with the same branch.
 
 use super::binding::UriText;
-use super::io::{Channel, Side};
+use super::io::{Channel, ConnId, Side};
+use super::retransmit::Keep;
 use crate::limits::{MAX_HIDDEN, MAX_TRANSACTIONS};
 use crate::sip::Method;
 use crate::span::Span;
@@ -92,6 +93,8 @@ pub(super) struct Transaction {
     /// Where the request went.
     pub(super) downstream: SocketAddr,
     pub(super) downstream_side: Side,
+    /// The socket or connection it went through.
+    pub(super) downstream_on: Channel,
     /// Whether the far side sees only our Via, and the stored ones go back into responses.
     pub(super) hidden: bool,
     /// Whether the request had no To tag and may have opened a dialog.
@@ -103,6 +106,8 @@ pub(super) struct Transaction {
     /// The request-URI as it was sent, where it was changed: CANCEL and ACK get the same.
     pub(super) request_uri: UriText,
     pub(super) stored: Stored,
+    /// A message that may have to be sent again.
+    pub(super) kept: Option<Handle>,
 }
 
 /// What is given to [`Transactions::insert`] but the table's own fields.
@@ -116,6 +121,7 @@ pub(super) struct Opening {
     pub(super) from_phone: bool,
     pub(super) downstream: SocketAddr,
     pub(super) downstream_side: Side,
+    pub(super) downstream_on: Channel,
     /// Of a CANCEL, that of its INVITE.
     pub(super) attempt: u8,
     pub(super) others: bool,
@@ -133,7 +139,9 @@ pub(super) struct Opening {
 /// The table. Starts as all zero bytes.
 #[derive(Debug)]
 pub(super) struct Transactions {
-    slab: Slab<Transaction, MAX_TRANSACTIONS>,
+    pub(super) slab: Slab<Transaction, MAX_TRANSACTIONS>,
+    /// What is sent again.
+    pub(super) kept: Keep,
     by_branch: Index<{ 2 * MAX_TRANSACTIONS }>,
     /// Completed ones, oldest first: these make room when the table is full.
     completed: heapless::Deque<Handle, { 2 * MAX_TRANSACTIONS }>,
@@ -143,7 +151,13 @@ pub(super) struct Transactions {
 
 impl Transactions {
     pub(super) const fn new() -> Self {
-        Self { slab: Slab::new(), by_branch: Index::new(), completed: heapless::Deque::new(), next: Instant::ZERO }
+        Self {
+            slab: Slab::new(),
+            kept: Keep::new(),
+            by_branch: Index::new(),
+            completed: heapless::Deque::new(),
+            next: Instant::ZERO,
+        }
     }
 
     /// Finds the transaction of our branch `key`: that of CANCEL, or the other one.
@@ -181,12 +195,14 @@ impl Transactions {
             from_phone: opening.from_phone,
             downstream: opening.downstream,
             downstream_side: opening.downstream_side,
+            downstream_on: opening.downstream_on,
             hidden: opening.hidden,
             opens_dialog: opening.opens_dialog,
             registers: opening.registers,
             call: opening.call,
             request_uri: opening.request_uri,
             stored: opening.stored,
+            kept: None,
         });
         let Ok(handle) = inserted else { return false };
         self.by_branch.insert(hash_of(&key), handle);
@@ -273,6 +289,7 @@ impl Transactions {
     pub(super) fn remove(&mut self, handle: Handle) -> Option<Transaction> {
         let t = self.slab.remove(handle)?;
         self.by_branch.remove(hash_of(&t.key), handle);
+        self.kept.drop(t.kept);
         Some(t)
     }
 
@@ -283,7 +300,8 @@ impl Transactions {
     }
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
-        (!self.slab.is_empty() && self.next != Instant::ZERO).then_some(self.next)
+        let next = (!self.slab.is_empty() && self.next != Instant::ZERO).then_some(self.next);
+        [next, self.kept.next_timeout()].into_iter().flatten().min()
     }
 
     /// Removes one transaction whose time is up; `None` when no more is due, and the next deadline is known.
@@ -301,12 +319,33 @@ impl Transactions {
     /// Removes one transaction that waits for `downstream` in vain, after an ICMP error from there; `None` when only those
     /// are left for which there is another server, and those have failed.
     pub(super) fn pop_unreachable(&mut self, downstream: SocketAddr) -> Option<Transaction> {
-        let waits = |t: &Transaction| t.downstream == downstream && t.state == State::Trying;
-        if let Some(handle) = self.slab.find(|t| waits(t) && !t.others && !t.failed) {
+        let waits =
+            |t: &Transaction| t.downstream == downstream && t.state == State::Trying && !t.downstream_on.is_reliable();
+        self.pop_failed(waits)
+    }
+
+    /// Removes one transaction whose request went over `conn`, which is gone, and that has no response yet. The response to one that
+    /// has may come over another connection (RFC 3261 §18.2.2).
+    pub(super) fn pop_broken(&mut self, conn: ConnId) -> Option<Transaction> {
+        self.pop_failed(|t| t.downstream_on.conn == Some(conn) && t.state == State::Trying)
+    }
+
+    /// Removes one of the transactions that wait in vain. Those that have another server, and whose sender is on UDP and repeats its
+    /// request, wait for that.
+    fn pop_failed(&mut self, waits: impl Fn(&Transaction) -> bool) -> Option<Transaction> {
+        let goes_on = |t: &Transaction| (t.others || t.failed) && !t.upstream_on.is_reliable();
+        if let Some(handle) = self.slab.find(|t| waits(t) && !goes_on(t)) {
             return self.remove(handle);
         }
         self.slab.iter_mut().map(|(_, t)| t).filter(|t| waits(t)).for_each(|t| t.failed = true);
         None
+    }
+
+    /// Notes that the request went over another connection than was meant.
+    pub(super) fn sent_over(&mut self, handle: Handle, channel: Channel) {
+        if let Some(t) = self.slab.get_mut(handle) {
+            t.downstream_on = channel;
+        }
     }
 
     pub(super) fn len(&self) -> usize {

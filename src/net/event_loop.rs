@@ -7,13 +7,17 @@ use super::ifaddr::{self, Addresses, Watch};
 use super::listener::{self, Arrival, BindError, Listener};
 use super::relay::{self, Relay};
 use super::resolv_conf::ResolvConf;
+use super::tcp::{self, Tcp, Timeouts};
 use crate::config::Config;
 use crate::engine::Engine;
-use crate::engine::io::{Channel, Input, LegCounters, MediaReport, RelayCmd, RelayError, SendError, Side, Sink};
-use crate::limits::{MAX_DATAGRAM, MAX_RELAYS};
+use crate::engine::io::{
+    Channel, ConnId, Input, LegCounters, MediaReport, RelayCmd, RelayError, SendError, Side, Sink,
+};
+use crate::limits::{MAX_CONNECTIONS, MAX_DATAGRAM, MAX_RELAYS};
 use crate::log::debug_port::DebugPort;
 use crate::log_class::{DNS, NET, PROCESS};
 use crate::process::{Signal, Signals};
+use crate::sip::framing::{Frame, PING};
 use crate::state;
 use crate::time::{Duration, Instant};
 use core::fmt;
@@ -29,6 +33,7 @@ const SIGNALS: Token = Token(0);
 const NETLINK: Token = Token(1);
 const SIP: [Token; 2] = [Token(2), Token(3)];
 const RESOLVER: [Token; 2] = [Token(4), Token(5)];
+const TCP: [Token; 2] = [Token(6), Token(7)];
 /// The debug port has the tokens from here up to the relay's.
 const DEBUG_PORT: usize = 16;
 
@@ -45,7 +50,7 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 const EPOCH: Duration = Duration::from_secs(1);
 
 /// Descriptors besides those of the relays: SIP, DNS, log, signals, debug port, files.
-const OTHER_DESCRIPTORS: rlim_t = 64;
+const OTHER_DESCRIPTORS: rlim_t = 64 + MAX_CONNECTIONS as rlim_t;
 
 /// Why the event loop could not start.
 #[derive(Debug)]
@@ -112,6 +117,12 @@ impl<'a> EventLoop<'a> {
         watch.first_look();
         let rtp_timeout = Duration::from_secs(config.rtp_timeout.into());
         let listener = Listener::new(poll.registry().try_clone()?, SIP, config.sip_listen_port);
+        let timeouts = Timeouts {
+            idle: Duration::from_secs(config.tcp_timeout.into()),
+            connect: Duration::from_millis(config.tcp_connect_timeout.into()),
+            keepalive: Duration::from_secs(config.tcp_keepalive.into()),
+        };
+        let tcp = Tcp::new(poll.registry().try_clone()?, TCP, config.sip_listen_port, timeouts);
         let relay = Relay::new(poll.registry().try_clone()?, rtp_timeout);
         let resolver = [
             resolver_socket(poll.registry(), RESOLVER[0], (Ipv4Addr::UNSPECIFIED, 0).into()),
@@ -124,7 +135,7 @@ impl<'a> EventLoop<'a> {
             config,
             poll,
             clock,
-            edge: Edge { listener, relay, resolver, now },
+            edge: Edge { listener, tcp, relay, resolver, now },
             watch,
             told: Default::default(),
             debug_port: None,
@@ -177,6 +188,7 @@ impl<'a> EventLoop<'a> {
                         }
                     }
                     token if token.0 & relay::TOKEN_FLAG != 0 => self.edge.relay.ready(token, self.edge.now),
+                    token if token.0 & tcp::TOKEN_FLAG != 0 || TCP.contains(&token) => self.edge.tcp.ready(event),
                     NETLINK => {
                         if self.watch.ready() {
                             self.address_change(engine);
@@ -208,6 +220,7 @@ impl<'a> EventLoop<'a> {
                 self.sip_pending[side as usize] = self.sip(engine, side);
             }
         }
+        self.tcp(engine);
         if self.edge.relay.is_pending() {
             self.edge.relay.run_pending(self.edge.now);
         }
@@ -223,7 +236,8 @@ impl<'a> EventLoop<'a> {
         }
         if self.recheck_at <= now {
             self.recheck_at = now.after(ifaddr::RECHECK_INTERVAL);
-            if self.watch.recheck() || self.edge.listener.is_incomplete() {
+            self.edge.tcp.recheck();
+            if self.watch.recheck() || self.is_incomplete() {
                 self.address_change(engine);
             }
             self.tell_nameservers(engine);
@@ -239,11 +253,11 @@ impl<'a> EventLoop<'a> {
 
     /// How long to wait for events.
     fn wait(&self, engine: &Engine) -> Option<Duration> {
-        if self.sip_pending.contains(&true) || self.edge.relay.is_pending() {
+        if self.sip_pending.contains(&true) || self.edge.relay.is_pending() || self.edge.tcp.is_pending() {
             return Some(Duration::ZERO);
         }
         let sweep = (!self.edge.relay.is_empty()).then_some(self.sweep_at);
-        let due = [Some(self.recheck_at), engine.next_timeout(), sweep, self.autosave_at];
+        let due = [Some(self.recheck_at), engine.next_timeout(), sweep, self.autosave_at, self.edge.tcp.next_timeout()];
         due.into_iter().flatten().min().map(|at| at.since(self.clock.now()))
     }
 
@@ -270,6 +284,63 @@ impl<'a> EventLoop<'a> {
         true
     }
 
+    /// Takes a budget of connections and messages over TCP, and what is due on connections.
+    fn tcp(&mut self, engine: &mut Engine) {
+        let now = self.edge.now;
+        for side in [Side::Lan, Side::Wan] {
+            for _ in 0..tcp::ACCEPT_BUDGET {
+                // What became of older connections goes before news of one that has the place now.
+                self.tell_connections(engine);
+                let Some((conn, event)) = self.edge.tcp.accept(side, now) else { break };
+                self.tell_connections(engine);
+                self.tell(engine, Input::Conn { conn, event });
+                self.edge.tcp.make_room();
+            }
+        }
+        for _ in 0..tcp::READ_BUDGET {
+            self.tell_connections(engine);
+            let Some(conn) = self.edge.tcp.next_readable() else { break };
+            self.stream(engine, conn);
+        }
+        if self.edge.tcp.next_timeout().is_some_and(|at| at <= now) {
+            self.edge.tcp.timeout(now);
+            while let Some(conn) = self.edge.tcp.next_idle(now) {
+                self.edge.tcp.settle_idle(conn, engine.is_in_use(conn), now);
+            }
+        }
+        self.tell_connections(engine);
+    }
+
+    fn tell_connections(&mut self, engine: &mut Engine) {
+        while let Some((conn, event)) = self.edge.tcp.next_event() {
+            self.tell(engine, Input::Conn { conn, event });
+        }
+    }
+
+    /// Reads from a connection once.
+    fn stream(&mut self, engine: &mut Engine, conn: ConnId) {
+        let Self { edge, buffer, .. } = self;
+        let now = edge.now;
+        let end = edge.tcp.receive(conn, &mut buffer[..]);
+        let mut at = 0;
+        while let Some(frame) = edge.tcp.frame(conn, buffer.get(at..end).unwrap_or_default(), now) {
+            let mut ping = *PING;
+            let (length, bytes) = match frame {
+                Frame::Message(length) => (length, buffer.get_mut(at..at + length).unwrap_or_default()),
+                Frame::Ping(length) => (length, &mut ping[..]),
+                Frame::Blank(length) => (length, &mut [][..]),
+                Frame::Partial => break,
+            };
+            if !bytes.is_empty() {
+                engine.handle(Input::Stream { conn, bytes }, now, edge);
+            }
+            at += length;
+        }
+        if end > 0 {
+            edge.tcp.hold(conn, buffer.get(at..end).unwrap_or_default());
+        }
+    }
+
     fn dns(&mut self, engine: &mut Engine, family: usize) {
         let Self { edge, buffer, .. } = self;
         let now = edge.now;
@@ -288,7 +359,7 @@ impl<'a> EventLoop<'a> {
 
     /// Follows the interfaces while running. What cannot be bound now is tried again.
     fn address_change(&mut self, engine: &mut Engine) {
-        let is_known = self.edge.listener.is_incomplete();
+        let is_known = self.is_incomplete();
         if let Err(error) = self.take_addresses()
             && !is_known
         {
@@ -305,7 +376,13 @@ impl<'a> EventLoop<'a> {
         for side in [Side::Lan, Side::Wan] {
             self.edge.relay.set_address(side, self.watch.interface(side).address());
         }
-        self.edge.listener.set_interfaces(self.watch.interface(Side::Lan), self.watch.interface(Side::Wan))
+        let [lan, wan] = [Side::Lan, Side::Wan].map(|side| self.watch.interface(side));
+        let udp = self.edge.listener.set_interfaces(lan, wan);
+        udp.and(self.edge.tcp.set_interfaces(lan, wan))
+    }
+
+    fn is_incomplete(&self) -> bool {
+        self.edge.listener.is_incomplete() || self.edge.tcp.is_incomplete()
     }
 
     /// Tells the engine of each side whose addresses are not those it was told last.
@@ -385,6 +462,7 @@ impl Clock {
 #[derive(Debug)]
 struct Edge {
     listener: Listener,
+    tcp: Tcp,
     relay: Relay,
     /// One socket for each address family; both ask from a port that the system chose at random.
     resolver: [Option<UdpSocket>; 2],
@@ -393,7 +471,18 @@ struct Edge {
 
 impl Sink for Edge {
     fn send(&mut self, via: Channel, to: SocketAddr, parts: &[&[u8]]) -> Result<(), SendError> {
-        self.listener.send(via, to, parts)
+        match via.conn {
+            Some(conn) => self.tcp.send(conn, parts, self.now),
+            None => self.listener.send(via, to, parts),
+        }
+    }
+
+    fn connect(&mut self, side: Side, to: SocketAddr) -> Result<ConnId, SendError> {
+        self.tcp.connect(side, to, self.now)
+    }
+
+    fn disconnect(&mut self, conn: ConnId) {
+        self.tcp.disconnect(conn);
     }
 
     fn relay(&mut self, cmd: RelayCmd) -> Result<[LegCounters; 2], RelayError> {

@@ -2,6 +2,7 @@
 //!
 //! * [`event_loop`]: waits for all sockets, calls the engine, and is its [`crate::engine::Sink`].
 //! * [`listener`]: the SIP sockets, one on each side.
+//! * [`tcp`]: SIP over TCP, the connections and what waits on them.
 //! * [`relay`]: media, from socket to socket. It knows nothing of SIP.
 //! * [`ifaddr`]: what addresses the two interfaces have, by rtnetlink.
 
@@ -11,3 +12,4 @@ pub mod listener;
 pub mod relay;
 mod resolv_conf;
 mod rtnetlink;
+pub mod tcp;

@@ -9,6 +9,7 @@
 pub mod addr;
 pub mod cseq;
 pub mod edit;
+pub mod framing;
 pub mod header;
 mod lex;
 pub mod message;

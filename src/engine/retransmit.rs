@@ -1,0 +1,291 @@
+//! Messages kept to be sent again (RFC 3261 §17), where a reliable leg meets an unreliable one.
+//!
+//! Between two legs over UDP the ends repair what is lost: each retransmission passes. An end on TCP does not repeat anything, so
+//! that for the leg on UDP we do it:
+//!
+//! ```text
+//!   request from TCP to UDP   Timer A or E, until a response comes
+//!   refusal of an INVITE from TCP to UDP   Timer G, until its ACK comes
+//!   refusal from UDP to TCP, again   the ACK that was passed on, again
+//! ```
+//! The last answer to a request over UDP is kept as well: a retransmission gets it, byte by byte, and goes no further.
+//!
+//! A transaction has at most one message here. With all places taken, answers make room for what has a timer; a message that finds
+//! no place, or is longer than [`MAX_KEPT_BYTES`], is sent once, and a retransmission of its request is forwarded.
+
+use super::Engine;
+use super::io::{Channel, ConnId, Side, Sink};
+use super::message::Received;
+use super::transaction::{BranchKey, State, Transaction, Transactions};
+use crate::limits::{MAX_KEPT, MAX_KEPT_BYTES};
+use crate::log_class as class;
+use crate::sip::Method;
+use crate::table::{Handle, Slab};
+use crate::time::{Duration, Instant};
+use core::net::SocketAddr;
+
+/// T1 (RFC 3261 §17.1.1.1): an estimate of the round-trip time.
+const T1: Duration = Duration::from_millis(500);
+/// T2 (RFC 3261 §17.1.2.2): the longest time between two retransmissions, but of an INVITE.
+const T2: Duration = Duration::from_secs(4);
+
+/// What a kept message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A request to a next hop on UDP.
+    Request,
+    /// A request to a next hop on TCP, which may have it by UDP if the connection breaks.
+    Fallback,
+    /// The ACK of a refused INVITE, to a next hop on UDP.
+    Ack,
+    /// The final response, to a sender on UDP.
+    Answer,
+}
+
+#[derive(Debug)]
+struct Kept {
+    owner: Handle,
+    kind: Kind,
+    via: Channel,
+    to: SocketAddr,
+    /// When it is sent again, and how long it is from there to the next time; `None` where only the peer brings it about.
+    timer: Option<(Instant, Duration)>,
+    longest: Duration,
+    bytes: heapless::Vec<u8, MAX_KEPT_BYTES>,
+}
+
+/// The kept messages. Starts as all zero bytes.
+#[derive(Debug)]
+pub(super) struct Keep {
+    slab: Slab<Kept, MAX_KEPT>,
+}
+
+impl Keep {
+    pub(super) const fn new() -> Self {
+        Self { slab: Slab::new() }
+    }
+
+    pub(super) fn drop(&mut self, kept: Option<Handle>) {
+        if let Some(handle) = kept {
+            self.slab.remove(handle);
+        }
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        self.slab.iter().filter_map(|(_, kept)| Some(kept.timer?.0)).min()
+    }
+}
+
+/// The legs of a transaction: whether the sender and the next hop are on TCP.
+const fn legs(t: &Transaction) -> (bool, bool) {
+    (t.upstream_on.is_reliable(), t.downstream_on.is_reliable())
+}
+
+impl Transactions {
+    /// A request was sent for the first time. Says whether its sender, who would repeat it, is to get a 100 at once, since no repetition
+    /// is needed.
+    pub(super) fn request_sent(&mut self, handle: Handle, fallback: bool, parts: &[&[u8]], now: Instant) -> bool {
+        let Some(t) = self.slab.get(handle) else { return false };
+        let is_invite = t.method == Method::Invite;
+        let (via, to) = (t.downstream_on, t.downstream);
+        match legs(t) {
+            (true, false) => {
+                let longest = if is_invite { Duration::MAX } else { T2 };
+                self.keep(handle, Kind::Request, (via, to), Some((now.after(T1), T1)), longest, parts);
+                false
+            }
+            (reliable, true) => {
+                if fallback {
+                    self.keep(handle, Kind::Fallback, (via, to), None, T2, parts);
+                }
+                !reliable && is_invite
+            }
+            (false, false) => false,
+        }
+    }
+
+    /// The ACK of a refused INVITE was sent.
+    pub(super) fn ack_sent(&mut self, key: &BranchKey, parts: &[&[u8]]) {
+        let Some(handle) = self.find(key, false) else { return };
+        let Some(t) = self.slab.get(handle).filter(|t| t.method == Method::Invite) else { return };
+        let (via, to) = (t.downstream_on, t.downstream);
+        match legs(t) {
+            (true, false) => self.keep(handle, Kind::Ack, (via, to), None, T2, parts),
+            _ => {
+                if let Some(kept) = t.kept.and_then(|kept| self.kept.slab.get_mut(kept)) {
+                    kept.timer = None;
+                }
+            }
+        }
+    }
+
+    /// A response was sent on.
+    pub(super) fn response_sent(&mut self, handle: Handle, status: u16, parts: &[&[u8]], now: Instant) {
+        let Some(t) = self.slab.get(handle) else { return };
+        let is_invite = t.method == Method::Invite;
+        let (via, to) = (t.upstream_on, t.upstream);
+        if status < 200 {
+            if let Some(kept) = t.kept.and_then(|kept| self.kept.slab.get_mut(kept))
+                && kept.kind == Kind::Request
+            {
+                // RFC 3261 §17.1.1.2 and §17.1.2.2.
+                kept.timer = (!is_invite).then(|| (now.after(T2), T2));
+            }
+            return;
+        }
+        // What a phone answers with 2xx to INVITE it repeats itself until the ACK, whatever the transport (RFC 3261 §13.3.1.4).
+        let is_accepted = is_invite && status < 300;
+        match legs(t) {
+            (true, _) => self.forget(handle),
+            (false, _) if is_accepted => self.forget(handle),
+            (false, reliable) => {
+                let timer = (is_invite && reliable).then(|| (now.after(T1), T1));
+                self.keep(handle, Kind::Answer, (via, to), timer, T2, parts);
+            }
+        }
+    }
+
+    /// Drops what is kept of a transaction.
+    fn forget(&mut self, handle: Handle) {
+        if let Some(t) = self.slab.get_mut(handle) {
+            self.kept.drop(t.kept.take());
+        }
+    }
+
+    fn keep(
+        &mut self,
+        owner: Handle,
+        kind: Kind,
+        (via, to): (Channel, SocketAddr),
+        timer: Option<(Instant, Duration)>,
+        longest: Duration,
+        parts: &[&[u8]],
+    ) {
+        self.forget(owner);
+        let mut bytes = heapless::Vec::new();
+        if parts.iter().any(|part| bytes.extend_from_slice(part).is_err()) {
+            return log::debug!(target: class::SIP, "message to {to} is too long to be kept");
+        }
+        if self.kept.slab.is_full() {
+            let spare = self.kept.slab.find(|kept| kept.kind == Kind::Answer && kept.timer.is_none());
+            let spare = spare.filter(|_| kind != Kind::Answer || timer.is_some());
+            let Some(spare) = spare.and_then(|spare| Some(self.kept.slab.get(spare)?.owner)) else {
+                return log::debug!(target: class::SIP, "no room to keep a message to {to}");
+            };
+            self.forget(spare);
+        }
+        let kept = self.kept.slab.insert(Kept { owner, kind, via, to, timer, longest, bytes });
+        if let (Ok(kept), Some(t)) = (kept, self.slab.get_mut(owner)) {
+            t.kept = Some(kept);
+        }
+    }
+
+    /// What is kept of a transaction, if it is of one of these kinds.
+    fn kept_as(&self, handle: Handle, kind: Kind) -> Option<&Kept> {
+        let kept = self.slab.get(handle)?.kept?;
+        self.kept.slab.get(kept).filter(|kept| kept.kind == kind)
+    }
+
+    /// Turns a request whose connection broke into one for UDP; `None` when there is no more such.
+    fn fall_back(&mut self, conn: ConnId, now: Instant) -> Option<Handle> {
+        let handle = self.slab.iter().find_map(|(handle, t)| {
+            let broken = t.downstream_on.conn == Some(conn) && t.state == State::Trying;
+            (broken && self.kept_as(handle, Kind::Fallback).is_some()).then_some(handle)
+        })?;
+        let t = self.slab.get_mut(handle)?;
+        t.downstream_on = Channel::on(t.downstream_side);
+        let kept = self.kept.slab.get_mut(t.kept?)?;
+        kept.kind = Kind::Request;
+        kept.via = t.downstream_on;
+        if t.upstream_on.is_reliable() {
+            kept.timer = Some((now.after(T1), T1));
+            kept.longest = if t.method == Method::Invite { Duration::MAX } else { T2 };
+        }
+        // Our Via is the first.
+        const TCP: &[u8] = b"Via: SIP/2.0/TCP";
+        const UDP: &[u8] = b"Via: SIP/2.0/UDP";
+        let at = kept.bytes.windows(TCP.len()).position(|text| text == TCP)?;
+        kept.bytes.get_mut(at..at + UDP.len())?.copy_from_slice(UDP);
+        Some(handle)
+    }
+}
+
+impl Engine {
+    /// Sends again what is due.
+    pub(super) fn retransmit(&mut self, now: Instant, out: &mut dyn Sink) {
+        for (_, kept) in self.transactions.kept.slab.iter_mut() {
+            let Some((_, interval)) = kept.timer.filter(|(due, _)| *due <= now) else { continue };
+            let interval = interval.saturating_mul(2).min(kept.longest);
+            kept.timer = Some((now.after(interval), interval));
+            // The next time is soon.
+            let _ = out.send(kept.via, kept.to, &[&kept.bytes]);
+        }
+    }
+
+    /// Takes a request that is known already. `true` where it needs to go no further: its next hop has it for certain, or has answered.
+    pub(super) fn absorb_request(&mut self, received: &Received<'_>, handle: Handle, out: &mut dyn Sink) -> bool {
+        let Some(t) = self.transactions.get(handle) else { return false };
+        if let Some(kept) = self.transactions.kept_as(handle, Kind::Answer) {
+            // If it is lost again, the sender asks again.
+            let _ = out.send(kept.via, kept.to, &[&kept.bytes]);
+            return true;
+        }
+        if t.failed {
+            return false;
+        }
+        let is_reliable = t.downstream_on.is_reliable();
+        match (t.method, t.state) {
+            (Method::Invite, State::Proceeding) => Self::answer_trying(received, out),
+            (Method::Invite, State::Trying) if is_reliable => {
+                // Before, the connection may still fail, and the repetition go to another server.
+                if self.connections.is_open(t.downstream_on) {
+                    Self::answer_trying(received, out);
+                }
+            }
+            // The next hop retransmits its final response by itself, until it has the ACK (RFC 3261 §17.2.1).
+            (Method::Invite, State::Completed) => {}
+            _ => return is_reliable,
+        }
+        true
+    }
+
+    /// Takes a response that may be a retransmission. `true` where its request's sender, who is on TCP, has it already.
+    pub(super) fn absorb_response(&self, handle: Handle, status: u16, out: &mut dyn Sink) -> bool {
+        let Some(t) = self.transactions.get(handle) else { return false };
+        let is_accepted = t.method == Method::Invite && status < 300;
+        if t.state != State::Completed || is_accepted || legs(t) != (true, false) {
+            return false;
+        }
+        if let Some(ack) = self.transactions.kept_as(handle, Kind::Ack) {
+            // If it is lost again, the response comes again.
+            let _ = out.send(ack.via, ack.to, &[&ack.bytes]);
+        }
+        true
+    }
+
+    /// The connection that a request was put on for its length alone, if there is one: an open one with its next hop (RFC 3261
+    /// §18.1.1).
+    pub(super) fn channel_for_large(&self, side: Side, to: SocketAddr, length: usize) -> Option<Channel> {
+        let found = (length > LARGE).then(|| self.connections.find_open(to))?;
+        log::debug!(target: class::NET, "{length} bytes to {to} on the {} go over TCP", side.name());
+        found
+    }
+
+    /// Sends by UDP the requests that were put on a connection for their length, which broke. `false` where there are none.
+    pub(super) fn fall_back(&mut self, conn: ConnId, now: Instant, out: &mut dyn Sink) -> bool {
+        let mut any = false;
+        while let Some(handle) = self.transactions.fall_back(conn, now) {
+            if let Some(kept) = self.transactions.kept_as(handle, Kind::Request) {
+                log::info!(target: class::NET, "no connection to {}: a large request goes by UDP", kept.to);
+                // Who sent it, or our own timer, sends it again.
+                let _ = out.send(kept.via, kept.to, &[&kept.bytes]);
+            }
+            any = true;
+        }
+        any
+    }
+}
+
+/// Bytes from which on a request should not go by UDP: with less than 200 to spare, where the path's MTU is not known to be more
+/// (RFC 3261 §18.1.1).
+pub(super) const LARGE: usize = 1300;
