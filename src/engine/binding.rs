@@ -8,7 +8,9 @@
 
 use super::contact::Place;
 use crate::limits::{MAX_BINDINGS, MAX_URI};
+use crate::sip::uri::Uri;
 use crate::sip::via::Transport;
+use crate::span::Span;
 use crate::table::{Handle, Index, Slab};
 use crate::time::Instant;
 use core::fmt;
@@ -299,8 +301,19 @@ impl Bindings {
 /// The user and the transport that a Contact URI names.
 fn contact_parts(contact: &[u8]) -> (&[u8], Option<Transport>) {
     use crate::sip::uri::Uri;
-    let Ok(uri) = Uri::parse(contact, crate::span::Span::from_usize(0, contact.len())) else { return (&[], None) };
+    let Ok(uri) = Uri::parse(contact, Span::from_usize(0, contact.len())) else { return (&[], None) };
     (uri.user.map_or(&[], |user| user.of(contact)), super::connection::named_transport(contact, &uri))
+}
+
+/// The address-of-record that a URI names: `user@host`, the host in lower case; `None` where it has no user or is too long.
+pub(super) fn aor_text(bytes: &[u8], uri: Span) -> Option<UriText> {
+    let uri = Uri::parse(bytes, uri).ok()?;
+    let mut text = UriText::from_slice(uri.user?.of(bytes)).ok()?;
+    text.push(b'@').ok()?;
+    for byte in uri.host.of(bytes) {
+        text.push(byte.to_ascii_lowercase()).ok()?;
+    }
+    Some(text)
 }
 
 fn user_of(aor: &[u8]) -> &[u8] {

@@ -5,7 +5,6 @@
 //! the request, so that a retransmission gets the same branch, also after a restart, with nothing kept.
 
 use super::message::Received;
-use super::transaction::BranchKey;
 use crate::sip::HeaderId;
 use crate::sip::token::{Key, hex};
 use core::fmt::Write as _;
@@ -18,6 +17,9 @@ const MARK: &[u8] = b"sx";
 
 /// The part of a branch that shows a loop.
 pub(super) type LoopPart = [u8; 4];
+
+/// Branch of our own Via, without the magic cookie.
+pub(super) type BranchKey = [u8; 12];
 
 /// A branch as text.
 pub(super) type Text = heapless::String<48>;

@@ -239,7 +239,7 @@ fn short(response: &Received<'_>, method: Method, own: SocketAddr) -> Option<Sho
 fn retry_after(msg: &Message<'_>) -> u32 {
     let Some(text) = msg.value(HeaderId::RetryAfter) else { return AVOID_SECONDS };
     let digits = text.split(|byte| !byte.is_ascii_digit()).next().unwrap_or_default();
-    super::registrar::seconds(digits).map_or(AVOID_SECONDS, |secs| secs.clamp(1, MAX_RETRY_AFTER))
+    crate::sip::seconds::delta_seconds(digits).map_or(AVOID_SECONDS, |secs| secs.clamp(1, MAX_RETRY_AFTER))
 }
 
 #[cfg(test)]

@@ -2,14 +2,14 @@
 
 use super::answer::Cause;
 use super::body::{cut_out, description};
+use super::branch::BranchKey;
 use super::failover::Spare;
 use super::hide::{Secrets, Way};
 use super::io::{Channel, SendError, Side, Sink};
 use super::media::{Exchange, Passing};
 use super::message::Received;
 use super::own::HostAndPort;
-use super::request::max_forwards;
-use super::transaction::{BranchKey, Opening, Registers, Stored};
+use super::transaction::{Registers, State, Stored, Transaction};
 use super::{Engine, branch};
 use crate::log_class as class;
 use crate::sip::addr::NameAddr;
@@ -161,7 +161,12 @@ impl Engine {
             {
                 return Err(Cause::TooLarge);
             }
-            let opening = Opening {
+            let transaction = Transaction {
+                state: State::Trying,
+                deadline: now,
+                tried_at: now,
+                failed: false,
+                kept: None,
                 key,
                 loop_part,
                 method: head.method,
@@ -183,7 +188,7 @@ impl Engine {
                     .or_else(|| call_id_only(received).filter(|_| !hidden))
                     .ok_or(Cause::TooLarge)?,
             };
-            if !self.transactions.insert(opening, now) {
+            if !self.transactions.insert(transaction, now) {
                 return Err(Cause::TransactionsFull);
             }
             self.shortages.over(Cause::TransactionsFull);
@@ -348,7 +353,7 @@ impl Engine {
 
     fn write_max_forwards(&self, received: &Received<'_>, edits: &mut Edits) -> Result<(), EditError> {
         let msg = received.msg;
-        let left = max_forwards(received).unwrap_or(super::request::DEFAULT_MAX_FORWARDS);
+        let left = received.max_forwards().unwrap_or(super::message::DEFAULT_MAX_FORWARDS);
         match msg.header(HeaderId::MaxForwards) {
             Some(header) => edits.replace_fmt(header.value, format_args!("{}", left.saturating_sub(1))),
             None => edits.replace_fmt(Span::at(msg.end_of_headers()), format_args!("Max-Forwards: {left}\r\n")),

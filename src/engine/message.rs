@@ -1,5 +1,6 @@
 //! A received message with all that every pipeline needs of it, read once.
 
+use super::answer::Cause;
 use super::guard::Origin;
 use super::io::Channel;
 use crate::sip::addr::NameAddr;
@@ -10,6 +11,9 @@ use crate::sip::via::Via;
 use crate::sip::{HeaderId, Message, Method, StartLine};
 use crate::span::Span;
 use core::net::SocketAddr;
+
+/// Max-Forwards of a request that has none (RFC 3261 §16.6 step 3).
+pub(super) const DEFAULT_MAX_FORWARDS: u8 = 70;
 
 /// The headers that every message must have (RFC 3261 §8.1.1), parsed.
 #[derive(Clone, Copy, Debug)]
@@ -119,6 +123,15 @@ impl<'m> Received<'m> {
             return SocketAddr::new(self.from.ip(), self.head.via.port.unwrap_or(DEFAULT_PORT));
         }
         reply_to(self.msg.bytes(), &self.head.via, self.from, self.origin)
+    }
+
+    /// Max-Forwards, 70 where it is missing (RFC 3261 §16.6 step 3).
+    pub(super) fn max_forwards(&self) -> Result<u8, Cause> {
+        const BAD: Cause = Cause::Malformed("Max-Forwards is not a number from 0 to 255");
+        match self.msg.value(HeaderId::MaxForwards) {
+            None => Ok(DEFAULT_MAX_FORWARDS),
+            Some(text) => core::str::from_utf8(text).ok().and_then(|t| t.trim().parse().ok()).ok_or(BAD),
+        }
     }
 
     /// The branch of the topmost Via as text, empty where it has none.

@@ -1,7 +1,7 @@
 //! REGISTER: passed on to the phones' provider, or answered here where the domain is ours (RFC 3261 §10).
 
 use super::answer::Cause;
-use super::binding::{Binding, Offer, UriText};
+use super::binding::{Binding, Offer, UriText, aor_text};
 use super::contact::Place;
 use super::failover::Spare;
 use super::forward::Hop;
@@ -14,6 +14,7 @@ use crate::log_class as class;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
 use crate::sip::reply::Reply;
+use crate::sip::seconds::delta_seconds;
 use crate::sip::uri::{Scheme, Uri};
 use crate::sip::via::Transport;
 use crate::sip::{HeaderId, Message};
@@ -63,7 +64,7 @@ impl Engine {
     fn asked(&self, received: &Received<'_>) -> Result<Asked, Cause> {
         let msg = received.msg;
         let bytes = msg.bytes();
-        let header_expires = msg.value(HeaderId::Expires).and_then(seconds);
+        let header_expires = msg.value(HeaderId::Expires).and_then(delta_seconds);
         let mut contacts = heapless::Vec::new();
         for element in msg.elements(HeaderId::Contact) {
             if msg.get(element.span) == b"*" {
@@ -84,7 +85,7 @@ impl Engine {
             let expires = addr
                 .param(bytes, b"expires")
                 .and_then(|p| p.value)
-                .and_then(|v| seconds(v.of(bytes)))
+                .and_then(|v| delta_seconds(v.of(bytes)))
                 .or(header_expires)
                 .unwrap_or(self.settings().default_expires);
             let contact =
@@ -244,9 +245,9 @@ impl Engine {
                 Some(place) => place.address == binding.place.address && user_matches,
                 None => user_matches && self.is_own_uri(bytes, &uri),
             };
-            if ours { addr.param(bytes, b"expires")?.value.and_then(|v| seconds(v.of(bytes))) } else { None }
+            if ours { addr.param(bytes, b"expires")?.value.and_then(|v| delta_seconds(v.of(bytes))) } else { None }
         });
-        of_contact.or_else(|| msg.value(HeaderId::Expires).and_then(seconds))
+        of_contact.or_else(|| msg.value(HeaderId::Expires).and_then(delta_seconds))
     }
 
     fn remove_all(&mut self, aor: &[u8]) {
@@ -370,22 +371,4 @@ fn aor_of(received: &Received<'_>) -> Result<UriText, Cause> {
 /// Whether To has neither a SIP nor a `tel:` URI.
 fn has_other_scheme(received: &Received<'_>) -> bool {
     Uri::parse(received.msg.bytes(), received.head.to.uri).is_ok_and(|uri| uri.scheme == Scheme::Other)
-}
-
-pub(super) fn aor_text(bytes: &[u8], uri: crate::span::Span) -> Option<UriText> {
-    let uri = Uri::parse(bytes, uri).ok()?;
-    let mut text = UriText::from_slice(uri.user?.of(bytes)).ok()?;
-    text.push(b'@').ok()?;
-    for byte in uri.host.of(bytes) {
-        text.push(byte.to_ascii_lowercase()).ok()?;
-    }
-    Some(text)
-}
-
-/// A number of seconds; more than 32 bits hold counts as the largest (RFC 3261 §20.19), anything else is none.
-pub(super) fn seconds(text: &[u8]) -> Option<u32> {
-    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    Some(text.iter().fold(0u32, |n, d| n.saturating_mul(10).saturating_add(u32::from(d - b'0'))))
 }

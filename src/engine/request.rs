@@ -20,9 +20,6 @@ use crate::span::Span;
 use crate::time::Instant;
 use core::net::{IpAddr, Ipv4Addr};
 
-/// What a request's Max-Forwards says.
-pub(super) const DEFAULT_MAX_FORWARDS: u8 = 70;
-
 impl Engine {
     /// Takes a request from a phone or from a server we know. `interface` is where it came in by.
     pub(super) fn request(&mut self, received: &Received<'_>, interface: Side, now: Instant, out: &mut dyn Sink) {
@@ -60,7 +57,7 @@ impl Engine {
         {
             return Err(Cause::Scheme);
         }
-        if max_forwards(received)? == 0 {
+        if received.max_forwards()? == 0 {
             return Err(Cause::TooManyHops);
         }
         if self.is_loop(received) {
@@ -249,13 +246,4 @@ impl Engine {
 fn is_contact(msg: &Message<'_>, span: Span) -> bool {
     let parsed = NameAddr::parse(msg.bytes(), span).and_then(|addr| Uri::parse(msg.bytes(), addr.uri));
     parsed.is_ok() || msg.get(span) == b"*"
-}
-
-/// Max-Forwards, 70 where it is missing (RFC 3261 §16.6 step 3).
-pub(super) fn max_forwards(received: &Received<'_>) -> Result<u8, Cause> {
-    const BAD: Cause = Cause::Malformed("Max-Forwards is not a number from 0 to 255");
-    match received.msg.value(HeaderId::MaxForwards) {
-        None => Ok(DEFAULT_MAX_FORWARDS),
-        Some(text) => core::str::from_utf8(text).ok().and_then(|t| t.trim().parse().ok()).ok_or(BAD),
-    }
 }

@@ -108,7 +108,7 @@ impl Engine {
         if head.method == Method::Register {
             let aor = self.transactions.get(handle).and_then(|t| {
                 let to = NameAddr::parse(&t.stored.text, t.stored.to).ok()?;
-                super::registrar::aor_text(&t.stored.text, to.uri)
+                super::binding::aor_text(&t.stored.text, to.uri)
             });
             if let Some(domain) = aor.as_ref().filter(|_| (200..300).contains(&status)) {
                 self.note_servers(domain.rsplit(|byte| *byte == b'@').next().unwrap_or_default(), now, out);

@@ -14,9 +14,10 @@
 //! no place, or is longer than [`MAX_KEPT_BYTES`], is sent once, and a retransmission of its request is forwarded.
 
 use super::Engine;
+use super::branch::BranchKey;
 use super::io::{Channel, ConnId, Side, Sink};
 use super::message::Received;
-use super::transaction::{BranchKey, State, Transaction, Transactions};
+use super::transaction::{State, Transaction, Transactions};
 use crate::limits::{MAX_KEPT, MAX_KEPT_BYTES};
 use crate::log_class as class;
 use crate::sip::Method;

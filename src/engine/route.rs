@@ -115,7 +115,7 @@ impl Engine {
         (port, written): (Option<u16>, Option<Transport>),
         now: Instant,
     ) -> Option<(SocketAddr, Transport)> {
-        let aor = super::registrar::aor_text(received.msg.bytes(), received.head.from.uri)?;
+        let aor = super::binding::aor_text(received.msg.bytes(), received.head.from.uri)?;
         let host = aor.rsplit(|byte| *byte == b'@').next()?;
         if domain.is_some_and(|domain| !domain.eq_ignore_ascii_case(host)) {
             return None;

@@ -10,6 +10,7 @@
 //! ACK has no entry; CANCEL has its own beside that of its INVITE, with the same branch.
 
 use super::binding::UriText;
+use super::branch::{BranchKey, LoopPart};
 use super::io::{Channel, ConnId, Side};
 use super::retransmit::Keep;
 use crate::limits::{MAX_HIDDEN, MAX_TRANSACTIONS};
@@ -32,9 +33,6 @@ const TICK_MILLIS: u64 = 250;
 
 /// Contacts of one REGISTER that are looked at. A phone sends one or two.
 pub(super) const MAX_CONTACTS: usize = 8;
-
-/// Branch of our own Via, without the magic cookie.
-pub(super) type BranchKey = [u8; 12];
 
 /// How far a transaction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,10 +72,11 @@ pub(super) struct Registers {
 pub(super) struct Transaction {
     pub(super) key: BranchKey,
     /// The second part of the branch.
-    pub(super) loop_part: super::branch::LoopPart,
+    pub(super) loop_part: LoopPart,
     pub(super) method: Method,
     pub(super) state: State,
-    deadline: Instant,
+    /// Set by [`Transactions::insert`].
+    pub(super) deadline: Instant,
     /// Which server has it now, counted from 0; see [`super::failover`].
     pub(super) attempt: u8,
     /// When that server was given it.
@@ -108,32 +107,6 @@ pub(super) struct Transaction {
     pub(super) stored: Stored,
     /// A message that may have to be sent again.
     pub(super) kept: Option<Handle>,
-}
-
-/// What is given to [`Transactions::insert`] but the table's own fields.
-pub(super) struct Opening {
-    pub(super) key: BranchKey,
-    /// The second part of the branch.
-    pub(super) loop_part: super::branch::LoopPart,
-    pub(super) method: Method,
-    pub(super) upstream: SocketAddr,
-    pub(super) upstream_on: Channel,
-    pub(super) from_phone: bool,
-    pub(super) downstream: SocketAddr,
-    pub(super) downstream_side: Side,
-    pub(super) downstream_on: Channel,
-    /// Of a CANCEL, that of its INVITE.
-    pub(super) attempt: u8,
-    pub(super) others: bool,
-    pub(super) hidden: bool,
-    pub(super) opens_dialog: bool,
-    /// Of a REGISTER: what it changes once it is accepted.
-    pub(super) registers: Registers,
-    /// The call that it belongs to.
-    pub(super) call: Option<Handle>,
-    /// The request-URI as it was sent, where it was changed: CANCEL and ACK get the same.
-    pub(super) request_uri: UriText,
-    pub(super) stored: Stored,
 }
 
 /// The table. Starts as all zero bytes.
@@ -174,37 +147,14 @@ impl Transactions {
 
     /// Adds a transaction. In a full table a completed one makes room, for a request inside a dialog any one;
     /// `false` where there is none.
-    pub(super) fn insert(&mut self, opening: Opening, now: Instant) -> bool {
-        if self.slab.is_full() && !self.make_room(!opening.opens_dialog) {
+    pub(super) fn insert(&mut self, mut transaction: Transaction, now: Instant) -> bool {
+        if self.slab.is_full() && !self.make_room(!transaction.opens_dialog) {
             return false;
         }
         let deadline = round_up(now.after(GIVE_UP));
-        let key = opening.key;
-        let inserted = self.slab.insert(Transaction {
-            key,
-            loop_part: opening.loop_part,
-            method: opening.method,
-            state: State::Trying,
-            deadline,
-            attempt: opening.attempt,
-            tried_at: now,
-            others: opening.others,
-            failed: false,
-            upstream: opening.upstream,
-            upstream_on: opening.upstream_on,
-            from_phone: opening.from_phone,
-            downstream: opening.downstream,
-            downstream_side: opening.downstream_side,
-            downstream_on: opening.downstream_on,
-            hidden: opening.hidden,
-            opens_dialog: opening.opens_dialog,
-            registers: opening.registers,
-            call: opening.call,
-            request_uri: opening.request_uri,
-            stored: opening.stored,
-            kept: None,
-        });
-        let Ok(handle) = inserted else { return false };
+        transaction.deadline = deadline;
+        let key = transaction.key;
+        let Ok(handle) = self.slab.insert(transaction) else { return false };
         self.by_branch.insert(hash_of(&key), handle);
         self.expect(deadline);
         true

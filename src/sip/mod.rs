@@ -16,6 +16,7 @@ pub mod message;
 mod normalise;
 pub mod params;
 pub mod reply;
+pub mod seconds;
 pub mod start;
 pub mod token;
 pub mod uri;
