@@ -39,7 +39,7 @@ pub use io::{Channel, ConnEvent, ConnId, Input, Side, Sink};
 pub use settings::Settings;
 
 use crate::dns::Resolver;
-use crate::dns::resolver::Transmit;
+use crate::dns::Transmit;
 use crate::limits::MAX_NAME_ADDRESSES;
 use crate::log_class as class;
 use crate::sip::message::ParseError;
