@@ -14,7 +14,6 @@ use super::name::Name;
 use super::query::{Lookup, Query};
 use super::records::{Pointers, Records};
 use crate::time::Instant;
-use domain::base::iana::Rtype;
 
 /// Least and most seconds that an answer holds, whatever its TTL.
 const TTL_RANGE: (u32, u32) = (1, 86_400);
