@@ -3,6 +3,8 @@
 //! One thread. Each turn takes at most a budget from each socket; a socket that has more is taken up again in the next
 //! turn, which then does not wait. Apart from start and end, a turn allocates nothing.
 
+mod streams;
+
 use super::ifaddr::{self, Addresses, Watch};
 use super::listener::{self, Arrival, BindError, Listener};
 use super::relay::{self, Relay};
@@ -17,7 +19,6 @@ use crate::limits::{MAX_CONNECTIONS, MAX_DATAGRAM, MAX_RELAYS};
 use crate::log::debug_port::DebugPort;
 use crate::log_class::{DNS, NET, PROCESS};
 use crate::process::{Signal, Signals};
-use crate::sip::framing::{Frame, PING};
 use crate::state;
 use crate::time::{Duration, Instant};
 use core::fmt;
@@ -282,63 +283,6 @@ impl<'a> EventLoop<'a> {
             engine.handle(input, now, edge);
         }
         true
-    }
-
-    /// Takes a budget of connections and messages over TCP, and what is due on connections.
-    fn tcp(&mut self, engine: &mut Engine) {
-        let now = self.edge.now;
-        for side in [Side::Lan, Side::Wan] {
-            for _ in 0..tcp::ACCEPT_BUDGET {
-                // What became of older connections goes before news of one that has the place now.
-                self.tell_connections(engine);
-                let Some((conn, event)) = self.edge.tcp.accept(side, now) else { break };
-                self.tell_connections(engine);
-                self.tell(engine, Input::Conn { conn, event });
-                self.edge.tcp.make_room();
-            }
-        }
-        for _ in 0..tcp::READ_BUDGET {
-            self.tell_connections(engine);
-            let Some(conn) = self.edge.tcp.next_readable() else { break };
-            self.stream(engine, conn);
-        }
-        if self.edge.tcp.next_timeout().is_some_and(|at| at <= now) {
-            self.edge.tcp.timeout(now);
-            while let Some(conn) = self.edge.tcp.next_idle(now) {
-                self.edge.tcp.settle_idle(conn, engine.is_in_use(conn), now);
-            }
-        }
-        self.tell_connections(engine);
-    }
-
-    fn tell_connections(&mut self, engine: &mut Engine) {
-        while let Some((conn, event)) = self.edge.tcp.next_event() {
-            self.tell(engine, Input::Conn { conn, event });
-        }
-    }
-
-    /// Reads from a connection once.
-    fn stream(&mut self, engine: &mut Engine, conn: ConnId) {
-        let Self { edge, buffer, .. } = self;
-        let now = edge.now;
-        let end = edge.tcp.receive(conn, &mut buffer[..]);
-        let mut at = 0;
-        while let Some(frame) = edge.tcp.frame(conn, buffer.get(at..end).unwrap_or_default(), now) {
-            let mut ping = *PING;
-            let (length, bytes) = match frame {
-                Frame::Message(length) => (length, buffer.get_mut(at..at + length).unwrap_or_default()),
-                Frame::Ping(length) => (length, &mut ping[..]),
-                Frame::Blank(length) => (length, &mut [][..]),
-                Frame::Partial => break,
-            };
-            if !bytes.is_empty() {
-                engine.handle(Input::Stream { conn, bytes }, now, edge);
-            }
-            at += length;
-        }
-        if end > 0 {
-            edge.tcp.hold(conn, buffer.get(at..end).unwrap_or_default());
-        }
     }
 
     fn dns(&mut self, engine: &mut Engine, family: usize) {
