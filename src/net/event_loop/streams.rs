@@ -9,44 +9,44 @@ use crate::sip::framing::{Frame, PING};
 impl EventLoop<'_> {
     /// Takes a budget of connections and messages over TCP, and what is due on connections.
     pub(super) fn tcp(&mut self, engine: &mut Engine) {
-        let now = self.edge.now;
+        let now = self.out.now;
         for side in [Side::Lan, Side::Wan] {
             for _ in 0..tcp::ACCEPT_BUDGET {
                 // What became of older connections goes before news of one that has the place now.
                 self.tell_connections(engine);
-                let Some((conn, event)) = self.edge.tcp.accept(side, now) else { break };
+                let Some((conn, event)) = self.out.tcp.accept(side, now) else { break };
                 self.tell_connections(engine);
                 self.tell(engine, Input::Conn { conn, event });
-                self.edge.tcp.make_room();
+                self.out.tcp.make_room();
             }
         }
         for _ in 0..tcp::READ_BUDGET {
             self.tell_connections(engine);
-            let Some(conn) = self.edge.tcp.next_readable() else { break };
+            let Some(conn) = self.out.tcp.next_readable() else { break };
             self.stream(engine, conn);
         }
-        if self.edge.tcp.next_timeout().is_some_and(|at| at <= now) {
-            self.edge.tcp.timeout(now);
-            while let Some(conn) = self.edge.tcp.next_idle(now) {
-                self.edge.tcp.settle_idle(conn, engine.is_in_use(conn), now);
+        if self.out.tcp.next_timeout().is_some_and(|at| at <= now) {
+            self.out.tcp.timeout(now);
+            while let Some(conn) = self.out.tcp.next_idle(now) {
+                self.out.tcp.settle_idle(conn, engine.is_in_use(conn), now);
             }
         }
         self.tell_connections(engine);
     }
 
     fn tell_connections(&mut self, engine: &mut Engine) {
-        while let Some((conn, event)) = self.edge.tcp.next_event() {
+        while let Some((conn, event)) = self.out.tcp.next_event() {
             self.tell(engine, Input::Conn { conn, event });
         }
     }
 
     /// Reads from a connection once.
     fn stream(&mut self, engine: &mut Engine, conn: ConnId) {
-        let Self { edge, buffer, .. } = self;
-        let now = edge.now;
-        let end = edge.tcp.receive(conn, &mut buffer[..]);
+        let Self { out, buffer, .. } = self;
+        let now = out.now;
+        let end = out.tcp.receive(conn, &mut buffer[..]);
         let mut at = 0;
-        while let Some(frame) = edge.tcp.frame(conn, buffer.get(at..end).unwrap_or_default(), now) {
+        while let Some(frame) = out.tcp.frame(conn, buffer.get(at..end).unwrap_or_default(), now) {
             let mut ping = *PING;
             let (length, bytes) = match frame {
                 Frame::Message(length) => (length, buffer.get_mut(at..at + length).unwrap_or_default()),
@@ -55,12 +55,12 @@ impl EventLoop<'_> {
                 Frame::Partial => break,
             };
             if !bytes.is_empty() {
-                engine.handle(Input::Stream { conn, bytes }, now, edge);
+                engine.handle(Input::Stream { conn, bytes }, now, out);
             }
             at += length;
         }
         if end > 0 {
-            edge.tcp.hold(conn, buffer.get(at..end).unwrap_or_default());
+            out.tcp.hold(conn, buffer.get(at..end).unwrap_or_default());
         }
     }
 }
