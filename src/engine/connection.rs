@@ -141,7 +141,7 @@ impl Engine {
                 let refused_by = self.connections.get(conn).map(|c| c.remote).filter(|_| event == ConnEvent::Failed);
                 self.connections.remove(conn);
                 // A server that has another way in has not failed.
-                if !self.fall_back(conn, now, out)
+                if !self.fall_back(conn, now)
                     && let Some(server) = refused_by
                 {
                     self.server_failed(server, now);
@@ -149,6 +149,8 @@ impl Engine {
                 while let Some(t) = self.transactions.pop_broken(conn) {
                     self.give_up(&t, Cause::Unreachable, now, out);
                 }
+                self.transactions.repeat_now(now);
+                self.retransmit(now, out);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! When a server fails a request: on to the next one (RFC 3263 §4.3, RFC 3261 §16.7).
 //!
-//! No request is kept for this. A phone on UDP repeats its request until it hears something, and the repetition goes to
-//! the next server:
+//! A phone on UDP repeats its request until it hears something, and the repetition goes to the next server. For one on TCP
+//! we repeat it (see `retransmit`):
 //!
 //! ```text
 //!   request ──▶ server 1 ──silence, ICMP error, 503──▶ avoided for 30 s (or Retry-After)
@@ -173,19 +173,20 @@ impl Engine {
             return !(200..300).contains(&status);
         }
         let (server, is_open, was_failed, others) = (t.downstream, t.state == State::Trying, t.failed, t.others);
-        let (upstream, downstream) = (t.upstream_on, t.downstream_on);
+        let (upstream, downstream, comes_again) = (t.upstream_on, t.downstream_on, self.transactions.comes_again(t));
         if status != 503 {
             self.avoided.remove(server);
             return false;
         }
         self.avoided.add(server, retry_after(received.msg), now);
-        // Whoever will not repeat his request, on TCP or after a 100 of ours, is told.
-        let is_final = upstream.is_reliable() || (is_invite && downstream.is_reliable());
+        // Who will not repeat his INVITE, after a 100 of ours, is told.
+        let is_final = !comes_again || (is_invite && downstream.is_reliable() && !upstream.is_reliable());
         if !is_open || !(others || was_failed) || is_final {
             return false;
         }
         log::info!(target: class::PROXY, "{server} answers 503: the phone's next copy goes to another server");
         self.transactions.fail(handle);
+        self.transactions.repeat_now(now);
         if is_invite {
             self.send_beside(received, Method::Ack, out);
         }

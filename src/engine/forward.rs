@@ -150,7 +150,15 @@ impl Engine {
             Some(channel) => Ok(channel),
             None => self.channel_to(hop.side, hop.to, hop.transport, out),
         };
-        let channel = channel.map_err(|error| self.not_sent(error, hop, now))?;
+        let channel = match channel {
+            Ok(channel) => channel,
+            Err(error) => {
+                if let Some(handle) = known {
+                    self.transactions.remove(handle);
+                }
+                return Err(self.not_sent(error, hop, now));
+            }
+        };
         let via_text = branch::text(&key, attempt, &loop_part);
         let hidden = hop.side == Side::Wan && self.settings().topology_hiding;
         self.write_headers(received, passage, channel, &via_text, hidden, edits).map_err(|_| Cause::TooLarge)?;
@@ -201,7 +209,7 @@ impl Engine {
                 self.transactions.sent_over(handle, via);
                 let is_first = known.is_none();
                 if is_first
-                    && self.transactions.request_sent(handle, fallback, &parts, now)
+                    && self.transactions.request_sent(handle, fallback, received, now)
                     && self.connections.is_open(via)
                 {
                     Self::answer_trying(received, out);

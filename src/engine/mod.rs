@@ -326,6 +326,8 @@ impl Engine {
         while let Some(t) = self.transactions.pop_unreachable(to) {
             self.give_up(&t, Cause::Unreachable, now, out);
         }
+        self.transactions.repeat_now(now);
+        self.retransmit(now, out);
     }
 
     fn timeout(&mut self, now: Instant, out: &mut dyn Sink) {

@@ -33,9 +33,10 @@ const T2: Duration = Duration::from_secs(4);
 /// What a kept message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// A request to a next hop on UDP.
+    /// A request as it came. It is handled again as if its sender had repeated it, so that it finds its way to another server as
+    /// such a repetition does (see [`super::failover`]).
     Request,
-    /// A request to a next hop on TCP, which may have it by UDP if the connection breaks.
+    /// The same of one that went over TCP for its length alone; it goes by UDP if the connection breaks.
     Fallback,
     /// The ACK of a refused INVITE, to a next hop on UDP.
     Ack,
@@ -47,6 +48,7 @@ enum Kind {
 struct Kept {
     owner: Handle,
     kind: Kind,
+    /// Where it is sent; of a request, where it came from.
     via: Channel,
     to: SocketAddr,
     /// When it is sent again, and how long it is from there to the next time; `None` where only the peer brings it about.
@@ -72,6 +74,15 @@ impl Keep {
         }
     }
 
+    /// Another server has it now, which gets it as often as the one before.
+    pub(super) fn start_again(&mut self, kept: Option<Handle>, now: Instant) {
+        if let Some(kept) = kept.and_then(|kept| self.slab.get_mut(kept))
+            && kept.timer.is_some()
+        {
+            kept.timer = Some((now.after(T1), T1));
+        }
+    }
+
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         self.slab.iter().filter_map(|(_, kept)| Some(kept.timer?.0)).min()
     }
@@ -85,24 +96,43 @@ const fn legs(t: &Transaction) -> (bool, bool) {
 impl Transactions {
     /// A request was sent for the first time. Says whether its sender, who would repeat it, is to get a 100 at once, since no repetition
     /// is needed.
-    pub(super) fn request_sent(&mut self, handle: Handle, fallback: bool, parts: &[&[u8]], now: Instant) -> bool {
+    pub(super) fn request_sent(
+        &mut self,
+        handle: Handle,
+        fallback: bool,
+        received: &Received<'_>,
+        now: Instant,
+    ) -> bool {
         let Some(t) = self.slab.get(handle) else { return false };
         let is_invite = t.method == Method::Invite;
-        let (via, to) = (t.downstream_on, t.downstream);
-        match legs(t) {
-            (true, false) => {
-                let longest = if is_invite { Duration::MAX } else { T2 };
-                self.keep(handle, Kind::Request, (via, to), Some((now.after(T1), T1)), longest, parts);
-                false
-            }
-            (reliable, true) => {
-                if fallback {
-                    self.keep(handle, Kind::Fallback, (via, to), None, T2, parts);
-                }
-                !reliable && is_invite
-            }
-            (false, false) => false,
+        let source = (received.on, received.from);
+        let bytes = [received.msg.bytes()];
+        let longest = if is_invite { Duration::MAX } else { T2 };
+        let (legs, others) = (legs(t), t.others);
+        match legs {
+            (true, false) => self.keep(handle, Kind::Request, source, Some((now.after(T1), T1)), longest, &bytes),
+            (_, true) if fallback => self.keep(handle, Kind::Fallback, source, None, longest, &bytes),
+            (true, true) if others => self.keep(handle, Kind::Request, source, None, longest, &bytes),
+            _ => {}
         }
+        legs == (false, true) && is_invite
+    }
+
+    /// The server of a request has failed it: if its sender does not repeat it, we do, now.
+    pub(super) fn repeat_now(&mut self, now: Instant) {
+        for (_, t) in self.slab.iter().filter(|(_, t)| t.failed && t.state == State::Trying) {
+            if let Some(kept) = t.kept.and_then(|kept| self.kept.slab.get_mut(kept))
+                && kept.kind == Kind::Request
+            {
+                kept.timer = Some((now, T1));
+            }
+        }
+    }
+
+    /// Whether a request comes again, should its server fail: its sender repeats it, or we do.
+    pub(super) fn comes_again(&self, t: &Transaction) -> bool {
+        let kept = t.kept.and_then(|kept| self.kept.slab.get(kept));
+        !t.upstream_on.is_reliable() || kept.is_some_and(|kept| kept.kind == Kind::Request)
     }
 
     /// The ACK of a refused INVITE was sent.
@@ -195,18 +225,10 @@ impl Transactions {
         })?;
         let t = self.slab.get_mut(handle)?;
         t.downstream_on = Channel::on(t.downstream_side);
+        log::info!(target: class::NET, "no connection to {}: a large request goes by UDP", t.downstream);
         let kept = self.kept.slab.get_mut(t.kept?)?;
         kept.kind = Kind::Request;
-        kept.via = t.downstream_on;
-        if t.upstream_on.is_reliable() {
-            kept.timer = Some((now.after(T1), T1));
-            kept.longest = if t.method == Method::Invite { Duration::MAX } else { T2 };
-        }
-        // Our Via is the first.
-        const TCP: &[u8] = b"Via: SIP/2.0/TCP";
-        const UDP: &[u8] = b"Via: SIP/2.0/UDP";
-        let at = kept.bytes.windows(TCP.len()).position(|text| text == TCP)?;
-        kept.bytes.get_mut(at..at + UDP.len())?.copy_from_slice(UDP);
+        kept.timer = Some((now, T1));
         Some(handle)
     }
 }
@@ -214,12 +236,24 @@ impl Transactions {
 impl Engine {
     /// Sends again what is due.
     pub(super) fn retransmit(&mut self, now: Instant, out: &mut dyn Sink) {
-        for (_, kept) in self.transactions.kept.slab.iter_mut() {
-            let Some((_, interval)) = kept.timer.filter(|(due, _)| *due <= now) else { continue };
-            let interval = interval.saturating_mul(2).min(kept.longest);
+        let is_due = |kept: &Kept| kept.timer.is_some_and(|(due, _)| due <= now);
+        while let Some(due) = self.transactions.kept.slab.find(is_due) {
+            let Some(kept) = self.transactions.kept.slab.get_mut(due) else { return };
+            let interval = kept.timer.map_or(T1, |(_, interval)| interval).saturating_mul(2).min(kept.longest);
             kept.timer = Some((now.after(interval), interval));
-            // The next time is soon.
-            let _ = out.send(kept.via, kept.to, &[&kept.bytes]);
+            if kept.kind == Kind::Answer {
+                // The next time is soon.
+                let _ = out.send(kept.via, kept.to, &[&kept.bytes]);
+                continue;
+            }
+            let (via, from, mut bytes) = (kept.via, kept.to, kept.bytes.clone());
+            let Some(t) = self.transactions.slab.get(kept.owner) else { return };
+            let interface = if t.from_phone { Side::Lan } else { Side::Wan };
+            if legs(t) != (true, false) {
+                // Once: its sender repeats it, or the connection carries it.
+                kept.timer = None;
+            }
+            self.datagram(via, interface, from, &mut bytes, now, out);
         }
     }
 
@@ -272,15 +306,11 @@ impl Engine {
         found
     }
 
-    /// Sends by UDP the requests that were put on a connection for their length, which broke. `false` where there are none.
-    pub(super) fn fall_back(&mut self, conn: ConnId, now: Instant, out: &mut dyn Sink) -> bool {
+    /// Turns to UDP the requests that were put on a connection for their length, which broke; they are due now. `false` where there are
+    /// none.
+    pub(super) fn fall_back(&mut self, conn: ConnId, now: Instant) -> bool {
         let mut any = false;
-        while let Some(handle) = self.transactions.fall_back(conn, now) {
-            if let Some(kept) = self.transactions.kept_as(handle, Kind::Request) {
-                log::info!(target: class::NET, "no connection to {}: a large request goes by UDP", kept.to);
-                // Who sent it, or our own timer, sends it again.
-                let _ = out.send(kept.via, kept.to, &[&kept.bytes]);
-            }
+        while self.transactions.fall_back(conn, now).is_some() {
             any = true;
         }
         any

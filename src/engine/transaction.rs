@@ -209,6 +209,7 @@ impl Transactions {
             t.others = others;
             t.downstream = to;
             t.downstream_side = side;
+            self.kept.start_again(t.kept, now);
         }
     }
 
@@ -283,8 +284,8 @@ impl Transactions {
     /// Removes one of the transactions that wait in vain. Those that have another server, and whose sender is on UDP and repeats its
     /// request, wait for that.
     fn pop_failed(&mut self, waits: impl Fn(&Transaction) -> bool) -> Option<Transaction> {
-        let goes_on = |t: &Transaction| (t.others || t.failed) && !t.upstream_on.is_reliable();
-        if let Some(handle) = self.slab.find(|t| waits(t) && !goes_on(t)) {
+        let gives_up = |t: &Transaction| waits(t) && !((t.others || t.failed) && self.comes_again(t));
+        if let Some(handle) = self.slab.find(gives_up) {
             return self.remove(handle);
         }
         self.slab.iter_mut().map(|(_, t)| t).filter(|t| waits(t)).for_each(|t| t.failed = true);

@@ -8,22 +8,23 @@
 //! are freed as soon as they are empty, so that a quiet connection costs a socket and a place in the table. What happens to
 //! connections while the engine acts is told to it afterwards, by [`Tcp::next_event`].
 
-use super::ifaddr::Interface;
+mod connection;
+
+use super::ifaddr::{Interface, way_to};
 use super::listener::{BindError, Text, size};
 use crate::engine::io::{ConnEvent, ConnId, SendError, Side};
-use crate::limits::{
-    MAX_CONNECTIONS, MAX_CONNECTIONS_OF_ONE, MAX_DATAGRAM, MAX_PARTS, MAX_STREAM_BYTES, MAX_STREAM_QUEUE,
-};
+use crate::limits::{MAX_CONNECTIONS, MAX_CONNECTIONS_OF_ONE, MAX_DATAGRAM, MAX_PARTS};
 use crate::log_class::{NET, TRAFFIC};
 use crate::sip::framing::{Frame, Framer};
 use crate::table::{Handle, Slab};
 use crate::time::{Duration, Instant};
+use connection::{Connection, append};
 use core::net::{IpAddr, SocketAddr};
 use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
-use std::io::{self, IoSlice, Read};
+use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 
 /// Connections accepted from one listener in one turn of the event loop.
@@ -52,9 +53,6 @@ const USER_TIMEOUT: Duration = Duration::from_secs(32);
 /// After this time without a packet the system asks whether the peer is still there: within the 124 minutes that a NAT keeps an
 /// idle connection (RFC 5382 REQ-5).
 const PROBE_AFTER: Duration = Duration::from_secs(600);
-
-/// Buffers grow by this many bytes at least.
-const GROWTH: usize = 2048;
 
 /// What keeps a connection alive that nobody uses (RFC 3261 §7.5: line ends before a message mean nothing).
 const KEEPALIVE: &[u8] = b"\r\n";
@@ -92,27 +90,6 @@ pub struct Tcp {
 struct Bound {
     socket: Socket,
     address: IpAddr,
-}
-
-#[derive(Debug)]
-struct Connection {
-    socket: Socket,
-    local: IpAddr,
-    remote: SocketAddr,
-    accepted: bool,
-    is_open: bool,
-    /// There may be something to read.
-    readable: bool,
-    framer: Framer,
-    /// The beginning of a message.
-    held: Vec<u8>,
-    /// What the peer has not taken yet; the first `taken` bytes it has.
-    queue: Vec<u8>,
-    taken: usize,
-    /// When it was made, or a message went over it last.
-    used: Instant,
-    /// When anything was sent last.
-    sent: Instant,
 }
 
 impl Tcp {
@@ -537,100 +514,6 @@ impl Tcp {
         self.registry.register(&mut SourceFd(&socket.as_raw_fd()), token, Interest::READABLE)?;
         Ok(socket)
     }
-}
-
-impl Connection {
-    /// Whether a connection of ours is open now.
-    fn is_connected(&self) -> io::Result<bool> {
-        match self.socket.take_error()? {
-            Some(error) => Err(error),
-            None => Ok(self.socket.peer_addr().is_ok()),
-        }
-    }
-
-    /// Sends what the peer takes now and queues the rest.
-    fn send(&mut self, parts: &[&[u8]], waiting: usize) -> Result<(), &'static str> {
-        let mut done = 0;
-        if self.is_open && self.queue.is_empty() {
-            let slices: heapless::Vec<IoSlice<'_>, MAX_PARTS> = parts.iter().map(|part| IoSlice::new(part)).collect();
-            done = unless_busy(|| self.socket.send_vectored(&slices)).map_err(|_| "it is broken")?;
-        }
-        if done == size(parts) {
-            return Ok(());
-        }
-        for part in parts {
-            let rest = part.get(done..).unwrap_or_default();
-            done = done.saturating_sub(part.len());
-            let others = waiting.saturating_sub(self.queue.capacity());
-            if self.queue.len() + rest.len() > MAX_STREAM_QUEUE || !append(&mut self.queue, rest, others) {
-                return Err("its peer does not take what it is sent");
-            }
-        }
-        if self.is_open { self.flush().map_err(|_| "it is broken") } else { Ok(()) }
-    }
-
-    /// Sends what is queued, as far as the peer takes it.
-    fn flush(&mut self) -> io::Result<()> {
-        while let Some(rest) = self.queue.get(self.taken..).filter(|rest| !rest.is_empty()) {
-            match unless_busy(|| self.socket.send(rest))? {
-                0 => return Ok(()),
-                count => self.taken += count,
-            }
-        }
-        self.queue = Vec::new();
-        self.taken = 0;
-        Ok(())
-    }
-}
-
-/// Bytes sent by `send`, 0 where the socket takes none now.
-fn unless_busy(send: impl Fn() -> io::Result<usize>) -> io::Result<usize> {
-    loop {
-        match send() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
-            result => return result,
-        }
-    }
-}
-
-/// Appends to a buffer while all others hold `others` bytes; `false` where that is more than all may hold together.
-fn append(buffer: &mut Vec<u8>, bytes: &[u8], others: usize) -> bool {
-    let length = buffer.len() + bytes.len();
-    if length > buffer.capacity() {
-        let wanted = length.next_multiple_of(GROWTH);
-        if others + wanted > MAX_STREAM_BYTES || buffer.try_reserve_exact(wanted - buffer.len()).is_err() {
-            return false;
-        }
-    }
-    buffer.extend_from_slice(bytes);
-    true
-}
-
-/// The side that the system's way to a peer leads into: what tells where a connection came from, for its handshake has gone
-/// both ways.
-///
-/// What this host sends itself counts as LAN. Where both sides have one address, the networks of the interface are the LAN.
-fn way_to(interfaces: &[Interface; 2], peer: SocketAddr) -> Side {
-    let [lan, wan] = interfaces;
-    let has = |interface: &Interface, ip: IpAddr| interface.addresses.iter().any(|prefix| prefix.address == ip);
-    if peer.ip().is_loopback() || has(lan, peer.ip()) || has(wan, peer.ip()) {
-        return Side::Lan;
-    }
-    let Ok(source) = source_towards(peer) else { return Side::Wan };
-    match (has(lan, source), has(wan, source)) {
-        (true, true) if !lan.addresses.iter().any(|net| net.contains(peer.ip())) => Side::Wan,
-        (true, _) => Side::Lan,
-        (false, _) => Side::Wan,
-    }
-}
-
-/// The address that this host takes for packets to `peer`. Nothing is sent.
-fn source_towards(peer: SocketAddr) -> io::Result<IpAddr> {
-    let socket = Socket::new(Domain::for_address(peer), Type::DGRAM.cloexec(), Some(Protocol::UDP))?;
-    socket.connect(&peer.into())?;
-    let local = socket.local_addr()?.as_socket();
-    local.map(|address| address.ip()).ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
 }
 
 fn to_token(conn: ConnId) -> Token {
