@@ -8,6 +8,7 @@
 
 pub mod addr;
 pub mod cseq;
+pub mod digest;
 pub mod edit;
 pub mod header;
 mod lex;
