@@ -45,6 +45,9 @@ pub struct Config {
     pub max_calls: usize,
     pub max_bindings: usize,
     pub outbound_proxy: Option<HostPort>,
+    pub proxy_auth_realm: Option<String>,
+    pub proxy_auth_passwd: Option<String>,
+    pub proxy_auth_pwfile: Option<PathBuf>,
 }
 
 impl Config {
@@ -115,6 +118,9 @@ impl Default for Config {
             max_calls: MAX_CALLS,
             max_bindings: MAX_BINDINGS,
             outbound_proxy: None,
+            proxy_auth_realm: None,
+            proxy_auth_passwd: None,
+            proxy_auth_pwfile: None,
         };
         for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
             if let (Some(set), Ok(value)) = (key.set, parse::value(key.kind, key.default)) {

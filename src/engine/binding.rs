@@ -35,6 +35,10 @@ pub(super) struct Binding {
     /// Whether a 2xx came.
     pub(super) valid: bool,
     pub(super) expires_at: Instant,
+    /// The REGISTER that made or refreshed it last, where we are the registrar.
+    pub(super) request: Option<RequestMark>,
+    /// The preference that the phone gave it, in thousandths (RFC 3261 §20.10).
+    pub(super) q: Option<u16>,
     /// When it was made or refreshed last.
     refreshed: Instant,
 }
@@ -48,6 +52,24 @@ impl Binding {
     /// The user part of the address-of-record.
     pub(super) fn user(&self) -> &[u8] {
         self.aor.split(|b| *b == b'@').next().unwrap_or_default()
+    }
+}
+
+/// What tells a REGISTER from the ones before and behind it (RFC 3261 §10.3 step 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RequestMark {
+    /// A hash of its Call-ID.
+    pub(super) call_id: [u8; 8],
+    /// Its CSeq number.
+    pub(super) cseq: u32,
+    /// A hash of all of it, which a retransmission shares.
+    pub(super) whole: [u8; 8],
+}
+
+impl RequestMark {
+    /// Whether this one may change what `last` left.
+    pub(super) fn may_follow(&self, last: &Self) -> bool {
+        self.call_id != last.call_id || self.cseq > last.cseq || self == last
     }
 }
 
@@ -108,6 +130,11 @@ impl Bindings {
         })
     }
 
+    /// The bindings of this address-of-record, valid or not.
+    pub(super) fn of_aor(&self, aor: &[u8]) -> impl Iterator<Item = (Handle, &Binding)> {
+        self.of_user(user_of(aor)).filter_map(|handle| Some((handle, self.slab.get(handle)?))).filter(move |(_, b)| b.aor == aor)
+    }
+
     /// Any binding of this address-of-record.
     pub(super) fn find_aor(&self, aor: &[u8]) -> Option<Handle> {
         self.of_user(user_of(aor)).find(|handle| self.slab.get(*handle).is_some_and(|b| b.aor == aor))
@@ -123,6 +150,8 @@ impl Bindings {
             registrar: None,
             valid: false,
             expires_at: now.after_secs(PENDING_SECS),
+            request: None,
+            q: None,
             refreshed: now,
         };
         let expires_at = binding.expires_at;

@@ -7,6 +7,7 @@
 //! REGISTER, `media` the session descriptions and relays, `answer` every answer of our own.
 
 mod answer;
+pub mod auth;
 mod binding;
 mod body;
 mod branch;
@@ -92,6 +93,7 @@ pub struct Engine {
     parked: parked::Parked,
     flows: keepalive::Flows,
     shortages: answer::Shortages,
+    auth: auth::Auth,
     bindings: binding::Bindings,
     transactions: transaction::Transactions,
     calls: call::Calls,
@@ -113,6 +115,7 @@ impl Engine {
             parked: parked::Parked::new(),
             flows: keepalive::Flows::new(),
             shortages: answer::Shortages::new(),
+            auth: auth::Auth::new(),
             bindings: binding::Bindings::new(),
             transactions: transaction::Transactions::new(),
             calls: call::Calls::new(),

@@ -191,7 +191,8 @@ impl<'a> Credentials<'a> {
     }
 
     /// The response that belongs to `ha1` (RFC 7616 §3.4.1).
-    fn expected(&self, ha1: &Hash, method: &[u8]) -> Hash {
+    #[must_use]
+    pub fn expected(&self, ha1: &Hash, method: &[u8]) -> Hash {
         let mut a2 = Hasher::new(self.algorithm);
         a2.update(method);
         a2.update(b":");
