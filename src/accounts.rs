@@ -33,23 +33,28 @@ pub fn load(engine: &mut Engine, config: &Config) -> io::Result<()> {
     let shared = shared.map(|password| Account { user: None, secret: Secret::Password(password) });
     let mut line_read = 0;
     let mut bad = None;
-    let mut accounts = shared.into_iter().chain((1..).zip(text.iter().flat_map(|text| text.lines())).map_while(
-        |(number, line)| {
-            line_read = number;
-            match account(line) {
-                Ok(account) => Some(account),
-                Err(()) => {
-                    bad = Some(number);
-                    None
+    let mut accounts = shared.into_iter().chain(
+        (1..)
+            .zip(text.iter().flat_map(|text| text.lines()))
+            .map_while(|(number, line)| {
+                line_read = number;
+                match account(line) {
+                    Ok(account) => Some(account),
+                    Err(()) => {
+                        bad = Some(number);
+                        None
+                    }
                 }
-            }
-        },
-    ).flatten());
+            })
+            .flatten(),
+    );
     let taken = engine.set_accounts(realm, &mut accounts);
     drop(accounts);
     if let Some(number) = bad {
         let path = config.proxy_auth_pwfile.as_deref().unwrap_or(Path::new(""));
-        let text = format!("line {number} is no `user password` and no `user $ha1-md5$…`, `$ha1-sha256$…` or `$ha1-sha512-256$…`");
+        let text = format!(
+            "line {number} is no `user password` and no `user $ha1-md5$…`, `$ha1-sha256$…` or `$ha1-sha512-256$…`"
+        );
         return Err(with_path(path, &text));
     }
     match (taken, &config.proxy_auth_pwfile) {
@@ -58,7 +63,9 @@ pub fn load(engine: &mut Engine, config: &Config) -> io::Result<()> {
         (Err(error), Some(path)) if line_read > 0 => {
             return Err(with_path(path, &format!("line {line_read}: {}", describe(error))));
         }
-        (Err(error), _) => return Err(io::Error::other(format!("proxy_auth_realm, proxy_auth_passwd: {}", describe(error)))),
+        (Err(error), _) => {
+            return Err(io::Error::other(format!("proxy_auth_realm, proxy_auth_passwd: {}", describe(error))));
+        }
     }
     Ok(())
 }
@@ -130,7 +137,9 @@ mod tests {
         let good = format!("# users\n\n100  secret\n101\t$ha1-md5${ha1} # hashed\n  102 a#b\r\n");
         assert_eq!(loaded("good", Some(&good), Some("ignored")), Ok(()));
         assert!(account("102 a#b").is_ok_and(|a| matches!(a, Some(Account { secret: Secret::Password("a#b"), .. }))));
-        for (name, bad) in [("one", "100"), ("three", "100 se cret"), ("ha1", "100 $ha1-md5$12"), ("kind", "100 $ha1-x$")] {
+        for (name, bad) in
+            [("one", "100"), ("three", "100 se cret"), ("ha1", "100 $ha1-md5$12"), ("kind", "100 $ha1-x$")]
+        {
             let text = format!("# users\n{bad}\n");
             let error = loaded(name, Some(&text), None).expect_err(name);
             assert!(error.contains("line 2 ") && !error.contains("cret"), "{error}");

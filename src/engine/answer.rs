@@ -142,7 +142,9 @@ impl Cause {
             Self::Extension => "Proxy-Require asks for an extension that a proxy here does not have",
             Self::TooManyHops => "Max-Forwards is used up",
             Self::Loop => "the request came back here: check outbound_proxy_host and the phone's registrar",
-            Self::Forbidden => "wrong credentials: check the phone's user and password, proxy_auth_passwd and proxy_auth_pwfile",
+            Self::Forbidden => {
+                "wrong credentials: check the phone's user and password, proxy_auth_passwd and proxy_auth_pwfile"
+            }
             Self::IntervalTooBrief(_) => "the phone asks for too short a registration",
             Self::OutOfOrder => "the CSeq is not higher than that of the REGISTER before",
             Self::UnknownUser => "no phone is registered for this user",

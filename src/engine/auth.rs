@@ -124,12 +124,7 @@ enum Verdict {
 
 impl Auth {
     pub(super) const fn new() -> Self {
-        Self {
-            realm: heapless::String::new(),
-            shared: Late::new(),
-            users: heapless::Vec::new(),
-            nonces: Nonces::new(),
-        }
+        Self { realm: heapless::String::new(), shared: Late::new(), users: heapless::Vec::new(), nonces: Nonces::new() }
     }
 
     fn add(&mut self, account: Account<'_>) -> Result<(), AccountError> {
@@ -162,9 +157,7 @@ impl Auth {
                 for algorithm in Algorithm::ALL {
                     let (name, realm) = (user.name.as_bytes(), self.realm.as_bytes());
                     // There is a place for each algorithm.
-                    let _ = user
-                        .ha1
-                        .push((algorithm, Hash::of_password(algorithm, name, realm, password.as_bytes())));
+                    let _ = user.ha1.push((algorithm, Hash::of_password(algorithm, name, realm, password.as_bytes())));
                 }
             }
             Secret::Ha1(algorithm, hash) => {
@@ -302,22 +295,14 @@ impl Engine {
     }
 
     /// Asks who it is (RFC 3261 §22.1), with the algorithm that we prefer first (RFC 8760 §2.4).
-    fn challenge(
-        &mut self,
-        received: &Received<'_>,
-        aor: &UriText,
-        is_stale: bool,
-        now: Instant,
-        out: &mut dyn Sink,
-    ) {
+    fn challenge(&mut self, received: &Received<'_>, aor: &UriText, is_stale: bool, now: Instant, out: &mut dyn Sink) {
         let nonce = self.auth.nonces.issue(&self.key, &mut self.random, now);
         log::debug!(target: class::AUTH, "{} from {} is asked for a password", aor.escape_ascii(), received.from);
         let tag = self.to_tag(received);
-        let sent = Reply::new(received.msg, received.from, 401, "Unauthorized", &tag)
-            .and_then(|mut reply| {
-                self.write_challenges(&mut reply, aor, &nonce, is_stale)?;
-                Self::send_reply(received, &mut reply, out)
-            });
+        let sent = Reply::new(received.msg, received.from, 401, "Unauthorized", &tag).and_then(|mut reply| {
+            self.write_challenges(&mut reply, aor, &nonce, is_stale)?;
+            Self::send_reply(received, &mut reply, out)
+        });
         if sent.is_err() {
             self.answer(received, Cause::TooLarge, out);
         }
@@ -350,7 +335,8 @@ struct Nonce {
 impl Nonce {
     fn seal(self, key: &Key) -> Text {
         let mut content = heapless::Vec::<u8, 16>::new();
-        for part in [&self.start.to_be_bytes()[..], &self.serial.to_be_bytes(), &self.issued.as_millis().to_be_bytes()] {
+        for part in [&self.start.to_be_bytes()[..], &self.serial.to_be_bytes(), &self.issued.as_millis().to_be_bytes()]
+        {
             // 4, 4 and 8 bytes.
             let _ = content.extend_from_slice(part);
         }

@@ -7,6 +7,7 @@
 //! ```
 
 use super::contact::Place;
+use super::preference::Preference;
 use crate::limits::{MAX_BINDINGS, MAX_URI};
 use crate::table::{Handle, Index, Slab};
 use crate::time::Instant;
@@ -37,8 +38,8 @@ pub(super) struct Binding {
     pub(super) expires_at: Instant,
     /// The REGISTER that made or refreshed it last, where we are the registrar.
     pub(super) request: Option<RequestMark>,
-    /// The preference that the phone gave it, in thousandths (RFC 3261 §20.10).
-    pub(super) q: Option<u16>,
+    /// What the phone prefers it by; only where we are the registrar.
+    pub(super) preference: Option<Preference>,
     /// When it was made or refreshed last.
     refreshed: Instant,
 }
@@ -132,7 +133,9 @@ impl Bindings {
 
     /// The bindings of this address-of-record, valid or not.
     pub(super) fn of_aor(&self, aor: &[u8]) -> impl Iterator<Item = (Handle, &Binding)> {
-        self.of_user(user_of(aor)).filter_map(|handle| Some((handle, self.slab.get(handle)?))).filter(move |(_, b)| b.aor == aor)
+        self.of_user(user_of(aor))
+            .filter_map(|handle| Some((handle, self.slab.get(handle)?)))
+            .filter(move |(_, b)| b.aor == aor)
     }
 
     /// Any binding of this address-of-record.
@@ -151,7 +154,7 @@ impl Bindings {
             valid: false,
             expires_at: now.after_secs(PENDING_SECS),
             request: None,
-            q: None,
+            preference: None,
             refreshed: now,
         };
         let expires_at = binding.expires_at;
@@ -250,7 +253,8 @@ impl Bindings {
     }
 
     /// Writes the valid bindings, one line each:
-    /// `expires=UNIX place=ADDRESS renamed=0|1 registrar=ADDRESS|own aor=USER@HOST contact=URI`.
+    /// `expires=UNIX place=ADDRESS renamed=0|1 registrar=ADDRESS|own aor=USER@HOST contact=URI`,
+    /// and ` q=PREFERENCE` where there is one.
     pub(super) fn save(&self, now: Instant, unix_now: u64, out: &mut dyn fmt::Write) -> fmt::Result {
         for (_, b) in self.slab.iter().filter(|(_, b)| b.valid && b.expires_at > now) {
             let (Ok(aor), Ok(contact)) = (core::str::from_utf8(&b.aor), core::str::from_utf8(&b.contact)) else {
@@ -267,7 +271,11 @@ impl Bindings {
                 Some(server) => write!(out, "{server}")?,
                 None => out.write_str("own")?,
             }
-            writeln!(out, " aor={aor} contact={contact}")?;
+            write!(out, " aor={aor} contact={contact}")?;
+            match b.preference {
+                Some(q) => writeln!(out, " q={q}")?,
+                None => writeln!(out)?,
+            }
         }
         Ok(())
     }
@@ -300,6 +308,10 @@ impl Bindings {
             None => self.offer(&offer, now).ok_or(Full)?,
         };
         self.confirm(handle, registrar, secs, now);
+        let preference = fields.next().and_then(|f| f.strip_prefix("q=")).and_then(|q| Preference::parse(q.as_bytes()));
+        if let Some(binding) = self.get_mut(handle) {
+            binding.preference = preference;
+        }
         Ok(handle)
     }
 }

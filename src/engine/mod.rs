@@ -25,6 +25,7 @@ mod message;
 mod own;
 mod parked;
 mod port;
+mod preference;
 mod random;
 mod registrar;
 mod request;

@@ -1,27 +1,25 @@
 //! REGISTER: passed on to the phones' provider, or answered here where the domain is ours (RFC 3261 §10).
 
 use super::answer::Cause;
-use super::binding::{Binding, Offer, RequestMark, UriText};
+use super::binding::{Binding, Offer, UriText};
 use super::contact::Place;
 use super::failover::Spare;
 use super::forward::Hop;
 use super::io::Side;
 use super::message::Received;
+use super::preference::Preference;
 use super::route::Target;
 use super::transaction::{MAX_CONTACTS, Registers};
 use super::{Engine, Sink};
 use crate::log_class as class;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
-use crate::sip::reply::Reply;
 use crate::sip::uri::{Scheme, Uri};
 use crate::sip::{HeaderId, Message};
 use crate::time::Instant;
 use core::net::SocketAddr;
 
-/// The shortest registration that a phone may ask us for, in seconds: enough to keep a NAT on the LAN open, and phones that ask
-/// for less wear out a small router. RFC 3261 §10.3 step 7 lets a registrar choose it, up to an hour.
-const MIN_EXPIRES: u32 = 60;
+mod here;
 
 /// One Contact of a REGISTER.
 struct Contact {
@@ -30,8 +28,7 @@ struct Contact {
     /// Seconds asked for.
     expires: u32,
     place: Place,
-    /// The preference, in thousandths.
-    q: Option<u16>,
+    preference: Option<Preference>,
 }
 
 /// What a REGISTER asks for.
@@ -96,8 +93,8 @@ impl Engine {
                 .and_then(|v| seconds(v.of(bytes)))
                 .or(header_expires)
                 .unwrap_or(self.settings().default_expires);
-            let q = addr.param(bytes, b"q").and_then(|p| p.value).and_then(|v| thousandths(v.of(bytes)));
-            let contact = Contact { addr, uri, expires, place: Place::of(bytes, &uri, received.from), q };
+            let preference = addr.param(bytes, b"q").and_then(|p| p.value).and_then(|v| Preference::parse(v.of(bytes)));
+            let contact = Contact { addr, uri, expires, place: Place::of(bytes, &uri, received.from), preference };
             contacts.push(contact).map_err(|_| Cause::Malformed("REGISTER has more than 8 Contacts"))?;
         }
         Ok(if contacts.is_empty() { Asked::Query } else { Asked::Contacts(contacts) })
@@ -303,110 +300,6 @@ impl Engine {
         }
         Ok(())
     }
-
-    /// We are the registrar: changes the bindings and answers with what is bound now (RFC 3261 §10.3).
-    fn register_here(&mut self, received: &Received<'_>, asked: &Asked, aor: &[u8], now: Instant, out: &mut dyn Sink) {
-        let changed = match asked {
-            Asked::Query => Ok(()),
-            Asked::RemoveAll => self.remove_all_here(received, aor),
-            Asked::Contacts(contacts) => self.bind_here(received, contacts, aor, now),
-        };
-        if let Err(cause) = changed {
-            return self.answer(received, cause, out);
-        }
-        let tag = self.to_tag(received);
-        let written = Reply::new(received.msg, received.from, 200, "OK", &tag).and_then(|mut reply| {
-            for (_, b) in self.bindings.iter().filter(|(_, b)| b.valid && b.aor == aor && b.expires_at > now) {
-                // A URI of a request that parsed is text; escaping changes only what is none.
-                let secs = b.expires_at.since(now).as_millis().div_ceil(1000);
-                reply.header("Contact", format_args!("<{}>;expires={secs}{}", b.contact.escape_ascii(), Preference(b.q)))?;
-            }
-            Self::send_reply(received, &mut reply, out)
-        });
-        if written.is_err() {
-            self.answer(received, Cause::TooLarge, out);
-        }
-    }
-}
-
-/// The registrar's own decisions (RFC 3261 §10.3 steps 6 and 7): all changes of a REGISTER are made, or none.
-impl Engine {
-    fn remove_all_here(&mut self, received: &Received<'_>, aor: &[u8]) -> Result<(), Cause> {
-        let mark = self.mark_of(received);
-        if self.bindings.of_aor(aor).any(|(_, b)| b.request.is_some_and(|last| !mark.may_follow(&last))) {
-            return Err(Cause::OutOfOrder);
-        }
-        self.remove_all(aor);
-        Ok(())
-    }
-
-    fn bind_here(
-        &mut self,
-        received: &Received<'_>,
-        contacts: &[Contact],
-        aor: &[u8],
-        now: Instant,
-    ) -> Result<(), Cause> {
-        let msg = received.msg;
-        // Who asks for nothing gets `default_expires`, however short.
-        let shortest = MIN_EXPIRES.min(self.settings().default_expires);
-        if contacts.iter().any(|c| (1..shortest).contains(&c.expires)) {
-            return Err(Cause::IntervalTooBrief(shortest));
-        }
-        let mark = self.mark_of(received);
-        let is_late = |c: &Contact| {
-            let last = self.bindings.find(&offer_of(msg, c, aor)).and_then(|handle| self.bindings.get(handle)?.request);
-            last.is_some_and(|last| !mark.may_follow(&last))
-        };
-        if contacts.iter().any(is_late) {
-            return Err(Cause::OutOfOrder);
-        }
-        self.make_room_for(msg, contacts, aor, now)?;
-        for contact in contacts {
-            let offer = offer_of(msg, contact, aor);
-            let Some(handle) = self.bindings.find(&offer) else { continue };
-            if let Some(binding) = self.bindings.get_mut(handle)
-                && let Ok(text) = UriText::from_slice(offer.contact)
-            {
-                binding.request = Some(mark);
-                binding.q = contact.q;
-                binding.contact = text;
-                binding.place = contact.place;
-            }
-            self.settle(handle, None, contact.expires, now);
-        }
-        Ok(())
-    }
-
-    fn mark_of(&self, received: &Received<'_>) -> RequestMark {
-        let hash = |label, span| {
-            let hash = self.key.hash(label, &[span]);
-            *hash.first_chunk().unwrap_or(&[0; 8])
-        };
-        let msg = received.msg;
-        RequestMark {
-            call_id: hash("register-call-id", msg.get(received.head.call_id)),
-            cseq: received.head.cseq.number,
-            whole: hash("register", msg.bytes()),
-        }
-    }
-}
-
-/// The `q` of a Contact, if it has one.
-struct Preference(Option<u16>);
-
-impl core::fmt::Display for Preference {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self.0 {
-            Some(1000) => f.write_str(";q=1"),
-            Some(thousandths) => {
-                let digits = if thousandths % 100 == 0 { 1 } else if thousandths % 10 == 0 { 2 } else { 3 };
-                let shown = thousandths / [1, 100, 10, 1][digits];
-                write!(f, ";q=0.{shown:0digits$}")
-            }
-            None => Ok(()),
-        }
-    }
 }
 
 /// What the transaction of a REGISTER tells when its final response comes.
@@ -464,39 +357,4 @@ pub(super) fn seconds(text: &[u8]) -> Option<u32> {
         return None;
     }
     Some(text.iter().fold(0u32, |n, d| n.saturating_mul(10).saturating_add(u32::from(d - b'0'))))
-}
-
-/// A `q` value, from `0` to `1` with up to three decimals (RFC 3261 §25.1), in thousandths; `None` for anything else.
-fn thousandths(text: &[u8]) -> Option<u16> {
-    let (whole, decimals) = match text {
-        [whole @ (b'0' | b'1')] => (*whole, &[][..]),
-        [whole @ (b'0' | b'1'), b'.', decimals @ ..] if decimals.len() <= 3 => (*whole, decimals),
-        _ => return None,
-    };
-    let mut value = u16::from(whole - b'0');
-    for at in 0..3 {
-        let digit = decimals.get(at).copied().unwrap_or(b'0');
-        value = value * 10 + u16::from(digit.is_ascii_digit().then(|| digit - b'0')?);
-    }
-    Some(value).filter(|value| *value <= 1000)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn preferences_as_written_and_back() {
-        for (text, value) in [("0", 0), ("0.5", 500), ("0.05", 50), ("0.25", 250), ("0.125", 125), ("1", 1000)] {
-            assert_eq!(thousandths(text.as_bytes()), Some(value), "{text}");
-        }
-        assert_eq!(Preference(Some(0)).to_string(), ";q=0.0");
-        for (text, value) in [(";q=0.5", 500), (";q=0.05", 50), (";q=0.125", 125), (";q=1", 1000), (";q=0.001", 1)] {
-            assert_eq!(Preference(Some(value)).to_string(), text);
-        }
-        assert_eq!((thousandths(b"1.000"), thousandths(b"0."), thousandths(b"1.")), (Some(1000), Some(0), Some(1000)));
-        for bad in ["", "1.001", "2", "0.1234", ".5", "0,5", "-0", "0.x", "00"] {
-            assert_eq!(thousandths(bad.as_bytes()), None, "{bad}");
-        }
-    }
 }
