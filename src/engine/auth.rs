@@ -114,7 +114,7 @@ struct User {
 enum Verdict {
     /// It is he.
     Proven,
-    /// There are none for our realm, or they use an algorithm that was not offered.
+    /// There are none for our realm, or they use an algorithm that the account cannot.
     Absent,
     /// The password is right, the nonce too old, used before, or not ours.
     Stale,
@@ -173,9 +173,15 @@ impl Auth {
         self.users.iter().find(|user| user.name.as_bytes() == name)
     }
 
-    /// Whether a challenge to the phone of `user` names `algorithm`. Of a user that does not exist it names all, as of one
-    /// that does.
+    /// Whether a challenge to the phone of `user` names `algorithm`. RFC 8760 §2.4 would have every algorithm named, but phones
+    /// are found that know SHA-256 and give up where they see SHA-512/256: it is named to those who have nothing better.
     fn offers(&self, algorithm: Algorithm, user: &[u8]) -> bool {
+        let is_needed = algorithm != Algorithm::Sha512T256 || !self.takes(Algorithm::Sha256, user);
+        is_needed && self.takes(algorithm, user)
+    }
+
+    /// Whether `user` may use `algorithm`. A user that does not exist may use all, as one with a password.
+    fn takes(&self, algorithm: Algorithm, user: &[u8]) -> bool {
         self.user(user).is_none_or(|user| user.ha1.iter().any(|(known, _)| *known == algorithm))
     }
 
@@ -215,7 +221,7 @@ impl Auth {
         now: Instant,
     ) -> Verdict {
         let user = aor.split(|b| *b == b'@').next().unwrap_or_default();
-        if !unescaped(credentials.realm).eq(self.realm.bytes()) || !self.offers(credentials.algorithm, user) {
+        if !unescaped(credentials.realm).eq(self.realm.bytes()) || !self.takes(credentials.algorithm, user) {
             return Verdict::Absent;
         }
         let mut name = heapless::Vec::<u8, MAX_ACCOUNT_NAME>::new();

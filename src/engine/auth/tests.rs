@@ -83,10 +83,13 @@ fn accounts_and_their_secrets() {
     let ha1 = |algorithm| Secret::Ha1(algorithm, Hash::of_password(algorithm, b"101", b"Home", b"secret"));
     auth.add(Account { user: Some("100"), secret: Secret::Password("secret") }).unwrap();
     auth.add(Account { user: Some("101"), secret: ha1(Algorithm::Md5) }).unwrap();
-    assert!(Algorithm::ALL.iter().all(|algorithm| auth.offers(*algorithm, b"100") && auth.offers(*algorithm, b"102")));
-    assert!(auth.offers(Algorithm::Md5, b"101") && !auth.offers(Algorithm::Sha256, b"101"));
+    assert!(Algorithm::ALL.iter().all(|algorithm| auth.takes(*algorithm, b"100") && auth.takes(*algorithm, b"102")));
+    assert_eq!(Algorithm::ALL.map(|algorithm| auth.offers(algorithm, b"100")), [true, false, true]);
+    assert_eq!(Algorithm::ALL.map(|algorithm| auth.offers(algorithm, b"101")), [false, false, true]);
+    auth.add(Account { user: Some("101"), secret: ha1(Algorithm::Sha512T256) }).unwrap();
+    assert_eq!(Algorithm::ALL.map(|algorithm| auth.offers(algorithm, b"101")), [false, true, true]);
     auth.add(Account { user: Some("101"), secret: ha1(Algorithm::Sha256) }).unwrap();
-    assert!(auth.offers(Algorithm::Md5, b"101") && auth.offers(Algorithm::Sha256, b"101"));
+    assert_eq!(Algorithm::ALL.map(|algorithm| auth.offers(algorithm, b"101")), [true, false, true]);
     assert_eq!(auth.users.len(), 2);
     assert!(auth.ha1(Algorithm::Md5, b"102").is_none());
     auth.add(Account { user: None, secret: Secret::Password("all") }).unwrap();
