@@ -8,6 +8,7 @@ pub(crate) use parse::{int, nearest};
 use crate::engine::Settings;
 use crate::engine::settings::{HostPort, Prefixes};
 use crate::limits::{MAX_BINDINGS, MAX_CALLS};
+use crate::sip::via::Transport;
 use core::fmt;
 use core::net::IpAddr;
 use keys::KEYS;
@@ -48,6 +49,12 @@ pub struct Config {
     pub proxy_auth_realm: Option<String>,
     pub proxy_auth_passwd: Option<String>,
     pub proxy_auth_pwfile: Option<PathBuf>,
+    pub outbound_proxy_transport: Option<Transport>,
+    /// Seconds; 0 is off, as for the two below.
+    pub tcp_timeout: u32,
+    /// Milliseconds.
+    pub tcp_connect_timeout: u32,
+    pub tcp_keepalive: u32,
 }
 
 impl Config {
@@ -79,6 +86,7 @@ impl Config {
             rtp_port_high: self.rtp_port_high,
             default_expires: self.default_expires,
             outbound_proxy: self.outbound_proxy.clone(),
+            outbound_proxy_transport: self.outbound_proxy_transport,
             topology_hiding: self.topology_hiding,
             sip_keepalive: self.sip_keepalive,
             lan_networks: self.lan_networks.clone(),
@@ -121,6 +129,10 @@ impl Default for Config {
             proxy_auth_realm: None,
             proxy_auth_passwd: None,
             proxy_auth_pwfile: None,
+            outbound_proxy_transport: None,
+            tcp_timeout: 0,
+            tcp_connect_timeout: 0,
+            tcp_keepalive: 0,
         };
         for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
             if let (Some(set), Ok(value)) = (key.set, parse::value(key.kind, key.default)) {

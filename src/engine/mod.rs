@@ -12,6 +12,7 @@ mod binding;
 mod body;
 mod branch;
 mod call;
+mod connection;
 mod contact;
 mod domain;
 mod failover;
@@ -30,16 +31,17 @@ mod random;
 mod registrar;
 mod request;
 mod response;
+mod retransmit;
 mod route;
 pub mod settings;
 mod transaction;
 
 pub use answer::{Cause, Wording};
-pub use io::{Channel, Input, Side, Sink};
+pub use io::{Channel, ConnEvent, ConnId, Input, Side, Sink};
 pub use settings::Settings;
 
 use crate::dns::Resolver;
-use crate::dns::resolver::Transmit;
+use crate::dns::Transmit;
 use crate::limits::MAX_NAME_ADDRESSES;
 use crate::log_class as class;
 use crate::sip::message::ParseError;
@@ -93,6 +95,7 @@ pub struct Engine {
     resolver: Resolver,
     parked: parked::Parked,
     flows: keepalive::Flows,
+    connections: connection::Connections,
     shortages: answer::Shortages,
     auth: auth::Auth,
     bindings: binding::Bindings,
@@ -115,6 +118,7 @@ impl Engine {
             resolver: Resolver::new(),
             parked: parked::Parked::new(),
             flows: keepalive::Flows::new(),
+            connections: connection::Connections::new(),
             shortages: answer::Shortages::new(),
             auth: auth::Auth::new(),
             bindings: binding::Bindings::new(),
@@ -141,6 +145,8 @@ impl Engine {
         }
         match input {
             Input::Datagram { on, interface, from, bytes } => self.datagram(on, interface, from, bytes, now, out),
+            Input::Stream { conn, bytes } => self.stream(conn, bytes, now, out),
+            Input::Conn { conn, event } => self.connection(conn, event, now, out),
             Input::SendFailed { to, .. } => self.unreachable(to, now, out),
             Input::Media(MediaReport::Idle(relay)) => self.media_idle(relay, now, out),
             Input::Dns { from, bytes } => {
@@ -166,6 +172,7 @@ impl Engine {
             self.bindings.next_timeout(),
             self.resolver.next_timeout(),
             self.flows.next_timeout(keepalive),
+            self.connections.next_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -226,7 +233,7 @@ impl Engine {
         let mut origin = self.origin(interface, from);
         if keepalive::is_keepalive(bytes) {
             if let Some(pong) = keepalive::pong(bytes)
-                && origin == Origin::Phone
+                && (origin == Origin::Phone || (on.is_reliable() && origin == Origin::Known))
             {
                 // A pong that is lost costs nothing: the phone pings again.
                 let _ = out.send(on, from, &[pong]);
@@ -246,6 +253,7 @@ impl Engine {
         };
         if origin == Origin::Stranger && self.has_our_token(&msg) {
             origin = Origin::Known;
+            self.end_trial(on);
         }
         if origin == Origin::Known && matches!(msg.start(), StartLine::Request { method: Method::Register, .. }) {
             log::warn!(target: class::ACL, "REGISTER from {from} on the WAN dropped: phones register from the LAN");
@@ -262,6 +270,7 @@ impl Engine {
             Err(cause) => return self.malformed(&msg, on, from, origin, cause, out),
         };
         let received = Received { msg: &msg, head, on, from, origin };
+        self.note_contact(&received);
         match msg.start() {
             StartLine::Request { .. } => self.request(&received, interface, now, out),
             StartLine::Response { .. } => self.response(&received, now, out),
@@ -321,9 +330,12 @@ impl Engine {
         while let Some(t) = self.transactions.pop_unreachable(to) {
             self.give_up(&t, Cause::Unreachable, now, out);
         }
+        self.transactions.repeat_now(now);
+        self.retransmit(now, out);
     }
 
     fn timeout(&mut self, now: Instant, out: &mut dyn Sink) {
+        self.retransmit(now, out);
         while let Some(t) = self.transactions.pop_expired(now) {
             if t.state != transaction::State::Completed {
                 if t.from_phone && t.state == transaction::State::Trying {
@@ -339,7 +351,8 @@ impl Engine {
             self.unpark(now, out);
         }
         let keepalive = self.settings().sip_keepalive;
-        self.flows.timeout(keepalive, now, out);
+        self.flows.timeout(keepalive, &self.connections, now, out);
+        self.connections.timeout(now, out);
     }
 
     /// A transaction ends without a final response from its next hop: the sender gets ours.
@@ -349,7 +362,7 @@ impl Engine {
         let tag = self.tag_of(&t.key);
         if let Some(reply) = t.stored.reply(wording.status, wording.reason, wording.warning, &tag) {
             // The sender's own timer ends its transaction if this is lost.
-            let _ = out.send(t.upstream_on, t.upstream, &[&reply]);
+            let _ = self.send_again(t.upstream_on, t.upstream, &[&reply], out);
         }
         if let Some(call) = t.call {
             let end_of_call = t.method == Method::Bye
