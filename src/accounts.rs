@@ -14,7 +14,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Bytes of the largest password file: room for every account, each with three hashes.
-const MAX_FILE: u64 = 256 * 1024;
+const MAX_FILE: u64 = 512 * 1024;
 
 /// The permission of everybody to read.
 const READABLE_BY_OTHERS: u32 = 0o004;
@@ -25,63 +25,57 @@ const READABLE_BY_OTHERS: u32 = 0o004;
 /// The file cannot be read, or something of it cannot be taken. A daemon that went on would admit nobody, or everybody.
 pub fn load(engine: &mut Engine, config: &Config) -> io::Result<()> {
     let Some(realm) = &config.proxy_auth_realm else { return Ok(()) };
-    let text = match &config.proxy_auth_pwfile {
-        Some(path) => Some(read(path).map_err(|error| with_path(path, &error))?),
-        None => None,
-    };
-    let shared = config.proxy_auth_passwd.as_deref().filter(|_| text.is_none());
-    let shared = shared.map(|password| Account { user: None, secret: Secret::Password(password) });
-    let mut line_read = 0;
-    let mut bad = None;
-    let mut accounts = shared.into_iter().chain(
-        (1..)
-            .zip(text.iter().flat_map(|text| text.lines()))
-            .map_while(|(number, line)| {
-                line_read = number;
-                match account(line) {
-                    Ok(account) => Some(account),
-                    Err(()) => {
-                        bad = Some(number);
-                        None
-                    }
-                }
-            })
-            .flatten(),
-    );
-    let taken = engine.set_accounts(realm, &mut accounts);
-    drop(accounts);
-    if let Some(number) = bad {
-        let path = config.proxy_auth_pwfile.as_deref().unwrap_or(Path::new(""));
-        let text = format!(
-            "line {number} is no `user password` and no `user $ha1-md5$…`, `$ha1-sha256$…` or `$ha1-sha512-256$…`"
-        );
-        return Err(with_path(path, &text));
-    }
-    match (taken, &config.proxy_auth_pwfile) {
-        (Ok(users), Some(path)) => log::info!(target: AUTH, "{}: {users} accounts in realm {realm}", path.display()),
-        (Ok(_), None) => log::info!(target: AUTH, "one password for all phones in realm {realm}"),
-        (Err(error), Some(path)) if line_read > 0 => {
-            return Err(with_path(path, &format!("line {line_read}: {}", describe(error))));
+    match &config.proxy_auth_pwfile {
+        Some(path) => {
+            let users = load_file(engine, realm, path)
+                .map_err(|error| io::Error::other(format!("proxy_auth_pwfile {}: {error}", path.display())))?;
+            log::info!(target: AUTH, "{}: {users} accounts in realm {realm}", path.display());
         }
-        (Err(error), _) => {
-            return Err(io::Error::other(format!("proxy_auth_realm, proxy_auth_passwd: {}", describe(error))));
+        None => {
+            let password = config.proxy_auth_passwd.as_deref();
+            let mut shared = password.map(|it| Account { user: None, secret: Secret::Password(it) }).into_iter();
+            engine.set_accounts(realm, &mut shared).map_err(|error| {
+                io::Error::other(format!("proxy_auth_realm, proxy_auth_passwd: {}", describe(error)))
+            })?;
         }
     }
     Ok(())
 }
 
+/// Gives the engine the accounts of a file, and tells how many there are.
+fn load_file(engine: &mut Engine, realm: &str, path: &Path) -> io::Result<usize> {
+    let text = read(path)?;
+    let mut accounts = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        match account(line) {
+            Ok(Some(account)) => accounts.push((number, account)),
+            Ok(None) => (),
+            Err(NoAccount) => {
+                let text = "no `user password`, and no `user` with `$ha1-md5$`, `$ha1-sha256$` or `$ha1-sha512-256$` and a hash";
+                return Err(io::Error::other(format!("line {number}: {text}")));
+            }
+        }
+    }
+    let mut line = 0;
+    let mut taken = accounts.iter().map(|(number, account)| {
+        line = *number;
+        *account
+    });
+    engine.set_accounts(realm, &mut taken).map_err(|error| match line {
+        0 => io::Error::other(describe(error)),
+        line => io::Error::other(format!("line {line}: {}", describe(error))),
+    })
+}
+
 fn describe(error: AccountError) -> String {
     match error {
-        AccountError::Name => {
-            format!("a name or realm is longer than {MAX_ACCOUNT_NAME} bytes, or has a quote or a backslash")
+        AccountError::Realm => {
+            format!("proxy_auth_realm is longer than {MAX_ACCOUNT_NAME} bytes, or has a quote or a backslash")
         }
+        AccountError::Name => format!("the name is longer than {MAX_ACCOUNT_NAME} bytes"),
         AccountError::Secret => format!("a password is empty, or longer than {MAX_PASSWORD} bytes"),
         AccountError::Full => format!("there are more than {MAX_ACCOUNTS} accounts"),
     }
-}
-
-fn with_path(path: &Path, error: &dyn core::fmt::Display) -> io::Error {
-    io::Error::other(format!("proxy_auth_pwfile {}: {error}", path.display()))
 }
 
 fn read(path: &Path) -> io::Result<String> {
@@ -97,13 +91,16 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// The account of one line; `None` where it has none.
-fn account(line: &str) -> Result<Option<Account<'_>>, ()> {
+/// What a line is that cannot be understood.
+struct NoAccount;
+
+/// The account of one line; `None` where the line is empty or a comment.
+fn account(line: &str) -> Result<Option<Account<'_>>, NoAccount> {
     let mut words = line.split_whitespace();
     let Some(user) = words.next().filter(|user| !user.starts_with('#')) else { return Ok(None) };
-    let secret = words.next().and_then(Secret::parse).ok_or(())?;
+    let secret = words.next().and_then(Secret::parse).ok_or(NoAccount)?;
     match words.next() {
-        Some(more) if !more.starts_with('#') => Err(()),
+        Some(more) if !more.starts_with('#') => Err(NoAccount),
         _ => Ok(Some(Account { user: Some(user), secret })),
     }
 }
@@ -142,15 +139,17 @@ mod tests {
         {
             let text = format!("# users\n{bad}\n");
             let error = loaded(name, Some(&text), None).expect_err(name);
-            assert!(error.contains("line 2 ") && !error.contains("cret"), "{error}");
+            assert!(error.contains("line 2: ") && !error.contains("cret"), "{error}");
         }
     }
 
     #[test]
     fn what_cannot_be_taken() {
-        let error = loaded("long", Some(&format!("100 a\n{} b\n", "x".repeat(65))), None).expect_err("a long name");
-        assert!(error.contains("line 2: a name"), "{error}");
+        let error = loaded("long", Some(&format!("100 a\n{} b\n", "x".repeat(128))), None).expect_err("a long name");
+        assert!(error.contains("line 2: the name"), "{error}");
         assert!(loaded("shared", None, Some(&"x".repeat(128))).expect_err("a long password").contains("127"));
+        let config = Config { proxy_auth_realm: Some("a\"b".to_owned()), ..Config::default() };
+        assert!(load(&mut Box::new(Engine::new()), &config).expect_err("a quote").to_string().contains("realm"));
         let config = Config {
             proxy_auth_realm: Some("Home".to_owned()),
             proxy_auth_pwfile: Some(PathBuf::from("/nonexistent/file")),

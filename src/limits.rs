@@ -28,7 +28,7 @@ pub const MAX_REPLY: usize = 4 * 1024;
 /// Bindings: one phone under one address-of-record. About 800 bytes each.
 pub const MAX_BINDINGS: usize = 512;
 
-/// Accounts of phones that register at siproxd itself. About 190 bytes each.
+/// Accounts of phones that register at siproxd itself. About 260 bytes each.
 pub const MAX_ACCOUNTS: usize = 512;
 
 /// Nonces in use: a phone needs one every five minutes. 24 bytes each.

@@ -20,8 +20,8 @@ use crate::sip::{HeaderId, Message};
 use crate::table::Late;
 use crate::time::{Duration, Instant};
 
-/// Bytes of a user's name, and of the realm.
-pub const MAX_ACCOUNT_NAME: usize = 64;
+/// Bytes of a user's name, and of the realm, as many as siproxd 0.8 took.
+pub const MAX_ACCOUNT_NAME: usize = 127;
 /// Bytes of a password that holds for every user, as many as siproxd 0.8 took.
 pub const MAX_PASSWORD: usize = 127;
 
@@ -78,7 +78,9 @@ impl core::fmt::Debug for Secret<'_> {
 /// Why an account, or the realm, was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccountError {
-    /// It is empty, too long, or has a character that cannot stand there.
+    /// The realm is too long, or has a quote, a backslash or a control character.
+    Realm,
+    /// The user's name is empty or too long.
     Name,
     /// The password is empty or too long, or an HA1 without a user.
     Secret,
@@ -262,10 +264,10 @@ impl Engine {
         let cannot_stand = |c: char| c.is_control() || matches!(c, '"' | '\\');
         self.auth.users.clear();
         self.auth.shared = Late::new();
-        self.auth.realm = heapless::String::try_from(realm).map_err(|_| AccountError::Name)?;
         if realm.contains(cannot_stand) {
-            return Err(AccountError::Name);
+            return Err(AccountError::Realm);
         }
+        self.auth.realm = heapless::String::try_from(realm).map_err(|_| AccountError::Realm)?;
         for account in accounts {
             self.auth.add(account)?;
         }
