@@ -16,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 pub mod args;
 pub mod check;
 pub mod config;

@@ -28,6 +28,12 @@ pub const MAX_REPLY: usize = 4 * 1024;
 /// Bindings: one phone under one address-of-record. About 800 bytes each.
 pub const MAX_BINDINGS: usize = 512;
 
+/// Accounts of phones that register at siproxd itself. About 260 bytes each.
+pub const MAX_ACCOUNTS: usize = 512;
+
+/// Nonces in use: a phone needs one every five minutes. 24 bytes each.
+pub const MAX_NONCES: usize = 256;
+
 /// TCP connections for SIP, accepted and opened ones. About 400 bytes each, and what is in transit: see [`MAX_STREAM_BYTES`].
 pub const MAX_CONNECTIONS: usize = 64;
 

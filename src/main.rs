@@ -107,6 +107,7 @@ fn run(config: &Config, report: &Report) -> io::Result<()> {
     let mut engine = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
     engine.seed(state::key(config.registration_file.as_deref())?, state::seed()?);
     engine.configure(&config.engine_settings());
+    siproxd::accounts::load(&mut engine, config)?;
     let mut event_loop = EventLoop::open(config).map_err(io::Error::other)?;
     if let Some(path) = &config.registration_file {
         state::load(&mut engine, path, event_loop.now());

@@ -7,8 +7,10 @@ mod rig;
 
 use core::net::SocketAddr;
 use rig::{dns_answer, text, wire};
+use siproxd::engine::auth::{Account, Secret};
 use siproxd::engine::io::{LegCounters, MediaReport, Prefix, RelayCmd, RelayError, RelayId, SendError};
 use siproxd::engine::{Channel, Engine, Input, Settings, Side, Sink};
+use siproxd::sip::digest::{Algorithm, Credentials, Hash};
 use siproxd::sip::token::Key;
 use siproxd::time::Instant;
 
@@ -229,6 +231,36 @@ fn a_registration_with_dns_allocates_nothing() {
     assert_eq!(bench.one(PHONE, "\r\n\r\n"), "\r\n", "the phone's ping");
     bench.wait(400);
     assert_eq!(bench.engine.usage().bindings, 0, "expired");
+}
+
+#[test]
+fn a_registration_with_a_password_allocates_nothing() {
+    let mut bench = Bench::new(&Settings::default());
+    let account = Account { user: Some("alice"), secret: Secret::Password("secret") };
+    bench.engine.set_accounts("Home", &mut [account].into_iter()).unwrap();
+    let mut register = |number: u32, lines: &str| {
+        let text = String::from_utf8(register("alice", number)).unwrap().replace("provider.example", "10.0.0.1");
+        bench.one(PHONE, &text.replace("Content-Length", &format!("{lines}Content-Length")))
+    };
+    let challenge = register(1, "");
+    assert_eq!(text::status(&challenge), Some(401));
+    let (_, rest) = challenge.split_once("nonce=\"").unwrap();
+    let (nonce, _) = rest.split_once('"').unwrap();
+    for (number, algorithm) in (2..).zip(Algorithm::ALL) {
+        let ha1 = Hash::of_password(algorithm, b"alice", b"Home", b"secret");
+        let written = |response: &str| {
+            format!(
+                "Digest username=\"alice\", realm=\"Home\", nonce=\"{nonce}\", uri=\"sip:10.0.0.1\", qop=auth, cnonce=\"c\", \
+                 nc={number:08x}, algorithm={}, response=\"{response}\"",
+                algorithm.name()
+            )
+        };
+        let response = Credentials::parse(written(&ha1.to_hex()).as_bytes()).unwrap().expected(&ha1, b"REGISTER");
+        let good = format!("Authorization: {}\r\n", written(&response.to_hex()));
+        assert_eq!(text::status(&register(number, &good)), Some(200));
+        let bad = format!("Authorization: {}\r\n", written(&ha1.to_hex()));
+        assert_eq!(text::status(&register(number, &bad)), Some(403));
+    }
 }
 
 #[test]

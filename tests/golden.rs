@@ -12,6 +12,7 @@
 //! == opened 203.0.113.10:5060                … is open; `refused`: it could not be opened; `closed`
 //! == zone provider.example 60 SRV 0 1 5060 one.provider.example   a record; from now on the nameserver answers by itself
 //! == zone without one.provider.example | == zone silent | == zone answers
+//! == realm Home 100:secret 101:$ha1-md5$…    phones must prove who they are; `*:secret` is everybody's
 //! == wait 32000                              milliseconds
 //! == address wan 198.51.100.7 | == address wan none
 //! == taken 7070 7072                         ports that another program holds
@@ -25,7 +26,8 @@
 //! ```
 //! In what goes out, `#N` stands for a branch, token or sealed Call-ID part; equal ones have the same number.
 //! In what comes in, `{sx}` stands for the last token that went out, `{branch}` for the last branch, `{call-id}` for the
-//! last Call-ID on that side, `{to-tag}` for the last To tag, `{sdp ADDRESS PORT}` for a description with one audio section,
+//! last Call-ID on that side, `{to-tag}` for the last To tag, `{nonce}` for the last nonce, `{digest ALGORITHM USER PASSWORD COUNT}`
+//! for credentials with it in the realm Home (a count of 0: without qop), `{sdp ADDRESS PORT}` for a description with one audio section,
 //! and `{length}` for the length of the body. Lines end with LF in the file and CRLF on the wire. `UPDATE=1 cargo test --test golden`
 //! writes what comes out into the files; read the difference before you commit it.
 
@@ -99,6 +101,10 @@ fn run(case: &str) -> String {
                     set(&mut settings, &words[1..]);
                     continue;
                 }
+                "realm" => {
+                    rig.get_or_insert_with(|| Rig::new(&settings)).accounts(words[1], &words[2..]);
+                    continue;
+                }
                 "restart" => {
                     rig = rig.as_ref().map(|old| restarted(old, &settings));
                     continue;
@@ -161,14 +167,40 @@ fn filled_in(body: &str, side: &str, names: &HashMap<String, String>) -> String 
             "{before}v=0\no=- 1 1 IN IP4 {address}\ns=-\nc=IN IP4 {address}\nt=0 0\nm=audio {port} RTP/AVP 0{rest}"
         );
     }
+    while let Some((before, rest)) = body.split_once("{digest ") {
+        let (words, rest) = rest.split_once('}').unwrap();
+        let nonce = names.get("nonce").map_or("invented", String::as_str);
+        body = format!("{before}{}{rest}", credentials(words, nonce));
+    }
     let length = body.split_once("\n\n").map_or(0, |(_, rest)| wire(rest).len());
     body.replace("{length}", &length.to_string())
+}
+
+/// Credentials for a REGISTER: algorithm, user, password, count.
+fn credentials(words: &str, nonce: &str) -> String {
+    use siproxd::sip::digest::{Algorithm, Credentials, Hash};
+    let words: Vec<&str> = words.split(' ').collect();
+    let algorithm = Algorithm::from_name(words[0].as_bytes()).unwrap();
+    let count: u32 = words[3].parse().unwrap();
+    let qop = if count > 0 { format!(", qop=auth, nc={count:08x}, cnonce=\"c\"") } else { String::new() };
+    let written = |response: &str| {
+        format!(
+            "Digest username=\"{}\", realm=\"Home\", nonce=\"{nonce}\", uri=\"sip:10.0.0.1\", algorithm={}{qop}, response=\"{response}\"",
+            words[1],
+            algorithm.name()
+        )
+    };
+    let ha1 = Hash::of_password(algorithm, words[1].as_bytes(), b"Home", words[2].as_bytes());
+    let empty = written(&ha1.to_hex());
+    let response = Credentials::parse(empty.as_bytes()).unwrap().expected(&ha1, b"REGISTER");
+    written(&response.to_hex())
 }
 
 /// Keeps what the messages of a case may refer to.
 fn remember(text: &str, names: &mut HashMap<String, String>) {
     let mut keep = |name: &str, value: Option<String>| value.map(|value| names.insert(name.to_owned(), value));
     keep("sx", after(text, ";sx="));
+    keep("nonce", after(text, "nonce=\""));
     keep("branch", after(text, ";branch=z9hG4bKsx").map(|b| format!("z9hG4bKsx{b}")));
     let to = text.lines().find(|line| line.starts_with("To: "));
     keep("to-tag", to.and_then(|to| after(to, ";tag=")));
@@ -185,7 +217,8 @@ struct Aliases(Vec<String>);
 
 impl Aliases {
     /// What stands before a computed text, and the letters of one.
-    const KINDS: [(&str, &str); 4] = [
+    const KINDS: [(&str, &str); 5] = [
+        ("nonce=\"", "abcdefghijklmnopqrstuvwxyz234567"),
         ("branch=z9hG4bKsx", "0123456789abcdef."),
         (";sx=", "abcdefghijklmnopqrstuvwxyz234567"),
         (".x", "abcdefghijklmnopqrstuvwxyz234567"),

@@ -255,12 +255,12 @@ keys! {
     hosts_allow_sip: Kind::Text, "";
     /// Networks that may not send SIP.
     hosts_deny_sip: Kind::Text, "";
-    /// Realm in which phones have to authenticate.
-    proxy_auth_realm: Kind::Text, "";
+    /// Realm in which phones that register at siproxd itself have to prove who they are; without it, nobody is asked.
+    proxy_auth_realm: Kind::Text, "" => |c, v| c.proxy_auth_realm = Some(v.text());
     /// One password for all phones.
-    proxy_auth_passwd: Kind::Text, "";
-    /// File with a password for each phone.
-    proxy_auth_pwfile: Kind::Path, "";
+    proxy_auth_passwd: Kind::Text, "" => |c, v| c.proxy_auth_passwd = Some(v.text());
+    /// File with a password for each phone, as `user password` or `user $ha1-sha256$HASH`; goes before `proxy_auth_passwd`.
+    proxy_auth_pwfile: Kind::Path, "" => |c, v| c.proxy_auth_pwfile = v.path();
     /// Host part to be replaced in addresses-of-record.
     mask_host: Kind::List, "";
     /// What replaces the host at the same place of `mask_host`.

@@ -140,6 +140,7 @@ impl Parser {
                 }
             }
         }
+        self.check_accounts();
         let without_effect: Vec<&str> = KEYS
             .iter()
             .zip(&self.set_at)
@@ -164,6 +165,23 @@ impl Parser {
             if self.line_of(name) == 0 && !is_bad {
                 self.report.error(0, format!("`{name}` is missing; {meant}"));
             }
+        }
+    }
+
+    fn check_accounts(&mut self) {
+        let realm = self.line_of("proxy_auth_realm");
+        let secrets = ["proxy_auth_passwd", "proxy_auth_pwfile"].map(|name| (name, self.line_of(name)));
+        match (realm, secrets.map(|(_, line)| line)) {
+            (0, _) => {
+                for (name, line) in secrets.into_iter().filter(|(_, line)| *line != 0) {
+                    self.report.warning(line, format!("`{name}` means nothing without `proxy_auth_realm`"));
+                }
+            }
+            (_, [0, 0]) => {
+                let text = "no phone can register: `proxy_auth_pwfile` or `proxy_auth_passwd` is missing";
+                self.report.warning(realm, text);
+            }
+            _ => {}
         }
     }
 

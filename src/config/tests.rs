@@ -56,9 +56,19 @@ fn long_lines_are_one_line() {
 fn a_name_counts_whole() {
     assert_eq!(
         problems("proxy_auth_passwd = theuser"),
-        "a.conf: warning: without effect in this version: proxy_auth_passwd\n"
+        "a.conf:1: warning: `proxy_auth_passwd` means nothing without `proxy_auth_realm`\n"
     );
     assert_eq!(problems("xif_inbound = a"), "a.conf:1: unknown directive `xif_inbound`; did you mean `if_inbound`?\n");
+}
+
+#[test]
+fn accounts_need_a_realm_and_a_realm_accounts() {
+    assert_eq!(problems("proxy_auth_realm = r\nproxy_auth_pwfile = /f"), "");
+    assert_eq!(problems("proxy_auth_realm = r\nproxy_auth_passwd = p"), "");
+    assert_eq!(
+        problems("proxy_auth_realm = r"),
+        "a.conf:1: warning: no phone can register: `proxy_auth_pwfile` or `proxy_auth_passwd` is missing\n"
+    );
 }
 
 #[test]

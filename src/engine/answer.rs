@@ -28,6 +28,12 @@ pub enum Cause {
     TooManyHops,
     /// The request has been here before with the same target.
     Loop,
+    /// The credentials of a REGISTER are wrong, or another user's.
+    Forbidden,
+    /// A REGISTER asks for fewer seconds than this.
+    IntervalTooBrief(u32),
+    /// A REGISTER is older than the one that made the binding.
+    OutOfOrder,
     /// The user is registered neither here nor through us.
     UnknownUser,
     /// The phone was registered and is no longer.
@@ -97,6 +103,9 @@ impl Cause {
             Self::Extension => say(420, "Bad Extension"),
             Self::TooManyHops => say(483, "Too Many Hops"),
             Self::Loop => say(482, "Loop Detected"),
+            Self::Forbidden => say(403, "Forbidden"),
+            Self::IntervalTooBrief(_) => say(423, "Interval Too Brief"),
+            Self::OutOfOrder => warn(500, "Server Internal Error", "A later REGISTER of this Call-ID came before"),
             Self::UnknownUser => say(404, "Not Found"),
             Self::NotRegistered => say(480, "Temporarily Unavailable"),
             Self::NoTransaction => say(481, "Call/Transaction Does Not Exist"),
@@ -133,6 +142,11 @@ impl Cause {
             Self::Extension => "Proxy-Require asks for an extension that a proxy here does not have",
             Self::TooManyHops => "Max-Forwards is used up",
             Self::Loop => "the request came back here: check outbound_proxy_host and the phone's registrar",
+            Self::Forbidden => {
+                "wrong credentials: check the phone's user and password, proxy_auth_passwd and proxy_auth_pwfile"
+            }
+            Self::IntervalTooBrief(_) => "the phone asks for too short a registration",
+            Self::OutOfOrder => "the CSeq is not higher than that of the REGISTER before",
             Self::UnknownUser => "no phone is registered for this user",
             Self::NotRegistered => "the phone's registration has ended",
             Self::NoTransaction => "there is no INVITE for this CANCEL",
@@ -187,6 +201,9 @@ impl Engine {
             }
             if let Some(text) = wording.warning {
                 reply.header("Warning", format_args!("399 siproxd \"{text}\""))?;
+            }
+            if let Cause::IntervalTooBrief(seconds) = cause {
+                reply.header("Min-Expires", format_args!("{seconds}"))?;
             }
             if cause == Cause::Extension
                 && let Some(tokens) = received.msg.value(HeaderId::ProxyRequire)

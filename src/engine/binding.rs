@@ -7,6 +7,7 @@
 //! ```
 
 use super::contact::Place;
+use super::preference::Preference;
 use crate::limits::{MAX_BINDINGS, MAX_URI};
 use crate::sip::uri::Uri;
 use crate::sip::via::Transport;
@@ -43,6 +44,10 @@ pub(super) struct Binding {
     /// Whether a 2xx came.
     pub(super) valid: bool,
     pub(super) expires_at: Instant,
+    /// The REGISTER that made or refreshed it last, where we are the registrar.
+    pub(super) request: Option<RequestMark>,
+    /// What the phone prefers it by; only where we are the registrar.
+    pub(super) preference: Option<Preference>,
     /// When it was made or refreshed last.
     refreshed: Instant,
 }
@@ -56,6 +61,24 @@ impl Binding {
     /// The user part of the address-of-record.
     pub(super) fn user(&self) -> &[u8] {
         self.aor.split(|b| *b == b'@').next().unwrap_or_default()
+    }
+}
+
+/// What tells a REGISTER from the ones before and behind it (RFC 3261 §10.3 step 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RequestMark {
+    /// A hash of its Call-ID.
+    pub(super) call_id: [u8; 8],
+    /// Its CSeq number.
+    pub(super) cseq: u32,
+    /// A hash of all of it, which a retransmission shares.
+    pub(super) whole: [u8; 8],
+}
+
+impl RequestMark {
+    /// Whether this one may change what `last` left.
+    pub(super) fn may_follow(&self, last: &Self) -> bool {
+        self.call_id != last.call_id || self.cseq > last.cseq || self == last
     }
 }
 
@@ -116,6 +139,13 @@ impl Bindings {
         })
     }
 
+    /// The bindings of this address-of-record, valid or not.
+    pub(super) fn of_aor(&self, aor: &[u8]) -> impl Iterator<Item = (Handle, &Binding)> {
+        self.of_user(user_of(aor))
+            .filter_map(|handle| Some((handle, self.slab.get(handle)?)))
+            .filter(move |(_, b)| b.aor == aor)
+    }
+
     /// Any binding of this address-of-record.
     pub(super) fn find_aor(&self, aor: &[u8]) -> Option<Handle> {
         self.of_user(user_of(aor)).find(|handle| self.slab.get(*handle).is_some_and(|b| b.aor == aor))
@@ -132,6 +162,8 @@ impl Bindings {
             registrar_by: Transport::Udp,
             valid: false,
             expires_at: now.after_secs(PENDING_SECS),
+            request: None,
+            preference: None,
             refreshed: now,
         };
         let expires_at = binding.expires_at;
@@ -231,7 +263,8 @@ impl Bindings {
     }
 
     /// Writes the valid bindings, one line each:
-    /// `expires=UNIX place=[tcp:]ADDRESS renamed=0|1 registrar=[tcp:]ADDRESS|own aor=USER@HOST contact=URI`.
+    /// `expires=UNIX place=[tcp:]ADDRESS renamed=0|1 registrar=[tcp:]ADDRESS|own aor=USER@HOST contact=URI`,
+    /// and ` q=PREFERENCE` where there is one.
     pub(super) fn save(&self, now: Instant, unix_now: u64, out: &mut dyn fmt::Write) -> fmt::Result {
         for (_, b) in self.slab.iter().filter(|(_, b)| b.valid && b.expires_at > now) {
             let (Ok(aor), Ok(contact)) = (core::str::from_utf8(&b.aor), core::str::from_utf8(&b.contact)) else {
@@ -252,7 +285,11 @@ impl Bindings {
                 }
                 None => out.write_str("own")?,
             }
-            writeln!(out, " aor={aor} contact={contact}")?;
+            write!(out, " aor={aor} contact={contact}")?;
+            match b.preference {
+                Some(q) => writeln!(out, " q={q}")?,
+                None => writeln!(out)?,
+            }
         }
         Ok(())
     }
@@ -293,6 +330,10 @@ impl Bindings {
         self.confirm(handle, registrar.map(|(server, _)| server), secs, now);
         if let (Some(b), Some((_, by))) = (self.slab.get_mut(handle), registrar) {
             b.registrar_by = by;
+        }
+        let preference = fields.next().and_then(|f| f.strip_prefix("q=")).and_then(|q| Preference::parse(q.as_bytes()));
+        if let Some(binding) = self.get_mut(handle) {
+            binding.preference = preference;
         }
         Ok(handle)
     }

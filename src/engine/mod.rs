@@ -7,6 +7,7 @@
 //! REGISTER, `media` the session descriptions and relays, `answer` every answer of our own.
 
 mod answer;
+pub mod auth;
 mod binding;
 mod body;
 mod branch;
@@ -25,6 +26,7 @@ mod message;
 mod own;
 mod parked;
 mod port;
+mod preference;
 mod random;
 mod registrar;
 mod request;
@@ -95,6 +97,7 @@ pub struct Engine {
     flows: keepalive::Flows,
     connections: connection::Connections,
     shortages: answer::Shortages,
+    auth: auth::Auth,
     bindings: binding::Bindings,
     transactions: transaction::Transactions,
     calls: call::Calls,
@@ -117,6 +120,7 @@ impl Engine {
             flows: keepalive::Flows::new(),
             connections: connection::Connections::new(),
             shortages: answer::Shortages::new(),
+            auth: auth::Auth::new(),
             bindings: binding::Bindings::new(),
             transactions: transaction::Transactions::new(),
             calls: call::Calls::new(),

@@ -7,19 +7,21 @@ use super::failover::Spare;
 use super::forward::Hop;
 use super::io::Side;
 use super::message::Received;
+use super::preference::Preference;
 use super::route::Target;
 use super::transaction::{MAX_CONTACTS, Registers};
 use super::{Engine, Sink};
 use crate::log_class as class;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
-use crate::sip::reply::Reply;
 use crate::sip::seconds::delta_seconds;
 use crate::sip::uri::{Scheme, Uri};
 use crate::sip::via::Transport;
 use crate::sip::{HeaderId, Message};
 use crate::time::Instant;
 use core::net::SocketAddr;
+
+mod here;
 
 /// One Contact of a REGISTER.
 struct Contact {
@@ -28,6 +30,7 @@ struct Contact {
     /// Seconds asked for.
     expires: u32,
     place: Place,
+    preference: Option<Preference>,
 }
 
 /// What a REGISTER asks for.
@@ -49,7 +52,11 @@ impl Engine {
             Err(cause) => return self.answer(received, cause, out),
         };
         match (aor_of(received), target) {
-            (Ok(aor), Target::Ourselves) => self.register_here(received, &asked, &aor, now, out),
+            (Ok(aor), Target::Ourselves) => {
+                if self.is_admitted(received, &aor, now, out) {
+                    self.register_here(received, &asked, &aor, now, out);
+                }
+            }
             (Ok(aor), Target::Server { to, transport, spare }) => {
                 self.register_there(received, (to, transport, spare), &asked, Some(&aor), now, out);
             }
@@ -88,8 +95,9 @@ impl Engine {
                 .and_then(|v| delta_seconds(v.of(bytes)))
                 .or(header_expires)
                 .unwrap_or(self.settings().default_expires);
-            let contact =
-                Contact { addr, uri, expires, place: Place::of(bytes, &uri, received.from, received.on.kind()) };
+            let preference = addr.param(bytes, b"q").and_then(|p| p.value).and_then(|v| Preference::parse(v.of(bytes)));
+            let place = Place::of(bytes, &uri, received.from, received.on.kind());
+            let contact = Contact { addr, uri, expires, place, preference };
             contacts.push(contact).map_err(|_| Cause::Malformed("REGISTER has more than 8 Contacts"))?;
         }
         Ok(if contacts.is_empty() { Asked::Query } else { Asked::Contacts(contacts) })
@@ -299,36 +307,6 @@ impl Engine {
             }
         }
         Ok(())
-    }
-
-    /// We are the registrar: changes the bindings and answers with what is bound now (RFC 3261 §10.3).
-    fn register_here(&mut self, received: &Received<'_>, asked: &Asked, aor: &[u8], now: Instant, out: &mut dyn Sink) {
-        match asked {
-            Asked::Query => {}
-            Asked::RemoveAll => self.remove_all(aor),
-            Asked::Contacts(contacts) => {
-                if let Err(cause) = self.make_room_for(received.msg, contacts, aor, now) {
-                    return self.answer(received, cause, out);
-                }
-                for contact in contacts {
-                    if let Some(handle) = self.bindings.find(&offer_of(received.msg, contact, aor)) {
-                        self.settle(handle, None, contact.expires, now);
-                    }
-                }
-            }
-        }
-        let tag = self.to_tag(received);
-        let written = Reply::new(received.msg, received.from, 200, "OK", &tag).and_then(|mut reply| {
-            for (_, b) in self.bindings.iter().filter(|(_, b)| b.valid && b.aor == aor && b.expires_at > now) {
-                // A URI of a request that parsed is text; escaping changes only what is none.
-                let secs = b.expires_at.since(now).as_millis().div_ceil(1000);
-                reply.header("Contact", format_args!("<{}>;expires={secs}", b.contact.escape_ascii()))?;
-            }
-            Self::send_reply(received, &mut reply, out)
-        });
-        if written.is_err() {
-            self.answer(received, Cause::TooLarge, out);
-        }
     }
 }
 

@@ -8,6 +8,7 @@
 
 pub mod addr;
 pub mod cseq;
+pub mod digest;
 pub mod edit;
 pub mod framing;
 pub mod header;

@@ -8,6 +8,7 @@ pub use dns::dns_answer;
 
 use core::net::SocketAddr;
 use dns::{Zone, question};
+use siproxd::engine::auth::{Account, Secret};
 use siproxd::engine::io::{LegCounters, Prefix, RelayCmd, RelayError, RelayId, SendError};
 use siproxd::engine::{Channel, ConnEvent, ConnId, Engine, Input, Settings, Side, Sink};
 use siproxd::sip::token::Key;
@@ -142,6 +143,15 @@ impl Rig {
         rig.address(Side::Wan, Some("198.51.100.1"));
         rig.input(Input::Nameservers(&["192.0.2.53:53".parse().unwrap()]));
         rig
+    }
+
+    /// Makes phones prove who they are: `USER:PASSWORD` or `USER:$ha1-md5$HEX`, `*` for every user.
+    pub fn accounts(&mut self, realm: &str, accounts: &[&str]) {
+        let mut accounts = accounts.iter().map(|account| {
+            let (user, secret) = account.split_once(':').unwrap();
+            Account { user: Some(user).filter(|user| *user != "*"), secret: Secret::parse(secret).unwrap() }
+        });
+        self.engine.set_accounts(realm, &mut accounts).unwrap();
     }
 
     /// Hands one input in and gives what came out.

@@ -1,0 +1,167 @@
+//! The accounts of phones that register at siproxd itself, from `proxy_auth_pwfile` or `proxy_auth_passwd`.
+//!
+//! A line of the file is `user password`, or `user $ha1-sha256$` and an HA1 in hexadecimal; `#` begins a comment. No line
+//! is ever shown, not even a wrong one.
+
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::engine::auth::{Account, AccountError, MAX_ACCOUNT_NAME, MAX_PASSWORD, Secret};
+use crate::limits::MAX_ACCOUNTS;
+use crate::log_class::AUTH;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Bytes of the largest password file: room for every account, each with three hashes.
+const MAX_FILE: u64 = 512 * 1024;
+
+/// The permission of everybody to read.
+const READABLE_BY_OTHERS: u32 = 0o004;
+
+/// Gives the engine the realm and the accounts. The file goes before the one password, as in siproxd 0.8.
+///
+/// # Errors
+/// The file cannot be read, or something of it cannot be taken. A daemon that went on would admit nobody, or everybody.
+pub fn load(engine: &mut Engine, config: &Config) -> io::Result<()> {
+    let Some(realm) = &config.proxy_auth_realm else { return Ok(()) };
+    match &config.proxy_auth_pwfile {
+        Some(path) => {
+            let users = load_file(engine, realm, path)
+                .map_err(|error| io::Error::other(format!("proxy_auth_pwfile {}: {error}", path.display())))?;
+            log::info!(target: AUTH, "{}: {users} accounts in realm {realm}", path.display());
+        }
+        None => {
+            let password = config.proxy_auth_passwd.as_deref();
+            let mut shared = password.map(|it| Account { user: None, secret: Secret::Password(it) }).into_iter();
+            engine.set_accounts(realm, &mut shared).map_err(|error| {
+                io::Error::other(format!("proxy_auth_realm, proxy_auth_passwd: {}", describe(error)))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives the engine the accounts of a file, and tells how many there are.
+fn load_file(engine: &mut Engine, realm: &str, path: &Path) -> io::Result<usize> {
+    let text = read(path)?;
+    let mut accounts = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        match account(line) {
+            Ok(Some(account)) => accounts.push((number, account)),
+            Ok(None) => (),
+            Err(NoAccount) => {
+                let text = "no `user password`, and no `user` with `$ha1-md5$`, `$ha1-sha256$` or `$ha1-sha512-256$` and a hash";
+                return Err(io::Error::other(format!("line {number}: {text}")));
+            }
+        }
+    }
+    let mut line = 0;
+    let mut taken = accounts.iter().map(|(number, account)| {
+        line = *number;
+        *account
+    });
+    engine.set_accounts(realm, &mut taken).map_err(|error| match line {
+        0 => io::Error::other(describe(error)),
+        line => io::Error::other(format!("line {line}: {}", describe(error))),
+    })
+}
+
+fn describe(error: AccountError) -> String {
+    match error {
+        AccountError::Realm => {
+            format!("proxy_auth_realm is longer than {MAX_ACCOUNT_NAME} bytes, or has a quote or a backslash")
+        }
+        AccountError::Name => format!("the name is longer than {MAX_ACCOUNT_NAME} bytes"),
+        AccountError::Secret => format!("a password is empty, or longer than {MAX_PASSWORD} bytes"),
+        AccountError::Full => format!("there are more than {MAX_ACCOUNTS} accounts"),
+    }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let file = File::open(path)?;
+    if file.metadata()?.mode() & READABLE_BY_OTHERS != 0 {
+        log::warn!(target: AUTH, "{} has passwords and can be read by everybody: chmod o-r", path.display());
+    }
+    let mut text = String::new();
+    file.take(MAX_FILE + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(io::Error::other(format!("larger than {MAX_FILE} bytes")));
+    }
+    Ok(text)
+}
+
+/// What a line is that cannot be understood.
+struct NoAccount;
+
+/// The account of one line; `None` where the line is empty or a comment.
+fn account(line: &str) -> Result<Option<Account<'_>>, NoAccount> {
+    let mut words = line.split_whitespace();
+    let Some(user) = words.next().filter(|user| !user.starts_with('#')) else { return Ok(None) };
+    let secret = words.next().and_then(Secret::parse).ok_or(NoAccount)?;
+    match words.next() {
+        Some(more) if !more.starts_with('#') => Err(NoAccount),
+        _ => Ok(Some(Account { user: Some(user), secret })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::digest::{Algorithm, Hash};
+    use std::path::PathBuf;
+
+    fn loaded(name: &str, text: Option<&str>, password: Option<&str>) -> Result<(), String> {
+        let path: PathBuf = std::env::temp_dir().join(format!("siproxd-accounts-{name}-{}", std::process::id()));
+        if let Some(text) = text {
+            std::fs::write(&path, text).expect("a file");
+        }
+        let config = Config {
+            proxy_auth_realm: Some("Home".to_owned()),
+            proxy_auth_passwd: password.map(str::to_owned),
+            proxy_auth_pwfile: text.map(|_| path.clone()),
+            ..Config::default()
+        };
+        let mut engine = Box::new(Engine::new());
+        let result = load(&mut engine, &config).map_err(|error| error.to_string());
+        let _ = std::fs::remove_file(&path);
+        result
+    }
+
+    #[test]
+    fn lines_of_the_file() {
+        let ha1 = Hash::of_password(Algorithm::Md5, b"101", b"Home", b"secret").to_hex();
+        let good = format!("# users\n\n100  secret\n101\t$ha1-md5${ha1} # hashed\n  102 a#b\r\n");
+        assert_eq!(loaded("good", Some(&good), Some("ignored")), Ok(()));
+        assert!(account("102 a#b").is_ok_and(|a| matches!(a, Some(Account { secret: Secret::Password("a#b"), .. }))));
+        for (name, bad) in
+            [("one", "100"), ("three", "100 se cret"), ("ha1", "100 $ha1-md5$12"), ("kind", "100 $ha1-x$")]
+        {
+            let text = format!("# users\n{bad}\n");
+            let error = loaded(name, Some(&text), None).expect_err(name);
+            assert!(error.contains("line 2: ") && !error.contains("cret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_taken() {
+        let error = loaded("long", Some(&format!("100 a\n{} b\n", "x".repeat(128))), None).expect_err("a long name");
+        assert!(error.contains("line 2: the name"), "{error}");
+        assert!(loaded("shared", None, Some(&"x".repeat(128))).expect_err("a long password").contains("127"));
+        let config = Config { proxy_auth_realm: Some("a\"b".to_owned()), ..Config::default() };
+        assert!(load(&mut Box::new(Engine::new()), &config).expect_err("a quote").to_string().contains("realm"));
+        let config = Config {
+            proxy_auth_realm: Some("Home".to_owned()),
+            proxy_auth_pwfile: Some(PathBuf::from("/nonexistent/file")),
+            ..Config::default()
+        };
+        assert!(load(&mut Box::new(Engine::new()), &config).is_err());
+    }
+
+    #[test]
+    fn one_password_or_no_realm() {
+        assert_eq!(loaded("one-password", None, Some("secret")), Ok(()));
+        let config = Config { proxy_auth_passwd: Some("secret".to_owned()), ..Config::default() };
+        assert!(load(&mut Box::new(Engine::new()), &config).is_ok());
+    }
+}

@@ -1,0 +1,436 @@
+//! Who may register at siproxd itself: challenges, and the credentials that answer them (RFC 3261 §22, RFC 8760).
+//!
+//! A nonce is a sealed token with its moment and its serial number, so that a challenge takes no room in any table: only a
+//! nonce that a right password was sent with is remembered, with its highest count. Where that table is full, the oldest
+//! serial number leaves it, and every nonce up to that number is stale.
+//!
+//! The URI in the credentials is not compared with the request-URI, which a proxy may have changed (RFC 3261 §22.4).
+
+use super::answer::Cause;
+use super::binding::UriText;
+use super::message::Received;
+use super::random::Random;
+use super::{Engine, Sink};
+use crate::limits::{MAX_ACCOUNTS, MAX_NONCES};
+use crate::log_class as class;
+use crate::sip::digest::{Algorithm, Credentials, DigestError, Hash, unescaped};
+use crate::sip::reply::{Reply, ReplyError};
+use crate::sip::token::{Key, Text};
+use crate::sip::{HeaderId, Message};
+use crate::table::Late;
+use crate::time::{Duration, Instant};
+
+/// Bytes of a user's name, and of the realm, as many as siproxd 0.8 took.
+pub const MAX_ACCOUNT_NAME: usize = 127;
+/// Bytes of a password that holds for every user, as many as siproxd 0.8 took.
+pub const MAX_PASSWORD: usize = 127;
+
+/// How long a nonce is good. A phone that registers every few minutes seldom needs a second round trip, and what somebody has
+/// recorded is soon worthless.
+const FRESH: Duration = Duration::from_secs(300);
+
+/// What a sealed nonce is marked with.
+const LABEL: &str = "nonce";
+
+/// One account.
+#[derive(Clone, Copy, Debug)]
+pub struct Account<'a> {
+    /// The user's name, which is also the user of the address-of-record; `None` stands for every user.
+    pub user: Option<&'a str>,
+    /// What proves that it is he.
+    pub secret: Secret<'a>,
+}
+
+/// What an account proves itself with.
+#[derive(Clone, Copy)]
+pub enum Secret<'a> {
+    /// A password.
+    Password(&'a str),
+    /// The HA1 of a password in our realm; other algorithms cannot be used then. Several for one user add up.
+    Ha1(Algorithm, Hash),
+}
+
+impl<'a> Secret<'a> {
+    /// Reads a secret as a password file has it: `$ha1-md5$`, `$ha1-sha256$` or `$ha1-sha512-256$` and the HA1 in hexadecimal,
+    /// or a password. `None` for an HA1 that is none.
+    #[must_use]
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let Some((name, hexadecimal)) = text.strip_prefix("$ha1-").and_then(|rest| rest.split_once('$')) else {
+            return Some(Self::Password(text));
+        };
+        let algorithm = match name {
+            "md5" => Algorithm::Md5,
+            "sha256" => Algorithm::Sha256,
+            "sha512-256" => Algorithm::Sha512T256,
+            _ => return None,
+        };
+        Hash::from_hex(algorithm, hexadecimal.as_bytes()).map(|hash| Self::Ha1(algorithm, hash))
+    }
+}
+
+impl core::fmt::Debug for Secret<'_> {
+    /// Keeps it out of logs.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Why an account, or the realm, was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountError {
+    /// The realm is too long, or has a quote, a backslash or a control character.
+    Realm,
+    /// The user's name is empty or too long.
+    Name,
+    /// The password is empty or too long, or an HA1 without a user.
+    Secret,
+    /// There are [`MAX_ACCOUNTS`] already.
+    Full,
+}
+
+/// What is needed to tell who a phone is. Starts as all zero bytes.
+pub(super) struct Auth {
+    /// Empty: nobody is asked.
+    realm: heapless::String<MAX_ACCOUNT_NAME>,
+    /// The password of all users.
+    shared: Late<heapless::String<MAX_PASSWORD>>,
+    users: heapless::Vec<User, MAX_ACCOUNTS>,
+    nonces: Nonces,
+}
+
+impl core::fmt::Debug for Auth {
+    /// Keeps passwords out of logs.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Auth").field("realm", &self.realm).field("users", &self.users.len()).finish_non_exhaustive()
+    }
+}
+
+/// A user, with the HA1 of each algorithm that he can use.
+struct User {
+    name: heapless::String<MAX_ACCOUNT_NAME>,
+    ha1: heapless::Vec<(Algorithm, Hash), { Algorithm::ALL.len() }>,
+}
+
+/// What credentials come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// It is he.
+    Proven,
+    /// There are none for our realm, or they use an algorithm that the account cannot.
+    Absent,
+    /// The password is right, the nonce too old, used before, or not ours.
+    Stale,
+    /// Wrong, and why.
+    Wrong(&'static str),
+}
+
+impl Auth {
+    pub(super) const fn new() -> Self {
+        Self { realm: heapless::String::new(), shared: Late::new(), users: heapless::Vec::new(), nonces: Nonces::new() }
+    }
+
+    fn add(&mut self, account: Account<'_>) -> Result<(), AccountError> {
+        let Some(name) = account.user else {
+            let Secret::Password(password) = account.secret else { return Err(AccountError::Secret) };
+            let password = heapless::String::try_from(password).map_err(|_| AccountError::Secret)?;
+            if password.is_empty() {
+                return Err(AccountError::Secret);
+            }
+            self.shared.set(password);
+            return Ok(());
+        };
+        let name = heapless::String::try_from(name).map_err(|_| AccountError::Name)?;
+        if name.is_empty() {
+            return Err(AccountError::Name);
+        }
+        let at = match self.users.iter().position(|user| user.name == name) {
+            Some(at) => at,
+            None => {
+                let user = User { name, ha1: heapless::Vec::new() };
+                self.users.push(user).map_err(|_| AccountError::Full)?;
+                self.users.len().saturating_sub(1)
+            }
+        };
+        let Some(user) = self.users.get_mut(at) else { return Err(AccountError::Full) };
+        match account.secret {
+            Secret::Password("") => return Err(AccountError::Secret),
+            Secret::Password(password) => {
+                user.ha1.clear();
+                for algorithm in Algorithm::ALL {
+                    let (name, realm) = (user.name.as_bytes(), self.realm.as_bytes());
+                    // There is a place for each algorithm.
+                    let _ = user.ha1.push((algorithm, Hash::of_password(algorithm, name, realm, password.as_bytes())));
+                }
+            }
+            Secret::Ha1(algorithm, hash) => {
+                user.ha1.retain(|(known, _)| *known != algorithm);
+                let _ = user.ha1.push((algorithm, hash));
+            }
+        }
+        Ok(())
+    }
+
+    /// The user of this name, unless one password holds for all.
+    fn user(&self, name: &[u8]) -> Option<&User> {
+        self.users.iter().find(|user| user.name.as_bytes() == name)
+    }
+
+    /// Whether a challenge to the phone of `user` names `algorithm`. RFC 8760 §2.4 would have every algorithm named, but phones
+    /// are found that know SHA-256 and give up where they see SHA-512/256: it is named to those who have nothing better.
+    fn offers(&self, algorithm: Algorithm, user: &[u8]) -> bool {
+        let is_needed = algorithm != Algorithm::Sha512T256 || !self.takes(Algorithm::Sha256, user);
+        is_needed && self.takes(algorithm, user)
+    }
+
+    /// Whether `user` may use `algorithm`. A user that does not exist may use all, as one with a password.
+    fn takes(&self, algorithm: Algorithm, user: &[u8]) -> bool {
+        self.user(user).is_none_or(|user| user.ha1.iter().any(|(known, _)| *known == algorithm))
+    }
+
+    fn ha1(&self, algorithm: Algorithm, name: &[u8]) -> Option<Hash> {
+        if let Some(user) = self.user(name) {
+            return user.ha1.iter().find(|(known, _)| *known == algorithm).map(|(_, hash)| *hash);
+        }
+        let password = self.shared.get()?;
+        Some(Hash::of_password(algorithm, name, self.realm.as_bytes(), password.as_bytes()))
+    }
+
+    /// Judges the credentials of a REGISTER for `aor`.
+    fn judge(&mut self, msg: &Message<'_>, aor: &[u8], key: &Key, now: Instant) -> Verdict {
+        let mut verdict = Verdict::Absent;
+        let ids = [HeaderId::Authorization, HeaderId::ProxyAuthorization];
+        for header in msg.headers().iter().filter(|header| ids.contains(&header.id)) {
+            let found = match Credentials::parse(msg.get(header.value)) {
+                Ok(credentials) => self.judge_one(&credentials, msg, aor, key, now),
+                Err(DigestError::Scheme | DigestError::Algorithm) => Verdict::Absent,
+                Err(_) => Verdict::Wrong("the credentials cannot be read"),
+            };
+            match found {
+                Verdict::Proven => return found,
+                Verdict::Absent => {}
+                Verdict::Stale | Verdict::Wrong(_) => verdict = found,
+            }
+        }
+        verdict
+    }
+
+    fn judge_one(
+        &mut self,
+        credentials: &Credentials<'_>,
+        msg: &Message<'_>,
+        aor: &[u8],
+        key: &Key,
+        now: Instant,
+    ) -> Verdict {
+        let user = aor.split(|b| *b == b'@').next().unwrap_or_default();
+        if !unescaped(credentials.realm).eq(self.realm.bytes()) || !self.takes(credentials.algorithm, user) {
+            return Verdict::Absent;
+        }
+        let mut name = heapless::Vec::<u8, MAX_ACCOUNT_NAME>::new();
+        if unescaped(credentials.user).any(|byte| name.push(byte).is_err()) {
+            return Verdict::Wrong("there is no such account");
+        }
+        let Some(ha1) = self.ha1(credentials.algorithm, &name) else {
+            return Verdict::Wrong("there is no such account");
+        };
+        if !credentials.prove(&ha1, b"REGISTER") {
+            return Verdict::Wrong("the password is wrong");
+        }
+        // An account may be written with its domain.
+        if name != user && name != aor {
+            return Verdict::Wrong("the account is another user's");
+        }
+        let Some(nonce) = Nonce::open(key, credentials.nonce) else { return Verdict::Stale };
+        let fingerprint = key.hash("register", &[msg.bytes()]);
+        if self.nonces.accept(nonce, credentials.nonce_count, fingerprint, now) {
+            Verdict::Proven
+        } else {
+            Verdict::Stale
+        }
+    }
+}
+
+impl Engine {
+    /// Sets the realm and the accounts of phones that register at siproxd itself; an empty realm asks nobody. Gives how many
+    /// accounts there are. Call before any input; each call replaces what was there.
+    ///
+    /// # Errors
+    /// What was not taken; those before it were.
+    pub fn set_accounts<'a>(
+        &mut self,
+        realm: &str,
+        accounts: &mut dyn Iterator<Item = Account<'a>>,
+    ) -> Result<usize, AccountError> {
+        let cannot_stand = |c: char| c.is_control() || matches!(c, '"' | '\\');
+        self.auth.users.clear();
+        self.auth.shared = Late::new();
+        if realm.contains(cannot_stand) {
+            return Err(AccountError::Realm);
+        }
+        self.auth.realm = heapless::String::try_from(realm).map_err(|_| AccountError::Realm)?;
+        for account in accounts {
+            self.auth.add(account)?;
+        }
+        Ok(self.auth.users.len())
+    }
+
+    /// Whether a REGISTER for `aor` at siproxd itself may pass. If not, it has been answered.
+    pub(super) fn is_admitted(
+        &mut self,
+        received: &Received<'_>,
+        aor: &UriText,
+        now: Instant,
+        out: &mut dyn Sink,
+    ) -> bool {
+        if self.auth.realm.is_empty() {
+            return true;
+        }
+        match self.auth.judge(received.msg, aor, &self.key, now) {
+            Verdict::Proven => return true,
+            Verdict::Absent => self.challenge(received, aor, false, now, out),
+            Verdict::Stale => self.challenge(received, aor, true, now, out),
+            Verdict::Wrong(why) => {
+                log::warn!(
+                    target: class::AUTH,
+                    "{} from {} may not register: {why}",
+                    aor.escape_ascii(),
+                    received.from,
+                );
+                self.answer(received, Cause::Forbidden, out);
+            }
+        }
+        false
+    }
+
+    /// Asks who it is (RFC 3261 §22.1), with the algorithm that we prefer first (RFC 8760 §2.4).
+    fn challenge(&mut self, received: &Received<'_>, aor: &UriText, is_stale: bool, now: Instant, out: &mut dyn Sink) {
+        let nonce = self.auth.nonces.issue(&self.key, &mut self.random, now);
+        log::debug!(target: class::AUTH, "{} from {} is asked for a password", aor.escape_ascii(), received.from);
+        let tag = self.to_tag(received);
+        let sent = Reply::new(received.msg, received.from, 401, "Unauthorized", &tag).and_then(|mut reply| {
+            self.write_challenges(&mut reply, aor, &nonce, is_stale)?;
+            Self::send_reply(received, &mut reply, out)
+        });
+        if sent.is_err() {
+            self.answer(received, Cause::TooLarge, out);
+        }
+    }
+
+    fn write_challenges(&self, reply: &mut Reply, aor: &[u8], nonce: &Text, is_stale: bool) -> Result<(), ReplyError> {
+        let user = aor.split(|b| *b == b'@').next().unwrap_or_default();
+        let stale = if is_stale { ", stale=true" } else { "" };
+        let realm = &self.auth.realm;
+        for algorithm in Algorithm::ALL.into_iter().filter(|algorithm| self.auth.offers(*algorithm, user)) {
+            let name = algorithm.name();
+            reply.header(
+                "WWW-Authenticate",
+                format_args!(r#"Digest realm="{realm}", nonce="{nonce}", algorithm={name}, qop="auth"{stale}"#),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// What a nonce of ours says.
+#[derive(Clone, Copy)]
+struct Nonce {
+    /// The start of the program that gave it out: the clock and the serial numbers begin anew with the next.
+    start: u32,
+    serial: u32,
+    issued: Instant,
+}
+
+impl Nonce {
+    fn seal(self, key: &Key) -> Text {
+        let mut content = heapless::Vec::<u8, 16>::new();
+        for part in [&self.start.to_be_bytes()[..], &self.serial.to_be_bytes(), &self.issued.as_millis().to_be_bytes()]
+        {
+            // 4, 4 and 8 bytes.
+            let _ = content.extend_from_slice(part);
+        }
+        key.seal(LABEL, &content)
+    }
+
+    fn open(key: &Key, text: &[u8]) -> Option<Self> {
+        let content = key.open(LABEL, text)?;
+        let (start, rest) = content.split_first_chunk::<4>()?;
+        let (serial, rest) = rest.split_first_chunk::<4>()?;
+        let issued = rest.try_into().ok()?;
+        Some(Self {
+            start: u32::from_be_bytes(*start),
+            serial: u32::from_be_bytes(*serial),
+            issued: Instant::from_millis(u64::from_be_bytes(issued)),
+        })
+    }
+}
+
+/// The nonces that were used. Starts as all zero bytes.
+#[derive(Debug)]
+struct Nonces {
+    /// Tells this start of the program from others; 0 until the first challenge.
+    start: u32,
+    /// The last serial number that was given out.
+    last: u32,
+    /// Nonces up to this serial number are stale, unless they are in `used`.
+    floor: u32,
+    used: heapless::Vec<Used, MAX_NONCES>,
+}
+
+/// A nonce that a right password was sent with.
+#[derive(Debug)]
+struct Used {
+    serial: u32,
+    /// The highest count so far.
+    count: u32,
+    /// The request that had it: its retransmission may come again.
+    fingerprint: [u8; 16],
+}
+
+impl Nonces {
+    const fn new() -> Self {
+        Self { start: 0, last: 0, floor: 0, used: heapless::Vec::new() }
+    }
+
+    fn issue(&mut self, key: &Key, random: &mut Random, now: Instant) -> Text {
+        if self.start == 0 {
+            self.start = (random.next() >> 32) as u32 | 1;
+        }
+        self.last = self.last.wrapping_add(1);
+        if self.last == 0 {
+            // After 2^32 challenges everything given out before is stale.
+            *self = Self { start: self.start.wrapping_add(2), ..Self::new() };
+        }
+        Nonce { start: self.start, serial: self.last, issued: now }.seal(key)
+    }
+
+    /// Whether a request with this nonce and count may pass; without a count, a nonce is good for one request.
+    fn accept(&mut self, nonce: Nonce, count: Option<u32>, fingerprint: [u8; 16], now: Instant) -> bool {
+        if nonce.start != self.start || nonce.serial > self.last || now.since(nonce.issued) > FRESH {
+            return false;
+        }
+        let count = count.unwrap_or(u32::MAX);
+        if let Some(used) = self.used.iter_mut().find(|used| used.serial == nonce.serial) {
+            let is_retransmission = used.count == count && used.fingerprint == fingerprint;
+            if count > used.count {
+                (used.count, used.fingerprint) = (count, fingerprint);
+                return true;
+            }
+            return is_retransmission;
+        }
+        if nonce.serial <= self.floor {
+            return false;
+        }
+        if self.used.is_full()
+            && let Some((at, oldest)) = self.used.iter().enumerate().min_by_key(|(_, used)| used.serial)
+        {
+            self.floor = self.floor.max(oldest.serial);
+            self.used.swap_remove(at);
+        }
+        // A place was made.
+        let _ = self.used.push(Used { serial: nonce.serial, count, fingerprint });
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;
