@@ -178,6 +178,9 @@ impl Engine {
             }
             self.shortages.over(Cause::TransactionsFull);
         }
+        if hop.side == Side::Wan {
+            self.buckets.expect(hop.to.ip());
+        }
         let parts = edits.parts(msg.bytes());
         out.send(Channel::on(hop.side), hop.to, &parts).map_err(|error| {
             log::info!(target: class::NET, "{} to {} not sent: {error:?}", received.method_name(), hop.to);

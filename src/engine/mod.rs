@@ -10,6 +10,7 @@ mod answer;
 mod binding;
 mod body;
 mod branch;
+mod bucket;
 mod call;
 mod contact;
 mod domain;
@@ -31,6 +32,7 @@ mod response;
 mod route;
 pub mod settings;
 mod transaction;
+mod turned_away;
 
 pub use answer::{Cause, Wording};
 pub use io::{Channel, Input, Side, Sink};
@@ -88,6 +90,8 @@ pub struct Engine {
     outbound_proxy_ips: heapless::Vec<IpAddr, MAX_NAME_ADDRESSES>,
     domains: domain::Domains,
     avoided: failover::Avoided,
+    buckets: bucket::Buckets,
+    turned_away: turned_away::TurnedAway,
     resolver: Resolver,
     parked: parked::Parked,
     flows: keepalive::Flows,
@@ -109,6 +113,8 @@ impl Engine {
             outbound_proxy_ips: heapless::Vec::new(),
             domains: domain::Domains::new(),
             avoided: failover::Avoided::new(),
+            buckets: bucket::Buckets::new(),
+            turned_away: turned_away::TurnedAway::new(),
             resolver: Resolver::new(),
             parked: parked::Parked::new(),
             flows: keepalive::Flows::new(),
@@ -136,7 +142,11 @@ impl Engine {
             return;
         }
         match input {
-            Input::Datagram { on, interface, from, bytes } => self.datagram(on, interface, from, bytes, now, out),
+            Input::Datagram { on, interface, from, bytes } => {
+                if self.admits(interface, from, bytes, now) {
+                    self.datagram(on, interface, from, bytes, now, out);
+                }
+            }
             Input::SendFailed { to, .. } => self.unreachable(to, now, out),
             Input::Media(MediaReport::Idle(relay)) => self.media_idle(relay, now, out),
             Input::Dns { from, bytes } => {
@@ -227,10 +237,6 @@ impl Engine {
                 // A pong that is lost costs nothing: the phone pings again.
                 let _ = out.send(on, from, &[pong]);
             }
-            return;
-        }
-        if origin == Origin::Stranger && !Self::is_worth_parsing(bytes) {
-            log::debug!(target: class::ACL, "datagram from stranger {from} dropped");
             return;
         }
         let (msg, fault) = match Message::parse_head(bytes) {
