@@ -14,7 +14,7 @@ mod rig;
 use cases::{Case, RFC_4475, RFC_5118, Then};
 use core::net::SocketAddr;
 use rig::{Output, Rig};
-use siproxd::engine::{Input, Settings, Side};
+use siproxd::engine::{Input, Side};
 use siproxd::sip::uri::Uri;
 use siproxd::sip::{HeaderId, Message, Method, StartLine};
 use siproxd::time::Duration;
@@ -34,7 +34,7 @@ struct Bench {
 impl Bench {
     fn ipv4() -> Self {
         Self {
-            rig: Rig::new(&Settings::default()),
+            rig: Rig::new(&rig::open_settings()),
             lan: "10.0.0.1:5060",
             wan: "198.51.100.1:5060",
             phone: "10.0.0.2:5060".parse().unwrap(),
@@ -44,7 +44,7 @@ impl Bench {
     }
 
     fn ipv6() -> Self {
-        let mut rig = Rig::new(&Settings::default());
+        let mut rig = Rig::new(&rig::open_settings());
         rig.address(Side::Lan, Some("fd00::1"));
         rig.address(Side::Wan, Some("2001:db8:ffff::1"));
         Self {

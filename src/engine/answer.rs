@@ -28,6 +28,10 @@ pub enum Cause {
     TooManyHops,
     /// The request has been here before with the same target.
     Loop,
+    /// A phone sends to a domain that is neither its provider's nor in `allow_domains`.
+    DomainNotAllowed,
+    /// The next hop asks for a password that is none of its business.
+    ForeignChallenge,
     /// The user is registered neither here nor through us.
     UnknownUser,
     /// The phone was registered and is no longer.
@@ -97,6 +101,12 @@ impl Cause {
             Self::Extension => say(420, "Bad Extension"),
             Self::TooManyHops => say(483, "Too Many Hops"),
             Self::Loop => say(482, "Loop Detected"),
+            Self::DomainNotAllowed => {
+                warn(403, "Forbidden", "The router lets phones reach their providers only; allow_domains names others")
+            }
+            Self::ForeignChallenge => {
+                warn(403, "Forbidden", "A server that is not the phone's own asks for its password")
+            }
             Self::UnknownUser => say(404, "Not Found"),
             Self::NotRegistered => say(480, "Temporarily Unavailable"),
             Self::NoTransaction => say(481, "Call/Transaction Does Not Exist"),
@@ -133,6 +143,10 @@ impl Cause {
             Self::Extension => "Proxy-Require asks for an extension that a proxy here does not have",
             Self::TooManyHops => "Max-Forwards is used up",
             Self::Loop => "the request came back here: check outbound_proxy_host and the phone's registrar",
+            Self::DomainNotAllowed => {
+                "no phone is registered with that server: register one there, or add the domain to allow_domains"
+            }
+            Self::ForeignChallenge => "it is no server of the phone's account and asks for its password",
             Self::UnknownUser => "no phone is registered for this user",
             Self::NotRegistered => "the phone's registration has ended",
             Self::NoTransaction => "there is no INVITE for this CANCEL",

@@ -29,6 +29,8 @@ pub(super) struct Hop {
     pub(super) spare: Spare,
     /// What a REGISTER changes once it is accepted.
     pub(super) registers: Registers,
+    /// Whether the next hop may challenge the request.
+    pub(super) own_server: bool,
     /// Of a CANCEL or ACK: the second part of its INVITE's branch.
     pub(super) loop_part: Option<branch::LoopPart>,
 }
@@ -36,7 +38,7 @@ pub(super) struct Hop {
 impl Hop {
     /// A hop without anything else.
     pub(super) fn to(to: SocketAddr, side: Side) -> Self {
-        Self { to, side, spare: Spare::default(), registers: Registers::default(), loop_part: None }
+        Self { to, side, spare: Spare::default(), registers: Registers::default(), own_server: true, loop_part: None }
     }
 }
 
@@ -166,6 +168,7 @@ impl Engine {
                 hidden,
                 opens_dialog: head.to_tag.is_empty() && head.method != Method::Cancel,
                 registers: hop.registers.clone(),
+                own_server: hop.own_server,
                 call: found.filter(|f| f.same_dialog).map(|f| f.call),
                 request_uri,
                 // Where the Vias pass through, they need not be kept, however many a provider puts on.

@@ -46,7 +46,7 @@ impl Engine {
     }
 
     /// Whether a WAN address is that of a server we know.
-    fn is_known(&self, ip: IpAddr) -> bool {
+    pub(super) fn is_known(&self, ip: IpAddr) -> bool {
         self.flows.is_known(ip)
             || self.domains.has_beside(ip, |other| self.flows.is_known(other))
             || self.settings().wan_allow.iter().any(|p| p.contains(ip))

@@ -26,6 +26,7 @@ mod own;
 mod parked;
 mod port;
 mod random;
+mod reach;
 mod registrar;
 mod request;
 mod response;

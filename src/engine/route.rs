@@ -77,7 +77,7 @@ impl Engine {
     }
 
     /// The first Route element that does not name us.
-    fn first_foreign_route(&self, received: &Received<'_>) -> Option<Uri> {
+    pub(super) fn first_foreign_route(&self, received: &Received<'_>) -> Option<Uri> {
         let bytes = received.msg.bytes();
         let element = received.msg.elements(HeaderId::Route).find(|element| !self.is_own_route(bytes, element))?;
         Uri::parse(bytes, NameAddr::parse(bytes, element.span).ok()?.uri).ok()

@@ -98,6 +98,8 @@ pub(super) struct Transaction {
     pub(super) opens_dialog: bool,
     /// Of a REGISTER: what it changes once it is accepted.
     pub(super) registers: Registers,
+    /// Whether the next hop may challenge the request.
+    pub(super) own_server: bool,
     /// The call that it belongs to.
     pub(super) call: Option<Handle>,
     /// The request-URI as it was sent, where it was changed: CANCEL and ACK get the same.
@@ -123,6 +125,8 @@ pub(super) struct Opening {
     pub(super) opens_dialog: bool,
     /// Of a REGISTER: what it changes once it is accepted.
     pub(super) registers: Registers,
+    /// Whether the next hop may challenge the request.
+    pub(super) own_server: bool,
     /// The call that it belongs to.
     pub(super) call: Option<Handle>,
     /// The request-URI as it was sent, where it was changed: CANCEL and ACK get the same.
@@ -184,6 +188,7 @@ impl Transactions {
             hidden: opening.hidden,
             opens_dialog: opening.opens_dialog,
             registers: opening.registers,
+            own_server: opening.own_server,
             call: opening.call,
             request_uri: opening.request_uri,
             stored: opening.stored,
