@@ -90,7 +90,7 @@ impl Engine {
     }
 
     #[expect(clippy::too_many_arguments, reason = "one step of forward_request, which has no state to put them in")]
-    fn write_and_send(
+    pub(super) fn write_and_send(
         &mut self,
         received: &Received<'_>,
         hop: &Hop,
@@ -149,10 +149,14 @@ impl Engine {
         self.write_headers(received, passage, &via_text, hidden, edits).map_err(|_| Cause::TooLarge)?;
         if head.method != Method::Ack && known.is_none() {
             let mut request_uri = super::binding::UriText::new();
-            if edits.touches(received.request_uri())
+            let is_changed = edits.touches(received.request_uri());
+            if (is_changed || head.method == Method::Invite)
                 && !edits.render(msg.bytes(), received.request_uri(), &mut request_uri)
             {
-                return Err(Cause::TooLarge);
+                if is_changed {
+                    return Err(Cause::TooLarge);
+                }
+                request_uri.clear();
             }
             let opening = Opening {
                 key,

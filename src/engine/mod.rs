@@ -32,6 +32,7 @@ mod request;
 mod response;
 mod route;
 pub mod settings;
+mod timer_c;
 mod transaction;
 mod turned_away;
 
@@ -327,6 +328,7 @@ impl Engine {
     }
 
     fn timeout(&mut self, now: Instant, out: &mut dyn Sink) {
+        self.cancel_what_rings(now, out);
         while let Some(t) = self.transactions.pop_expired(now) {
             if t.state != transaction::State::Completed {
                 if t.from_phone && t.state == transaction::State::Trying {

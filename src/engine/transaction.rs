@@ -85,6 +85,8 @@ pub(super) struct Transaction {
     pub(super) others: bool,
     /// Whether that one has failed it, and the phone's next copy goes to another.
     pub(super) failed: bool,
+    /// Whether Timer C has fired, and the INVITE was cancelled.
+    cancelled: bool,
     /// Where responses go.
     pub(super) upstream: SocketAddr,
     pub(super) upstream_on: Channel,
@@ -102,7 +104,7 @@ pub(super) struct Transaction {
     pub(super) own_server: bool,
     /// The call that it belongs to.
     pub(super) call: Option<Handle>,
-    /// The request-URI as it was sent, where it was changed: CANCEL and ACK get the same.
+    /// The request-URI as it was sent, where it was changed or the request is an INVITE: CANCEL and ACK get the same.
     pub(super) request_uri: UriText,
     pub(super) stored: Stored,
 }
@@ -180,6 +182,7 @@ impl Transactions {
             tried_at: now,
             others: opening.others,
             failed: false,
+            cancelled: false,
             upstream: opening.upstream,
             upstream_on: opening.upstream_on,
             from_phone: opening.from_phone,
@@ -218,7 +221,7 @@ impl Transactions {
                 t.state = State::Proceeding;
             }
             // A provisional response holds off the end of an INVITE only; others end with Timer F all the same.
-            if t.state == State::Proceeding && t.method == Method::Invite {
+            if t.state == State::Proceeding && t.method == Method::Invite && !t.cancelled {
                 t.deadline = round_up(now.after(TIMER_C));
             }
         }
@@ -289,6 +292,19 @@ impl Transactions {
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         (!self.slab.is_empty() && self.next != Instant::ZERO).then_some(self.next)
+    }
+
+    /// The next INVITE that rings for too long. It is given the time of Timer F to end, once.
+    pub(super) fn next_ringing_too_long(&mut self, now: Instant) -> Option<Handle> {
+        if self.next == Instant::ZERO || now < self.next {
+            return None;
+        }
+        let rings = |t: &Transaction| t.method == Method::Invite && t.state == State::Proceeding && !t.cancelled;
+        let handle = self.slab.find(|t| t.deadline <= now && rings(t))?;
+        let t = self.slab.get_mut(handle)?;
+        t.cancelled = true;
+        t.deadline = round_up(now.after(TIMER_F));
+        Some(handle)
     }
 
     /// Removes one transaction whose time is up; `None` when no more is due, and the next deadline is known.
