@@ -27,7 +27,7 @@ lab: root install
 
 bench: root install
 	cargo build --release --locked --bins --examples
-	$(PYTHON) benches/run.py
+	$(PYTHON) benches/run.py --write docs/performance.md
 
 openwrt: install
 	shellcheck -s dash -e SC3043 openwrt/siproxd/files/siproxd.init

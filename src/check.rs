@@ -2,15 +2,23 @@
 
 use crate::config::Config;
 use crate::engine::Engine;
-use crate::limits::{MAX_DATAGRAM, MAX_RELAYS};
+use crate::limits::{MAX_CONNECTIONS, MAX_DATAGRAM, MAX_RELAYS, MAX_STREAM_BYTES};
 use crate::log;
 use core::fmt;
 
 /// Bytes that the edge keeps for each relay; see [`MAX_RELAYS`].
 const RELAY_BYTES: usize = 400;
 
-/// Bytes of static memory once every table is full. Until then the unused part takes no memory.
-pub const MEMORY_CEILING: usize = size_of::<Engine>() + MAX_RELAYS * RELAY_BYTES + MAX_DATAGRAM + log::STATIC_BYTES;
+/// Bytes that the edge keeps for each TCP connection besides what waits on it; see [`MAX_CONNECTIONS`].
+const CONNECTION_BYTES: usize = 400;
+
+/// Bytes of memory once every table is full and as much waits on connections as may. Until then the unused part takes none.
+pub const MEMORY_CEILING: usize = size_of::<Engine>()
+    + MAX_RELAYS * RELAY_BYTES
+    + MAX_CONNECTIONS * CONNECTION_BYTES
+    + MAX_STREAM_BYTES
+    + MAX_DATAGRAM
+    + log::STATIC_BYTES;
 
 /// A summary of a configuration: how it will be used, and how far it reaches.
 #[derive(Debug)]

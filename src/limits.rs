@@ -28,6 +28,27 @@ pub const MAX_REPLY: usize = 4 * 1024;
 /// Bindings: one phone under one address-of-record. About 800 bytes each.
 pub const MAX_BINDINGS: usize = 512;
 
+/// TCP connections for SIP, accepted and opened ones. About 400 bytes each, and what is in transit: see [`MAX_STREAM_BYTES`].
+pub const MAX_CONNECTIONS: usize = 64;
+
+/// Bytes that wait on all TCP connections together: beginnings of messages, and what peers have not taken yet.
+pub const MAX_STREAM_BYTES: usize = 1024 * 1024;
+
+/// Bytes that a peer may leave untaken on one TCP connection; then it is closed.
+pub const MAX_STREAM_QUEUE: usize = 128 * 1024;
+
+/// TCP connections from strangers on the WAN, and from one of them. Each is closed after some seconds unless it proves itself.
+pub const MAX_STRANGER_CONNECTIONS: usize = 8;
+
+/// TCP connections accepted from one address; with one more, the one that was idle longest is closed.
+pub const MAX_CONNECTIONS_OF_ONE: usize = 16;
+
+/// Messages kept to be sent again where a reliable leg meets an unreliable one. About 4,200 bytes each.
+pub const MAX_KEPT: usize = 64;
+
+/// Bytes of one message kept to be sent again; a larger one is sent once.
+pub const MAX_KEPT_BYTES: usize = 4 * 1024;
+
 /// Transactions in flight, each with a hidden Via stack. About 3,300 bytes each.
 pub const MAX_TRANSACTIONS: usize = 256;
 

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use core::fmt;
 use siproxd::args::{Args, Exit};
 use siproxd::check::Summary;
 use siproxd::config::{self, Config, Report};
@@ -10,7 +11,7 @@ use siproxd::log_class::{CONFIG, PROCESS};
 use siproxd::net::event_loop::EventLoop;
 use siproxd::process::{self, Account, PidFile, Signals};
 use siproxd::state;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
     let args = match Args::parse(&words) {
         Ok(args) => args,
         Err(Exit::Help(text)) => {
-            println!("{text}");
+            say(format_args!("{text}"));
             return ExitCode::SUCCESS;
         }
         Err(Exit::Usage(text)) => {
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
         }
     };
     if args.version {
-        println!("siproxd {}", env!("CARGO_PKG_VERSION"));
+        say(format_args!("siproxd {}", env!("CARGO_PKG_VERSION")));
         return ExitCode::SUCCESS;
     }
     let Some((file, config, report)) = read(&args) else { return ExitCode::FAILURE };
@@ -84,7 +85,7 @@ fn read(args: &Args) -> Option<(PathBuf, Config, Report)> {
 
 fn check(file: &Path, config: &Config, report: &Report) -> ExitCode {
     eprint!("{report}");
-    println!("{}: OK\n{}", file.display(), Summary(config));
+    say(format_args!("{}: OK\n{}", file.display(), Summary(config)));
     if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_WARNINGS) }
 }
 
@@ -127,4 +128,9 @@ fn run(config: &Config, report: &Report) -> io::Result<()> {
 
 fn create_pid_file(path: &Path) -> io::Result<PidFile> {
     PidFile::create(path).map_err(|error| io::Error::new(error.kind(), format!("pid_file {}: {error}", path.display())))
+}
+
+/// Writes a line to stdout; whoever reads it may stop at any line.
+fn say(text: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stdout(), "{text}");
 }

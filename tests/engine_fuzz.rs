@@ -235,7 +235,7 @@ impl World {
             match output {
                 Output::Query { bytes, .. } => self.last_query.clone_from(bytes),
                 Output::Relay(siproxd::engine::io::RelayCmd::Open { .. }) => self.opened += 1,
-                Output::Relay(_) => {}
+                Output::Relay(_) | Output::Connect { .. } | Output::Disconnect { .. } => {}
                 Output::Sent { via, to, bytes } => {
                     if via.local == Side::Wan && bytes != b"\r\n\r\n" {
                         check_for_wan(bytes, by_phone);

@@ -7,6 +7,9 @@
 //! == lan 10.0.0.2:5060                       a datagram from there, to our address on that side; its text follows
 //! == wan 203.0.113.10:5060
 //! == dns 203.0.113.10 | == dns none          the answer to the last query
+//! == accept lan 10.0.0.2:40000               a TCP connection to our address on that side
+//! == tcp lan 10.0.0.2:40000                    a message over the TCP connection with that peer
+//! == opened 203.0.113.10:5060                … is open; `refused`: it could not be opened; `closed`
 //! == zone provider.example 60 SRV 0 1 5060 one.provider.example   a record; from now on the nameserver answers by itself
 //! == zone without one.provider.example | == zone silent | == zone answers
 //! == wait 32000                              milliseconds
@@ -17,6 +20,7 @@
 //! == restart                                 a new engine with the same key, and the bindings that the old one saved
 //! == keep one                                keeps token, branch and Call-IDs as `{sx:one}`, `{branch:one}`, `{call-id:one}`
 //! => lan 10.0.0.2:5060                       a datagram out
+//! => tcp lan 10.0.0.2:40000 | => connect wan 203.0.113.10:5060 | => disconnect 0
 //! => open lan:7074 wan:7080 | => aim caller 10.0.0.2:4000 | => close | => query provider.example
 //! ```
 //! In what goes out, `#N` stands for a branch, token or sealed Call-ID part; equal ones have the same number.
@@ -32,7 +36,7 @@ mod rig;
 use core::fmt::Write as _;
 use rig::{Output, Rig, dns_answer, wire};
 use siproxd::engine::io::{Leg, MediaReport, Prefix, RelayCmd};
-use siproxd::engine::{Input, Settings, Side};
+use siproxd::engine::{ConnEvent, Input, Settings, Side};
 use siproxd::time::Duration;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -109,7 +113,7 @@ fn run(case: &str) -> String {
                 _ => {}
             }
             let rig = rig.get_or_insert_with(|| Rig::new(&settings));
-            let body = filled_in(&body, words[0], &names);
+            let body = filled_in(&body, words[usize::from(words[0] == "tcp")], &names);
             let outputs = happen(rig, &words, &body, &last_query);
             for output in &outputs {
                 if let Output::Query { bytes, .. } = output {
@@ -170,7 +174,7 @@ fn remember(text: &str, names: &mut HashMap<String, String>) {
     let to = text.lines().find(|line| line.starts_with("To: "));
     keep("to-tag", to.and_then(|to| after(to, ";tag=")));
     if let Some(call_id) = text.lines().find_map(|line| line.strip_prefix("Call-ID: ")) {
-        let side = text.split_whitespace().nth(1).unwrap_or_default();
+        let side = text.split_whitespace().skip(1).find(|word| *word != "tcp").unwrap_or_default();
         keep(&format!("call-id@{side}"), Some(call_id.to_owned()));
     }
 }
@@ -254,6 +258,7 @@ fn set(settings: &mut Settings, words: &[&str]) {
                 port: words[2].parse().unwrap(),
             });
         }
+        "outbound_proxy_transport" => settings.outbound_proxy_transport = Some(siproxd::sip::via::Transport::Tcp),
         other => panic!("unknown setting {other}"),
     }
 }
@@ -262,6 +267,11 @@ fn happen(rig: &mut Rig, words: &[&str], body: &str, last_query: &[u8]) -> Vec<O
     match words[0] {
         "lan" => rig.datagram(Side::Lan, words[1].parse().unwrap(), &wire(body)),
         "wan" => rig.datagram(Side::Wan, words[1].parse().unwrap(), &wire(body)),
+        "tcp" => rig.stream(words[2].parse().unwrap(), &wire(body)),
+        "accept" => rig.accept(if words[1] == "lan" { Side::Lan } else { Side::Wan }, words[2].parse().unwrap()),
+        "opened" => rig.connection(words[1].parse().unwrap(), ConnEvent::Opened),
+        "refused" => rig.connection(words[1].parse().unwrap(), ConnEvent::Failed),
+        "closed" => rig.connection(words[1].parse().unwrap(), ConnEvent::Closed),
         "dns" => {
             let address = words[1].parse::<core::net::Ipv4Addr>().ok().map(|ip| ip.octets());
             let answer = dns_answer(last_query, address);
@@ -307,8 +317,11 @@ fn describe(output: &Output) -> String {
         Output::Sent { via, to, bytes } => {
             let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
             let end = if text.ends_with('\n') { "" } else { "\n" };
-            format!("=> {} {to}\n{text}{end}", side(via.local))
+            let tcp = if via.is_reliable() { "tcp " } else { "" };
+            format!("=> {tcp}{} {to}\n{text}{end}", side(via.local))
         }
+        Output::Connect { side: from, to, .. } => format!("=> connect {} {to}\n", side(*from)),
+        Output::Disconnect { conn } => format!("=> disconnect {}\n", conn.index()),
         Output::Relay(RelayCmd::Open { sides, ports, .. }) => {
             format!("=> open {}:{} {}:{}\n", side(sides[0]), ports[0], side(sides[1]), ports[1])
         }

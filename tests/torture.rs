@@ -72,7 +72,7 @@ impl Bench {
                         next.extend(self.rig.input(Input::Dns { from: server, bytes: &answer }));
                         next.extend(self.rig.wait(Duration::ZERO));
                     }
-                    Output::Relay(_) => {}
+                    Output::Relay(_) | Output::Connect { .. } | Output::Disconnect { .. } => {}
                 }
             }
             outputs = next;

@@ -6,6 +6,7 @@
 use super::Config;
 use crate::engine::settings::{Domains, HostPort, Prefixes};
 use crate::limits::{MAX_BINDINGS, MAX_CALLS};
+use crate::sip::via::Transport;
 use core::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -35,6 +36,8 @@ pub enum Kind {
     Domains,
     /// Any text; each further line adds an entry.
     List,
+    /// One of these words, in lower case.
+    OneOf(&'static [&'static str]),
 }
 
 impl Kind {
@@ -246,6 +249,8 @@ keys! {
     outbound_proxy_host: Kind::Host, "" => |c, v| c.set_outbound_proxy_host(&v.text());
     /// Its port; 0: the DNS names the servers (RFC 3263), and their port is 5060 where it names none.
     outbound_proxy_port: PORT_OR_OFF, "0" => |c, v| c.set_outbound_proxy_port(v.int());
+    /// How messages go to it, `udp` or `tcp`; without it, as the DNS says, else by UDP.
+    outbound_proxy_transport: Kind::OneOf(&["udp", "tcp"]), "" => |c, v| c.set_outbound_proxy_transport(&v.text());
     /// Domain whose messages go to the host at the same place of `outbound_domain_host`.
     outbound_domain_name: Kind::List, "";
     /// Host for the domain at the same place of `outbound_domain_name`.
@@ -278,12 +283,12 @@ keys! {
     /// Changes Call-IDs to pass through loops.
     obscure_loops: SWITCH, "0";
 
-    /// Seconds after which an idle TCP connection is closed.
-    tcp_timeout: int(0, DAY), "300";
-    /// Milliseconds to wait for a TCP connection.
-    tcp_connect_timeout: int(0, 60_000), "500";
+    /// Seconds after which an idle TCP connection is closed, unless calls for a registered phone come by it; 0 is off.
+    tcp_timeout: int(0, DAY), "300" => |c, v| c.tcp_timeout = v.int();
+    /// Milliseconds that opening a TCP connection may take; 0 leaves it to the system.
+    tcp_connect_timeout: int(0, 60_000), "500" => |c, v| c.tcp_connect_timeout = v.int();
     /// Seconds between keepalives on TCP connections; 0 is off.
-    tcp_keepalive: int(0, DAY), "0";
+    tcp_keepalive: int(0, DAY), "0" => |c, v| c.tcp_keepalive = v.int();
     /// Stack of the media thread in kB. This program has none.
     thread_stack_size: int(0, 1 << 20), "0";
 
@@ -365,6 +370,10 @@ impl Config {
     fn set_outbound_proxy_host(&mut self, host: &str) {
         // The parser has measured it: it fits.
         self.outbound_proxy_mut().host = heapless::String::try_from(host).unwrap_or_default();
+    }
+
+    fn set_outbound_proxy_transport(&mut self, name: &str) {
+        self.outbound_proxy_transport = Some(if name == "tcp" { Transport::Tcp } else { Transport::Udp });
     }
 
     fn set_outbound_proxy_port(&mut self, port: u16) {

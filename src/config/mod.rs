@@ -8,6 +8,7 @@ pub(crate) use parse::{int, nearest};
 use crate::engine::Settings;
 use crate::engine::settings::{Domains, HostPort, Prefixes};
 use crate::limits::{MAX_BINDINGS, MAX_CALLS};
+use crate::sip::via::Transport;
 use core::fmt;
 use core::net::IpAddr;
 use keys::KEYS;
@@ -46,6 +47,12 @@ pub struct Config {
     pub max_calls: usize,
     pub max_bindings: usize,
     pub outbound_proxy: Option<HostPort>,
+    pub outbound_proxy_transport: Option<Transport>,
+    /// Seconds; 0 is off, as for the two below.
+    pub tcp_timeout: u32,
+    /// Milliseconds.
+    pub tcp_connect_timeout: u32,
+    pub tcp_keepalive: u32,
 }
 
 impl Config {
@@ -77,6 +84,7 @@ impl Config {
             rtp_port_high: self.rtp_port_high,
             default_expires: self.default_expires,
             outbound_proxy: self.outbound_proxy.clone(),
+            outbound_proxy_transport: self.outbound_proxy_transport,
             topology_hiding: self.topology_hiding,
             sip_keepalive: self.sip_keepalive,
             lan_networks: self.lan_networks.clone(),
@@ -118,6 +126,10 @@ impl Default for Config {
             max_calls: MAX_CALLS,
             max_bindings: MAX_BINDINGS,
             outbound_proxy: None,
+            outbound_proxy_transport: None,
+            tcp_timeout: 0,
+            tcp_connect_timeout: 0,
+            tcp_keepalive: 0,
         };
         for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
             if let (Some(set), Ok(value)) = (key.set, parse::value(key.kind, key.default)) {

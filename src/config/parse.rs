@@ -139,6 +139,12 @@ impl Parser {
                 0 => (),
                 line => self.report.warning(line, "`outbound_proxy_port` means nothing without `outbound_proxy_host`"),
             }
+            match self.line_of("outbound_proxy_transport") {
+                0 => (),
+                line => {
+                    self.report.warning(line, "`outbound_proxy_transport` means nothing without `outbound_proxy_host`");
+                }
+            }
         }
         let without_effect: Vec<&str> = KEYS
             .iter()
@@ -233,6 +239,8 @@ pub(super) fn value(kind: Kind, text: &str) -> Result<Value<'_>, String> {
             Err("not a host name or address".to_owned())
         }
         Kind::Interface | Kind::Host => Ok(Value::Text(text)),
+        Kind::OneOf(words) if words.contains(&text) => Ok(Value::Text(text)),
+        Kind::OneOf(words) => Err(format!("not one of {}", words.join(", "))),
         Kind::Address => text.parse().map(Value::Address).map_err(|_| "not an IP address".to_owned()),
         Kind::Networks => networks(text).map(Value::Networks),
         Kind::Domains => domains(text).map(Value::Domains),

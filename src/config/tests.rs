@@ -132,6 +132,9 @@ fn an_outbound_proxy_has_a_port() {
     assert_eq!(good("outbound_proxy_host = a").outbound_proxy.map(|proxy| proxy.port), Some(0));
     assert_eq!(good("outbound_proxy_port = 5070").outbound_proxy, None);
     assert!(problems("outbound_proxy_port = 5070").contains("without `outbound_proxy_host`"));
+    let tcp = good("outbound_proxy_host = a\noutbound_proxy_transport = tcp").outbound_proxy_transport;
+    assert_eq!(tcp, Some(Transport::Tcp));
+    assert!(problems("outbound_proxy_transport = TLS").contains("not one of udp, tcp"));
 }
 
 #[test]

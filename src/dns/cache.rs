@@ -11,10 +11,9 @@
 //! a day, while the query goes on. A name without SRV or NAPTR is a good answer in this sense: most names have none.
 
 use super::name::Name;
-use super::query::Query;
+use super::query::{Lookup, Query};
 use super::records::{Pointers, Records};
 use crate::time::Instant;
-use domain::base::iana::Rtype;
 
 /// Least and most seconds that an answer holds, whatever its TTL.
 const TTL_RANGE: (u32, u32) = (1, 86_400);
@@ -24,28 +23,6 @@ const STALE_SECONDS: u32 = 86_400;
 const STALE_RETRY_SECONDS: u32 = 30;
 /// Seconds for which the servers count as silent before they are asked again.
 const SILENT_SECONDS: u32 = 10;
-
-/// What is looked up for a name; part of an entry's key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lookup {
-    /// A, and AAAA where there is no A.
-    Addresses,
-    /// SRV.
-    Srv,
-    /// NAPTR.
-    Naptr,
-}
-
-impl Lookup {
-    /// The type that is asked for first.
-    pub(super) const fn kind(self) -> Rtype {
-        match self {
-            Self::Addresses => Rtype::A,
-            Self::Srv => Rtype::SRV,
-            Self::Naptr => Rtype::NAPTR,
-        }
-    }
-}
 
 /// What is known about a name.
 #[derive(Debug)]

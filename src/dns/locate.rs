@@ -11,11 +11,13 @@
 //! three types at once. It is called again when [`Resolver::response`] or a timeout has settled a name. As soon as the
 //! first server is known the list is given; the names of later ones go on being looked up.
 
-use super::cache::{Known, Lookup};
+use super::Transmit;
+use super::cache::Known;
 use super::name::Name;
+use super::query::Lookup;
 use super::query::next_random;
 use super::records::{Pointer, Pointers, Records, Transport};
-use super::resolver::{Resolver, Transmit};
+use super::resolver::Resolver;
 use crate::limits::{MAX_NAME_ADDRESSES, MAX_NAME_RECORDS};
 use crate::sip::uri::{DEFAULT_PORT, parse_ip};
 use crate::time::Instant;

@@ -12,3 +12,11 @@ pub mod resolver;
 pub use locate::{Candidate, Candidates, Located, Target, Transports, locate};
 pub use records::Transport;
 pub use resolver::{Answer, Resolver};
+
+use core::net::SocketAddr;
+
+/// The sending half that the resolver is lent: one query to one server.
+pub trait Transmit {
+    /// Sends `query` to `server`.
+    fn query(&mut self, server: SocketAddr, query: &[u8]);
+}

@@ -1,12 +1,33 @@
 //! Queries under way: which server is asked when, and how often.
 
-use super::cache::Lookup;
+use super::Transmit;
 use super::message::{self, MAX_QUERY, Secret};
 use super::name::Name;
-use super::resolver::Transmit;
 use crate::time::{Duration, Instant};
 use core::net::SocketAddr;
 use domain::base::iana::Rtype;
+
+/// What is looked up for a name; part of an entry's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lookup {
+    /// A, and AAAA where there is no A.
+    Addresses,
+    /// SRV.
+    Srv,
+    /// NAPTR.
+    Naptr,
+}
+
+impl Lookup {
+    /// The type that is asked for first.
+    pub(super) const fn kind(self) -> Rtype {
+        match self {
+            Self::Addresses => Rtype::A,
+            Self::Srv => Rtype::SRV,
+            Self::Naptr => Rtype::NAPTR,
+        }
+    }
+}
 
 /// How long a server has to answer.
 const TRY: Duration = Duration::from_millis(1500);

@@ -3,10 +3,11 @@
 //! A name is asked for with A, and with AAAA where it has no A; or with SRV or NAPTR, for [`super::locate()`]. The life of an
 //! entry is told in `cache.rs`.
 
-use super::cache::{self, Entry, Known, Lookup};
+use super::Transmit;
+use super::cache::{self, Entry, Known};
 use super::message::{self, Response};
 use super::name::Name;
-use super::query::{Query, max_tries};
+use super::query::{Lookup, Query, max_tries};
 use super::records::Records;
 use crate::limits::{MAX_NAME_ADDRESSES, MAX_NAMES, MAX_NAMESERVERS};
 use crate::time::Instant;
@@ -26,12 +27,6 @@ pub enum Answer {
     ServersSilent,
     /// The cache is full of names in use, or the name is longer than 253 bytes or not a name.
     Refused,
-}
-
-/// The sending half that the resolver is lent: one query to one server.
-pub trait Transmit {
-    /// Sends `query` to `server`.
-    fn query(&mut self, server: SocketAddr, query: &[u8]);
 }
 
 /// The resolver. Starts as all zero bytes.

@@ -3,9 +3,9 @@
 //! `docs/answers.md` is this table for readers. An ACK or a response is never answered, nor is a stranger on the WAN; that is
 //! decided by [`super::Engine::answer`], not by whoever finds the cause.
 
+use super::branch::BranchKey;
 use super::guard::Origin;
 use super::message::Received;
-use super::transaction::BranchKey;
 use super::{Engine, Sink, branch};
 use crate::log_class as class;
 use crate::sip::reply::{Reply, ReplyError};

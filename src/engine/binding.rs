@@ -8,6 +8,9 @@
 
 use super::contact::Place;
 use crate::limits::{MAX_BINDINGS, MAX_URI};
+use crate::sip::uri::Uri;
+use crate::sip::via::Transport;
+use crate::span::Span;
 use crate::table::{Handle, Index, Slab};
 use crate::time::Instant;
 use core::fmt;
@@ -15,6 +18,9 @@ use core::net::{IpAddr, SocketAddr};
 
 /// A stored URI.
 pub(super) type UriText = heapless::Vec<u8, MAX_URI>;
+
+/// What stands before the address of a phone that takes requests over TCP.
+const TCP_MARK: &str = "tcp:";
 
 /// Seconds that a binding waits for the registrar's answer to its first REGISTER.
 const PENDING_SECS: u32 = 40;
@@ -32,6 +38,8 @@ pub(super) struct Binding {
     pub(super) place: Place,
     /// The server that keeps it; `None` where that is ourselves.
     pub(super) registrar: Option<SocketAddr>,
+    /// How that server is reached.
+    pub(super) registrar_by: Transport,
     /// Whether a 2xx came.
     pub(super) valid: bool,
     pub(super) expires_at: Instant,
@@ -121,6 +129,7 @@ impl Bindings {
             contact_user: heapless::Vec::from_slice(offer.contact_user).unwrap_or_default(),
             place: offer.place,
             registrar: None,
+            registrar_by: Transport::Udp,
             valid: false,
             expires_at: now.after_secs(PENDING_SECS),
             refreshed: now,
@@ -177,12 +186,13 @@ impl Bindings {
     }
 
     /// The server that keeps the binding of this address-of-record for a phone at `phone`, that refreshed last of several.
-    pub(super) fn registrar_of(&self, aor: &[u8], phone: IpAddr, now: Instant) -> Option<SocketAddr> {
-        self.of_user(user_of(aor))
+    pub(super) fn registrar_of(&self, aor: &[u8], phone: IpAddr, now: Instant) -> Option<(SocketAddr, Transport)> {
+        let binding = self
+            .of_user(user_of(aor))
             .filter_map(|handle| self.slab.get(handle))
             .filter(|b| b.valid && b.expires_at > now && b.aor == aor && b.place.address.ip() == phone)
-            .max_by_key(|b| b.refreshed)?
-            .registrar
+            .max_by_key(|b| b.refreshed)?;
+        Some((binding.registrar?, binding.registrar_by))
     }
 
     /// A valid binding of the phone at `place`, that of `user` before any other.
@@ -221,7 +231,7 @@ impl Bindings {
     }
 
     /// Writes the valid bindings, one line each:
-    /// `expires=UNIX place=ADDRESS renamed=0|1 registrar=ADDRESS|own aor=USER@HOST contact=URI`.
+    /// `expires=UNIX place=[tcp:]ADDRESS renamed=0|1 registrar=[tcp:]ADDRESS|own aor=USER@HOST contact=URI`.
     pub(super) fn save(&self, now: Instant, unix_now: u64, out: &mut dyn fmt::Write) -> fmt::Result {
         for (_, b) in self.slab.iter().filter(|(_, b)| b.valid && b.expires_at > now) {
             let (Ok(aor), Ok(contact)) = (core::str::from_utf8(&b.aor), core::str::from_utf8(&b.contact)) else {
@@ -230,12 +240,16 @@ impl Bindings {
             let expires = unix_now.saturating_add(b.expires_at.since(now).as_secs());
             write!(
                 out,
-                "expires={expires} place={} renamed={} registrar=",
+                "expires={expires} place={}{} renamed={} registrar=",
+                if b.place.transport == Transport::Tcp { TCP_MARK } else { "" },
                 b.place.address,
                 u8::from(b.place.renamed)
             )?;
             match b.registrar {
-                Some(server) => write!(out, "{server}")?,
+                Some(server) => {
+                    let mark = if b.registrar_by == Transport::Tcp { TCP_MARK } else { "" };
+                    write!(out, "{mark}{server}")?;
+                }
                 None => out.write_str("own")?,
             }
             writeln!(out, " aor={aor} contact={contact}")?;
@@ -249,11 +263,16 @@ impl Bindings {
         let mut fields = line.split_ascii_whitespace();
         let mut field = |name: &str| fields.next().and_then(|f| f.strip_prefix(name)).ok_or(Syntax);
         let expires: u64 = field("expires=")?.parse().map_err(|_| Syntax)?;
-        let address: SocketAddr = field("place=")?.parse().map_err(|_| Syntax)?;
+        let reached = |text: &str| {
+            let tcp = text.strip_prefix(TCP_MARK);
+            let transport = if tcp.is_some() { Transport::Tcp } else { Transport::Udp };
+            tcp.unwrap_or(text).parse::<SocketAddr>().map(|address| (address, transport)).map_err(|_| Syntax)
+        };
+        let (address, transport) = reached(field("place=")?)?;
         let renamed = field("renamed=")? == "1";
         let registrar = match field("registrar=")? {
             "own" => None,
-            server => Some(server.parse().map_err(|_| Syntax)?),
+            server => Some(reached(server)?),
         };
         let aor = field("aor=")?.as_bytes();
         let contact = field("contact=")?.as_bytes();
@@ -264,23 +283,37 @@ impl Bindings {
         if secs == 0 {
             return Err(Expired);
         }
-        let contact_user = contact_user_of(contact);
-        let offer = Offer { aor, contact, contact_user, place: Place { address, renamed } };
+        let (contact_user, named) = contact_parts(contact);
+        let place = Place { address, transport, named, renamed };
+        let offer = Offer { aor, contact, contact_user, place };
         let handle = match self.find(&offer) {
             Some(handle) => handle,
             None => self.offer(&offer, now).ok_or(Full)?,
         };
-        self.confirm(handle, registrar, secs, now);
+        self.confirm(handle, registrar.map(|(server, _)| server), secs, now);
+        if let (Some(b), Some((_, by))) = (self.slab.get_mut(handle), registrar) {
+            b.registrar_by = by;
+        }
         Ok(handle)
     }
 }
 
-fn contact_user_of(contact: &[u8]) -> &[u8] {
+/// The user and the transport that a Contact URI names.
+fn contact_parts(contact: &[u8]) -> (&[u8], Option<Transport>) {
     use crate::sip::uri::Uri;
-    Uri::parse(contact, crate::span::Span::from_usize(0, contact.len()))
-        .ok()
-        .and_then(|uri| uri.user)
-        .map_or(&[], |user| user.of(contact))
+    let Ok(uri) = Uri::parse(contact, Span::from_usize(0, contact.len())) else { return (&[], None) };
+    (uri.user.map_or(&[], |user| user.of(contact)), super::connection::named_transport(contact, &uri))
+}
+
+/// The address-of-record that a URI names: `user@host`, the host in lower case; `None` where it has no user or is too long.
+pub(super) fn aor_text(bytes: &[u8], uri: Span) -> Option<UriText> {
+    let uri = Uri::parse(bytes, uri).ok()?;
+    let mut text = UriText::from_slice(uri.user?.of(bytes)).ok()?;
+    text.push(b'@').ok()?;
+    for byte in uri.host.of(bytes) {
+        text.push(byte.to_ascii_lowercase()).ok()?;
+    }
+    Some(text)
 }
 
 fn user_of(aor: &[u8]) -> &[u8] {

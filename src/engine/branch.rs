@@ -5,7 +5,6 @@
 //! the request, so that a retransmission gets the same branch, also after a restart, with nothing kept.
 
 use super::message::Received;
-use super::transaction::BranchKey;
 use crate::sip::HeaderId;
 use crate::sip::token::{Key, hex};
 use core::fmt::Write as _;
@@ -18,6 +17,9 @@ const MARK: &[u8] = b"sx";
 
 /// The part of a branch that shows a loop.
 pub(super) type LoopPart = [u8; 4];
+
+/// Branch of our own Via, without the magic cookie.
+pub(super) type BranchKey = [u8; 12];
 
 /// A branch as text.
 pub(super) type Text = heapless::String<48>;
@@ -32,7 +34,9 @@ pub(super) fn key(secret: &Key, received: &Received<'_>) -> BranchKey {
         IpAddr::V4(ip) => source.extend_from_slice(&ip.octets()),
         IpAddr::V6(ip) => source.extend_from_slice(&ip.octets()),
     };
-    let _ = source.extend_from_slice(&received.from.port().to_be_bytes());
+    // The ACK of an INVITE may come over another connection, from another port.
+    let port = if received.on.is_reliable() { head.via.port.unwrap_or(0) } else { received.from.port() };
+    let _ = source.extend_from_slice(&port.to_be_bytes());
     let number = head.cseq.number.to_be_bytes();
     let branch = received.branch_text();
     let is_unique = branch.strip_prefix(COOKIE).is_some_and(|rest| !rest.is_empty());

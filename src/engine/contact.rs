@@ -5,12 +5,14 @@
 //! account are told apart, a restart loses nothing, and a stranger can neither read nor invent it.
 
 use super::Engine;
+use super::connection::named_transport;
 use super::io::Side;
 use super::own::HostAndPort;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
 use crate::sip::token;
 use crate::sip::uri::{DEFAULT_PORT, Uri};
+use crate::sip::via::Transport;
 use crate::span::Span;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -23,20 +25,49 @@ const TOKEN_LABEL: &str = "contact";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) address: SocketAddr,
+    /// How it takes them: as its Contact says, else as that came.
+    pub(super) transport: Transport,
+    /// What its Contact says.
+    pub(super) named: Option<Transport>,
     /// Its Contact named another host than the packet's source, a domain name for example: then only the binding
     /// knows what stood there.
     pub(super) renamed: bool,
 }
 
 impl Place {
-    /// Where a phone that sent `uri` as its Contact, from the address `from`, takes requests.
-    pub(super) fn of(bytes: &[u8], uri: &Uri, from: SocketAddr) -> Self {
+    /// Where a phone that sent `uri` as its Contact, from the address `from` by the transport `by`, takes requests.
+    pub(super) fn of(bytes: &[u8], uri: &Uri, from: SocketAddr, by: Transport) -> Self {
+        let named = named_transport(bytes, uri);
+        let transport = named.filter(|t| matches!(t, Transport::Udp | Transport::Tcp)).unwrap_or(by);
         match uri.ip(bytes) {
             Some(ip) if ip == from.ip() => {
-                Self { address: SocketAddr::new(ip, uri.port.unwrap_or(DEFAULT_PORT)), renamed: false }
+                let address = SocketAddr::new(ip, uri.port.unwrap_or(DEFAULT_PORT));
+                Self { address, transport, named, renamed: false }
             }
-            _ => Self { address: from, renamed: true },
+            _ => Self { address: from, transport, named, renamed: true },
         }
+    }
+
+    /// The flags of a token, from the lowest bit: renamed, TCP, and in two bits what the Contact names.
+    fn flags(self) -> u8 {
+        let named = match self.named {
+            None => 0,
+            Some(Transport::Udp) => 1,
+            Some(Transport::Tcp) => 2,
+            Some(Transport::Tls | Transport::Other) => 3,
+        };
+        u8::from(self.renamed) | u8::from(self.transport == Transport::Tcp) << 1 | named << 2
+    }
+
+    const fn from_flags(flags: u8, address: SocketAddr) -> Self {
+        let named = match (flags >> 2) & 3 {
+            0 => None,
+            1 => Some(Transport::Udp),
+            2 => Some(Transport::Tcp),
+            _ => Some(Transport::Other),
+        };
+        let transport = if flags & 2 == 0 { Transport::Udp } else { Transport::Tcp };
+        Self { address, transport, named, renamed: flags & 1 != 0 }
     }
 }
 
@@ -45,7 +76,7 @@ impl Engine {
     pub(super) fn seal(&self, place: Place) -> token::Text {
         let mut content = heapless::Vec::<u8, { token::MAX_CONTENT }>::new();
         // A flag, a port and the longest address are 19 bytes.
-        let _ = content.push(u8::from(place.renamed));
+        let _ = content.push(place.flags());
         let _ = content.extend_from_slice(&place.address.port().to_be_bytes());
         let _ = match place.address.ip() {
             IpAddr::V4(ip) => content.extend_from_slice(&ip.octets()),
@@ -57,14 +88,14 @@ impl Engine {
     /// The place in a token; `None` for what is no token of ours.
     pub(super) fn open(&self, text: &[u8]) -> Option<Place> {
         let content = self.key.open(TOKEN_LABEL, text)?;
-        let (flag, rest) = content.split_first()?;
+        let (flags, rest) = content.split_first()?;
         let (port, ip) = rest.split_first_chunk::<2>()?;
         let ip = if let Ok(v4) = <[u8; 4]>::try_from(ip) {
             IpAddr::V4(Ipv4Addr::from(v4))
         } else {
             IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(ip).ok()?))
         };
-        Some(Place { address: SocketAddr::new(ip, u16::from_be_bytes(*port)), renamed: *flag != 0 })
+        Some(Place::from_flags(*flags, SocketAddr::new(ip, u16::from_be_bytes(*port))))
     }
 
     /// The place that a URI's token seals.
@@ -73,11 +104,13 @@ impl Engine {
     }
 
     /// Edits a phone's Contact into what the WAN may see. Without a WAN address nothing is changed; nothing is sent then.
+    /// `from` is the phone; `by` is how it sent the Contact, and `leg` the transport on the WAN, which the Contact has to name.
     pub(super) fn masquerade(
         &self,
         bytes: &[u8],
         contact: &NameAddr,
-        from: SocketAddr,
+        (from, by): (SocketAddr, Transport),
+        leg: Transport,
         edits: &mut Edits,
     ) -> Result<(), EditError> {
         let Ok(uri) = Uri::parse(bytes, contact.uri) else { return Ok(()) };
@@ -86,12 +119,19 @@ impl Engine {
         if !is_sip {
             return Ok(());
         }
-        let token = self.seal(Place::of(bytes, &uri, from));
+        let place = Place::of(bytes, &uri, from, by);
+        let token = self.seal(place);
         if !contact.bracketed {
             edits.replace(Span::at(uri.whole.start), b"<")?;
         }
         edits.replace_fmt(uri.hostport, format_args!("{}", HostAndPort(own)))?;
         let end = if uri.params.is_empty() { uri.hostport.end } else { uri.params.end };
+        match (place.named, leg) {
+            (None, Transport::Tcp) => edits.replace(Span::at(end), b";transport=tcp")?,
+            (Some(Transport::Udp), Transport::Tcp) => name_transport(bytes, &uri, "tcp", edits)?,
+            (Some(Transport::Tcp), Transport::Udp) => name_transport(bytes, &uri, "udp", edits)?,
+            _ => {}
+        }
         edits.replace_fmt(Span::at(end), format_args!(";sx={token}"))?;
         if !contact.bracketed {
             edits.replace(Span::at(uri.whole.end), b">")?;
@@ -108,9 +148,24 @@ impl Engine {
     /// Edits a URI of ours back into the phone's: the address from the token, and the token away.
     pub(super) fn unmasquerade(bytes: &[u8], uri: &Uri, place: Place, edits: &mut Edits) -> Result<(), EditError> {
         edits.replace_fmt(uri.hostport, format_args!("{}", HostAndPort(place.address)))?;
+        match (place.named, uri.param(bytes, b"transport")) {
+            (None, Some(ours)) => edits.delete(ours.whole)?,
+            (Some(Transport::Udp), _) => name_transport(bytes, uri, "udp", edits)?,
+            (Some(Transport::Tcp), _) => name_transport(bytes, uri, "tcp", edits)?,
+            _ => {}
+        }
         match uri.param(bytes, TOKEN_NAME) {
             Some(param) => edits.delete(param.whole),
             None => Ok(()),
         }
+    }
+}
+
+/// Edits the transport that a URI names; where it names that one already, it stays as written.
+fn name_transport(bytes: &[u8], uri: &Uri, name: &str, edits: &mut Edits) -> Result<(), EditError> {
+    match uri.param(bytes, b"transport") {
+        Some(param) if param.value.is_some_and(|v| v.of(bytes).eq_ignore_ascii_case(name.as_bytes())) => Ok(()),
+        Some(param) => edits.replace_fmt(param.whole, format_args!(";transport={name}")),
+        None => edits.replace_fmt(Span::at(uri.hostport.end), format_args!(";transport={name}")),
     }
 }

@@ -1,7 +1,7 @@
 //! When a server fails a request: on to the next one (RFC 3263 §4.3, RFC 3261 §16.7).
 //!
-//! No request is kept for this. A phone on UDP repeats its request until it hears something, and the repetition goes to
-//! the next server:
+//! A phone on UDP repeats its request until it hears something, and the repetition goes to the next server. For one on TCP
+//! we repeat it (see `retransmit`):
 //!
 //! ```text
 //!   request ──▶ server 1 ──silence, ICMP error, 503──▶ avoided for 30 s (or Retry-After)
@@ -23,11 +23,11 @@
 
 use super::Engine;
 use super::forward::Hop;
-use super::io::{Channel, Side, Sink};
+use super::io::{Side, Sink};
 use super::message::Received;
 use super::own::HostAndPort;
 use super::transaction::State;
-use crate::dns::Candidates;
+use crate::dns::{Candidate, Candidates};
 use crate::limits::MAX_NAME_ADDRESSES;
 use crate::log_class as class;
 use crate::sip::{HeaderId, Message, Method};
@@ -54,6 +54,8 @@ pub(super) struct Spare {
     pub(super) list: heapless::Vec<SocketAddr, MAX_NAME_ADDRESSES>,
     /// Whether the names of still more are being looked up.
     pub(super) more: bool,
+    /// Whether the first one may have the request by UDP if it takes no connection.
+    pub(super) or_udp: bool,
 }
 
 impl Spare {
@@ -103,13 +105,17 @@ impl Avoided {
 impl Engine {
     /// The server to try first, and those to try after it: candidates in their order, without those that are avoided. Where
     /// all are, the first is that which has been for longest.
-    pub(super) fn choose(&self, candidates: &Candidates, more: bool, now: Instant) -> Option<(SocketAddr, Spare)> {
-        let servers = candidates.iter().map(|candidate| candidate.address);
-        let mut well = servers.clone().filter(|server| self.avoided.until(*server, now).is_none());
+    pub(super) fn choose(&self, candidates: &Candidates, more: bool, now: Instant) -> Option<(Candidate, Spare)> {
+        let mut well = candidates.iter().filter(|candidate| self.avoided.until(candidate.address, now).is_none());
         match well.next() {
-            Some(first) => Some((first, Spare { list: well.collect(), more })),
+            Some(first) => {
+                // The Contact names the transport, so that a request keeps to one.
+                let same = well.filter(|candidate| candidate.transport == first.transport);
+                let list = same.map(|candidate| candidate.address).collect();
+                Some((*first, Spare { list, more, ..Spare::default() }))
+            }
             None => Some((
-                servers.min_by_key(|server| self.avoided.until(*server, now))?,
+                *candidates.iter().min_by_key(|candidate| self.avoided.until(candidate.address, now))?,
                 Spare { more, ..Spare::default() },
             )),
         }
@@ -118,7 +124,7 @@ impl Engine {
     /// Sends a repeated request to where it went before, or to the next server where that one has failed it.
     pub(super) fn same_or_next_server(&mut self, handle: Handle, hop: &mut Hop, now: Instant) {
         let Some(t) = self.transactions.get(handle) else { return };
-        let (current, side) = (t.downstream, t.downstream_side);
+        let (current, side, transport) = (t.downstream, t.downstream_side, t.downstream_on.kind());
         let patience = if t.method == Method::Invite { INVITE_PATIENCE } else { PATIENCE };
         let is_silent = t.state == State::Trying && now.since(t.tried_at) >= patience;
         if t.from_phone && side == Side::Wan && (t.failed || is_silent) {
@@ -135,7 +141,7 @@ impl Engine {
             }
             self.transactions.stay(handle);
         }
-        (hop.to, hop.side) = (current, side);
+        (hop.to, hop.side, hop.transport) = (current, side, transport);
     }
 
     /// A server did not answer, or refused a datagram.
@@ -167,16 +173,20 @@ impl Engine {
             return !(200..300).contains(&status);
         }
         let (server, is_open, was_failed, others) = (t.downstream, t.state == State::Trying, t.failed, t.others);
+        let (upstream, downstream, comes_again) = (t.upstream_on, t.downstream_on, self.transactions.comes_again(t));
         if status != 503 {
             self.avoided.remove(server);
             return false;
         }
         self.avoided.add(server, retry_after(received.msg), now);
-        if !is_open || !(others || was_failed) {
+        // Who will not repeat his INVITE, after a 100 of ours, is told.
+        let is_final = !comes_again || (is_invite && downstream.is_reliable() && !upstream.is_reliable());
+        if !is_open || !(others || was_failed) || is_final {
             return false;
         }
         log::info!(target: class::PROXY, "{server} answers 503: the phone's next copy goes to another server");
         self.transactions.fail(handle);
+        self.transactions.repeat_now(now);
         if is_invite {
             self.send_beside(received, Method::Ack, out);
         }
@@ -187,7 +197,7 @@ impl Engine {
     pub(super) fn send_beside(&self, response: &Received<'_>, method: Method, out: &mut dyn Sink) {
         let to = response.from;
         let Some(short) = self.sent_by(Side::Wan).and_then(|own| short(response, method, own)) else { return };
-        if let Err(error) = out.send(Channel::WAN, to, &[&short]) {
+        if let Err(error) = out.send(response.on, to, &[&short]) {
             // The server repeats its response, and with it comes the next chance.
             log::debug!(target: class::NET, "to {to} not sent: {error:?}");
         }
@@ -199,8 +209,14 @@ fn short(response: &Received<'_>, method: Method, own: SocketAddr) -> Option<Sho
     let msg = response.msg;
     let name = if method == Method::Ack { "ACK" } else { "CANCEL" };
     let mut short = Short::new();
-    write!(short, "{name} sip:{} SIP/2.0\r\nVia: SIP/2.0/UDP {};branch=", HostAndPort(response.from), HostAndPort(own))
-        .ok()?;
+    write!(
+        short,
+        "{name} sip:{} SIP/2.0\r\nVia: SIP/2.0/{} {};branch=",
+        HostAndPort(response.from),
+        response.on.name(),
+        HostAndPort(own)
+    )
+    .ok()?;
     short.extend_from_slice(response.branch_text()).ok()?;
     short.extend_from_slice(b";rport\r\nMax-Forwards: 70\r\nFrom: ").ok()?;
     short.extend_from_slice(msg.value(HeaderId::From)?).ok()?;
@@ -224,7 +240,7 @@ fn short(response: &Received<'_>, method: Method, own: SocketAddr) -> Option<Sho
 fn retry_after(msg: &Message<'_>) -> u32 {
     let Some(text) = msg.value(HeaderId::RetryAfter) else { return AVOID_SECONDS };
     let digits = text.split(|byte| !byte.is_ascii_digit()).next().unwrap_or_default();
-    super::registrar::seconds(digits).map_or(AVOID_SECONDS, |secs| secs.clamp(1, MAX_RETRY_AFTER))
+    crate::sip::seconds::delta_seconds(digits).map_or(AVOID_SECONDS, |secs| secs.clamp(1, MAX_RETRY_AFTER))
 }
 
 #[cfg(test)]

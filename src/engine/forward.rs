@@ -2,18 +2,19 @@
 
 use super::answer::Cause;
 use super::body::{cut_out, description};
+use super::branch::BranchKey;
 use super::failover::Spare;
 use super::hide::{Secrets, Way};
 use super::io::{Channel, SendError, Side, Sink};
 use super::media::{Exchange, Passing};
 use super::message::Received;
 use super::own::HostAndPort;
-use super::request::max_forwards;
-use super::transaction::{BranchKey, Opening, Registers, State, Stored};
+use super::transaction::{Registers, State, Stored, Transaction};
 use super::{Engine, branch};
 use crate::log_class as class;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
+use crate::sip::via::Transport;
 use crate::sip::{HeaderId, Method};
 use crate::span::Span;
 use crate::table::Handle;
@@ -25,6 +26,7 @@ use core::net::SocketAddr;
 pub(super) struct Hop {
     pub(super) to: SocketAddr,
     pub(super) side: Side,
+    pub(super) transport: Transport,
     /// Further servers, should that one fail.
     pub(super) spare: Spare,
     /// What a REGISTER changes once it is accepted.
@@ -38,7 +40,15 @@ pub(super) struct Hop {
 impl Hop {
     /// A hop without anything else.
     pub(super) fn to(to: SocketAddr, side: Side) -> Self {
-        Self { to, side, spare: Spare::default(), registers: Registers::default(), own_server: true, loop_part: None }
+        Self {
+            to,
+            side,
+            transport: Transport::Udp,
+            spare: Spare::default(),
+            registers: Registers::default(),
+            own_server: true,
+            loop_part: None,
+        }
     }
 }
 
@@ -71,17 +81,10 @@ impl Engine {
         let key = branch::key(&self.key, received);
         let is_cancel = received.head.method == Method::Cancel;
         let known = self.transactions.find(&key, is_cancel).filter(|_| received.head.method != Method::Ack);
-        if received.head.method == Method::Invite
-            && let Some(t) = known.and_then(|handle| self.transactions.get(handle))
-        {
-            match t.state {
-                State::Trying => {}
-                State::Proceeding => return Self::answer_trying(received, out),
-                // The next hop retransmits its final response by itself, until it has the ACK (RFC 3261 §17.2.1).
-                State::Completed => return,
-            }
-        }
         if let Some(handle) = known {
+            if self.absorb_request(received, handle, out) {
+                return;
+            }
             self.same_or_next_server(handle, &mut hop, now);
         }
         if let Err(cause) = self.write_and_send(received, &hop, key, known, edits, now, out) {
@@ -144,9 +147,24 @@ impl Engine {
             .find(&key, false)
             .and_then(|handle| self.transactions.get(handle))
             .map_or(0, |t| t.attempt);
+        let large = self.channel_for_large(hop.side, hop.to, msg.bytes().len());
+        let fallback = hop.spare.or_udp || (hop.transport != Transport::Tcp && large.is_some());
+        let channel = match large {
+            Some(channel) => Ok(channel),
+            None => self.channel_to(hop.side, hop.to, hop.transport, out),
+        };
+        let channel = match channel {
+            Ok(channel) => channel,
+            Err(error) => {
+                if let Some(handle) = known {
+                    self.transactions.remove(handle);
+                }
+                return Err(self.not_sent(error, hop, now));
+            }
+        };
         let via_text = branch::text(&key, attempt, &loop_part);
         let hidden = hop.side == Side::Wan && self.settings().topology_hiding;
-        self.write_headers(received, passage, &via_text, hidden, edits).map_err(|_| Cause::TooLarge)?;
+        self.write_headers(received, passage, channel, &via_text, hidden, edits).map_err(|_| Cause::TooLarge)?;
         if head.method != Method::Ack && known.is_none() {
             let mut request_uri = super::binding::UriText::new();
             let is_changed = edits.touches(received.request_uri());
@@ -158,7 +176,13 @@ impl Engine {
                 }
                 request_uri.clear();
             }
-            let opening = Opening {
+            let transaction = Transaction {
+                state: State::Trying,
+                deadline: now,
+                tried_at: now,
+                failed: false,
+                cancelled: false,
+                kept: None,
                 key,
                 loop_part,
                 method: head.method,
@@ -167,6 +191,7 @@ impl Engine {
                 from_phone: received.origin.side() == Side::Lan,
                 downstream: hop.to,
                 downstream_side: hop.side,
+                downstream_on: channel,
                 attempt,
                 others: hop.spare.is_any(),
                 hidden,
@@ -180,7 +205,7 @@ impl Engine {
                     .or_else(|| call_id_only(received).filter(|_| !hidden))
                     .ok_or(Cause::TooLarge)?,
             };
-            if !self.transactions.insert(opening, now) {
+            if !self.transactions.insert(transaction, now) {
                 return Err(Cause::TransactionsFull);
             }
             self.shortages.over(Cause::TransactionsFull);
@@ -189,21 +214,42 @@ impl Engine {
             self.buckets.expect(hop.to.ip());
         }
         let parts = edits.parts(msg.bytes());
-        out.send(Channel::on(hop.side), hop.to, &parts).map_err(|error| {
-            log::info!(target: class::NET, "{} to {} not sent: {error:?}", received.method_name(), hop.to);
-            if let Some(handle) = self.transactions.find(&key, head.method == Method::Cancel) {
-                self.transactions.remove(handle);
-            }
-            match error {
-                SendError::NoAddress => Cause::NoInterface,
-                SendError::TooLarge => Cause::TooLarge,
-                SendError::Busy => Cause::Unreachable,
-                SendError::Unreachable => {
-                    self.server_failed(hop.to, now);
-                    Cause::Unreachable
+        let sent = self.send_again(channel, hop.to, &parts, out);
+        let opened = self.transactions.find(&key, head.method == Method::Cancel).filter(|_| head.method != Method::Ack);
+        match (sent, opened) {
+            (Ok(via), Some(handle)) => {
+                self.transactions.sent_over(handle, via);
+                let is_first = known.is_none();
+                if is_first
+                    && self.transactions.request_sent(handle, fallback, received, now)
+                    && self.connections.is_open(via)
+                {
+                    Self::answer_trying(received, out);
                 }
             }
-        })
+            (Ok(_), None) => self.transactions.ack_sent(&key, &parts),
+            (Err(error), opened) => {
+                log::info!(target: class::NET, "{} to {} not sent: {error:?}", received.method_name(), hop.to);
+                if let Some(handle) = opened {
+                    self.transactions.remove(handle);
+                }
+                return Err(self.not_sent(error, hop, now));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a request that could not be sent is answered with.
+    fn not_sent(&mut self, error: SendError, hop: &Hop, now: Instant) -> Cause {
+        match error {
+            SendError::NoAddress => Cause::NoInterface,
+            SendError::TooLarge => Cause::TooLarge,
+            SendError::Busy => Cause::Unreachable,
+            SendError::Closed | SendError::Unreachable => {
+                self.server_failed(hop.to, now);
+                Cause::Unreachable
+            }
+        }
     }
 
     /// The Call-ID as the other side knows it, where that differs.
@@ -259,6 +305,7 @@ impl Engine {
         &self,
         received: &Received<'_>,
         passage: &Passage<'_>,
+        channel: Channel,
         branch: &str,
         hidden: bool,
         edits: &mut Edits,
@@ -266,7 +313,7 @@ impl Engine {
         let Passage { hop, own, secrets, call_id, .. } = *passage;
         let msg = received.msg;
         let head = &received.head;
-        let our_via = format_args!("Via: SIP/2.0/UDP {};branch={branch};rport\r\n", HostAndPort(own));
+        let our_via = format_args!("Via: SIP/2.0/{} {};branch={branch};rport\r\n", channel.name(), HostAndPort(own));
         edits.delete(msg.leading())?;
         edits.delete(blanks_behind(msg, msg.start_line()))?;
         let mut vias = msg.headers().iter().filter(|h| h.id == HeaderId::Via);
@@ -282,12 +329,13 @@ impl Engine {
         self.write_max_forwards(received, edits)?;
         self.remove_own_routes(received, edits)?;
         if hop.side == Side::Lan && head.to_tag.is_empty() && opens_dialogs(head.method) {
-            self.write_record_route(received, own, edits)?;
+            self.write_record_route(received, own, hop.transport, edits)?;
         }
         if hop.side == Side::Wan && head.method != Method::Register {
             for element in msg.elements(HeaderId::Contact) {
                 if let Ok(contact) = NameAddr::parse(msg.bytes(), element.span) {
-                    self.masquerade(msg.bytes(), &contact, received.from, edits)?;
+                    let phone = (received.from, received.on.kind());
+                    self.masquerade(msg.bytes(), &contact, phone, hop.transport, edits)?;
                 }
             }
         }
@@ -306,19 +354,26 @@ impl Engine {
             self.scrub(msg, secrets, &[HeaderId::Via], edits)?;
             self.hide_body(msg, secrets, edits)?;
         }
-        write_content_length(msg, edits)
+        write_content_length(msg, channel, edits)
     }
 
     /// Our Record-Route, so that what the phone sends in this dialog comes back here (RFC 3261 §16.6 step 4).
-    fn write_record_route(&self, received: &Received<'_>, own: SocketAddr, edits: &mut Edits) -> Result<(), EditError> {
+    fn write_record_route(
+        &self,
+        received: &Received<'_>,
+        own: SocketAddr,
+        phone: Transport,
+        edits: &mut Edits,
+    ) -> Result<(), EditError> {
         let msg = received.msg;
         let at = msg.header(HeaderId::RecordRoute).map_or(msg.end_of_headers(), |h| h.line.start);
-        edits.replace_fmt(Span::at(at), format_args!("Record-Route: <sip:{};lr>\r\n", HostAndPort(own)))
+        edits
+            .replace_fmt(Span::at(at), format_args!("Record-Route: <sip:{}{};lr>\r\n", HostAndPort(own), phone.param()))
     }
 
     fn write_max_forwards(&self, received: &Received<'_>, edits: &mut Edits) -> Result<(), EditError> {
         let msg = received.msg;
-        let left = max_forwards(received).unwrap_or(super::request::DEFAULT_MAX_FORWARDS);
+        let left = received.max_forwards().unwrap_or(super::message::DEFAULT_MAX_FORWARDS);
         match msg.header(HeaderId::MaxForwards) {
             Some(header) => edits.replace_fmt(header.value, format_args!("{}", left.saturating_sub(1))),
             None => edits.replace_fmt(Span::at(msg.end_of_headers()), format_args!("Max-Forwards: {left}\r\n")),
@@ -347,16 +402,23 @@ pub(super) const fn opens_dialogs(method: Method) -> bool {
     matches!(method, Method::Invite | Method::Subscribe | Method::Refer | Method::Notify)
 }
 
-/// Sets Content-Length to what the body has become.
-pub(super) fn write_content_length(msg: &crate::sip::Message<'_>, edits: &mut Edits) -> Result<(), EditError> {
+/// Sets Content-Length to what the body has become; over TCP there must be one (RFC 3261 §18.3).
+pub(super) fn write_content_length(
+    msg: &crate::sip::Message<'_>,
+    channel: Channel,
+    edits: &mut Edits,
+) -> Result<(), EditError> {
     let body = msg.body();
-    if !edits.touches(body) {
-        return Ok(());
-    }
     let length = edits.edited_len(body);
     // A message may say it twice, as long as it says the same.
     let mut lines = msg.headers().iter().filter(|header| header.id == HeaderId::ContentLength);
-    lines.try_for_each(|header| edits.replace_fmt(header.value, format_args!("{length}")))
+    if edits.touches(body) {
+        lines.try_for_each(|header| edits.replace_fmt(header.value, format_args!("{length}")))
+    } else if channel.is_reliable() && lines.next().is_none() {
+        edits.replace_fmt(Span::at(msg.end_of_headers()), format_args!("Content-Length: {length}\r\n"))
+    } else {
+        Ok(())
+    }
 }
 
 /// Keeps what answers to a request copy: its Vias, From, To, Call-ID and CSeq. `None` where it does not fit.

@@ -1,6 +1,7 @@
 //! The engine's contract: what goes in, and the sink for what comes out.
 
 use crate::rtp::latch::Peer;
+use crate::sip::via::Transport;
 use crate::table::Handle;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
@@ -26,23 +27,52 @@ impl Side {
     }
 }
 
+/// A TCP connection. The handle's index is at most [`crate::limits::MAX_CONNECTIONS`].
+pub type ConnId = Handle;
+
 /// The SIP socket a message comes from or goes through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Channel {
     /// Which of our addresses the socket is bound to.
     pub local: Side,
+    /// The TCP connection; `None` for the UDP socket.
+    pub conn: Option<ConnId>,
 }
 
 impl Channel {
     /// The UDP socket bound to our LAN address.
-    pub const LAN: Self = Self { local: Side::Lan };
+    pub const LAN: Self = Self::on(Side::Lan);
     /// The UDP socket bound to our WAN address.
-    pub const WAN: Self = Self { local: Side::Wan };
+    pub const WAN: Self = Self::on(Side::Wan);
 
     /// The UDP socket bound to our address on `side`.
     #[must_use]
     pub const fn on(side: Side) -> Self {
-        Self { local: side }
+        Self { local: side, conn: None }
+    }
+
+    /// A TCP connection from or to our address on `side`.
+    #[must_use]
+    pub const fn tcp(side: Side, conn: ConnId) -> Self {
+        Self { local: side, conn: Some(conn) }
+    }
+
+    /// Whether what is sent here arrives, or the connection breaks (RFC 3261 §17).
+    #[must_use]
+    pub const fn is_reliable(self) -> bool {
+        self.conn.is_some()
+    }
+
+    /// The transport.
+    #[must_use]
+    pub const fn kind(self) -> Transport {
+        if self.is_reliable() { Transport::Tcp } else { Transport::Udp }
+    }
+
+    /// The transport's name in a Via (RFC 3261 §20.42).
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        if self.is_reliable() { "TCP" } else { "UDP" }
     }
 }
 
@@ -94,6 +124,20 @@ pub enum Input<'a> {
         /// Its bytes; normalised in place while they are parsed.
         bytes: &'a mut [u8],
     },
+    /// A message, or a ping of RFC 5626, came by a TCP connection that the engine was told of.
+    Stream {
+        /// The connection.
+        conn: ConnId,
+        /// Its bytes, of one message; normalised in place while they are parsed.
+        bytes: &'a mut [u8],
+    },
+    /// Something became of a TCP connection.
+    Conn {
+        /// The connection.
+        conn: ConnId,
+        /// What.
+        event: ConnEvent,
+    },
     /// A datagram could not be delivered: the ICMP error a later call reported.
     SendFailed {
         /// The socket it was sent through.
@@ -121,6 +165,26 @@ pub enum Input<'a> {
     Nameservers(&'a [SocketAddr]),
     /// The time of [`super::Engine::next_timeout`] has come.
     Timeout,
+}
+
+/// What became of a TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnEvent {
+    /// Somebody connected to us.
+    Accepted {
+        /// Which of our addresses was connected to.
+        local: Side,
+        /// The network that the way back to the peer leads into; this host itself counts as LAN.
+        interface: Side,
+        /// The peer.
+        from: SocketAddr,
+    },
+    /// A connection of ours is open; what was sent before is on its way.
+    Opened,
+    /// A connection of ours could not be opened; what was sent is lost.
+    Failed,
+    /// The connection is gone, by whomever.
+    Closed,
 }
 
 /// A relay: the two legs of one media section. The handle's index is below [`crate::limits::MAX_RELAYS`].
@@ -208,8 +272,10 @@ pub enum RelayError {
 pub enum SendError {
     /// The side has no address now.
     NoAddress,
-    /// The socket's queue is full.
+    /// The socket's queue is full, or all connections are in use.
     Busy,
+    /// The connection is gone.
+    Closed,
     /// The datagram is larger than the protocol carries.
     TooLarge,
     /// The network is unreachable, or the system refused.
@@ -218,11 +284,25 @@ pub enum SendError {
 
 /// Where outputs go. Called during [`super::Engine::handle`], so that an output can borrow the input. Nothing here blocks.
 pub trait Sink {
-    /// Sends one datagram, given as slices.
+    /// Sends one message, given as slices: a datagram to `to`, or over a connection, for which `to` means nothing.
+    ///
+    /// # Errors
+    /// See [`SendError`]. A connection that fails, or whose peer does not take what it is sent, is closed.
+    fn send(&mut self, via: Channel, to: SocketAddr, parts: &[&[u8]]) -> Result<(), SendError>;
+    /// Opens a connection from our address on `side`. What is sent before it is open waits. In a full table the connection that
+    /// was idle longest is closed.
     ///
     /// # Errors
     /// See [`SendError`].
-    fn send(&mut self, via: Channel, to: SocketAddr, parts: &[&[u8]]) -> Result<(), SendError>;
+    fn connect(&mut self, side: Side, to: SocketAddr) -> Result<ConnId, SendError> {
+        // An edge without TCP.
+        let _ = (side, to);
+        Err(SendError::Unreachable)
+    }
+    /// Closes a connection. No event follows.
+    fn disconnect(&mut self, conn: ConnId) {
+        let _ = conn;
+    }
     /// Opens, aims or closes a relay. Counters are those of the caller's and the callee's leg; all zero but for `Close`.
     ///
     /// # Errors

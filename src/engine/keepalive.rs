@@ -4,6 +4,7 @@
 //! requests: it keeps the NAT and firewall state of the router itself and of any before it, so that a call comes in after
 //! hours of silence with no rule for the SIP port.
 
+use super::connection::Connections;
 use super::io::{Channel, Sink};
 use crate::time::Instant;
 use core::net::{IpAddr, SocketAddr};
@@ -64,14 +65,15 @@ impl Flows {
         (interval > 0 && !self.list.is_empty()).then_some(self.next_ping)
     }
 
-    /// Sends the pings that are due.
-    pub(super) fn timeout(&mut self, interval: u32, now: Instant, out: &mut dyn Sink) {
+    /// Sends the pings that are due, over the connection with the server where there is one.
+    pub(super) fn timeout(&mut self, interval: u32, connections: &Connections, now: Instant, out: &mut dyn Sink) {
         if interval == 0 || now < self.next_ping {
             return;
         }
         self.next_ping = now.after_secs(interval);
         for flow in &self.list {
-            if let Err(error) = out.send(Channel::WAN, flow.server, &[PING]) {
+            let via = connections.find_open(flow.server).unwrap_or(Channel::WAN);
+            if let Err(error) = out.send(via, flow.server, &[PING]) {
                 log::debug!(target: crate::log_class::NET, "keepalive to {} not sent: {error:?}", flow.server);
             }
         }

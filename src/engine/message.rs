@@ -1,14 +1,19 @@
 //! A received message with all that every pipeline needs of it, read once.
 
+use super::answer::Cause;
 use super::guard::Origin;
 use super::io::Channel;
 use crate::sip::addr::NameAddr;
 use crate::sip::cseq::CSeq;
 use crate::sip::message::Element;
+use crate::sip::uri::DEFAULT_PORT;
 use crate::sip::via::Via;
 use crate::sip::{HeaderId, Message, Method, StartLine};
 use crate::span::Span;
 use core::net::SocketAddr;
+
+/// Max-Forwards of a request that has none (RFC 3261 §16.6 step 3).
+pub(super) const DEFAULT_MAX_FORWARDS: u8 = 70;
 
 /// The headers that every message must have (RFC 3261 §8.1.1), parsed.
 #[derive(Clone, Copy, Debug)]
@@ -112,9 +117,21 @@ pub(super) struct Received<'m> {
 }
 
 impl<'m> Received<'m> {
-    /// Where answers to this request go.
+    /// Where answers to this request go. Over TCP they take the connection, and only if it is gone a new one to sent-by.
     pub(super) fn reply_to(&self) -> SocketAddr {
+        if self.on.is_reliable() {
+            return SocketAddr::new(self.from.ip(), self.head.via.port.unwrap_or(DEFAULT_PORT));
+        }
         reply_to(self.msg.bytes(), &self.head.via, self.from, self.origin)
+    }
+
+    /// Max-Forwards, 70 where it is missing (RFC 3261 §16.6 step 3).
+    pub(super) fn max_forwards(&self) -> Result<u8, Cause> {
+        const BAD: Cause = Cause::Malformed("Max-Forwards is not a number from 0 to 255");
+        match self.msg.value(HeaderId::MaxForwards) {
+            None => Ok(DEFAULT_MAX_FORWARDS),
+            Some(text) => core::str::from_utf8(text).ok().and_then(|t| t.trim().parse().ok()).ok_or(BAD),
+        }
     }
 
     /// The branch of the topmost Via as text, empty where it has none.
@@ -141,6 +158,6 @@ impl<'m> Received<'m> {
 /// RFC 3581 §4).
 pub(super) fn reply_to(bytes: &[u8], via: &Via, from: SocketAddr, origin: Origin) -> SocketAddr {
     let symmetric = origin != Origin::Phone || via.param(bytes, b"rport").is_some();
-    let port = if symmetric { from.port() } else { via.port.unwrap_or(crate::sip::uri::DEFAULT_PORT) };
+    let port = if symmetric { from.port() } else { via.port.unwrap_or(DEFAULT_PORT) };
     SocketAddr::new(from.ip(), port)
 }

@@ -12,6 +12,7 @@ mod body;
 mod branch;
 mod bucket;
 mod call;
+mod connection;
 mod contact;
 mod domain;
 mod failover;
@@ -30,6 +31,7 @@ mod reach;
 mod registrar;
 mod request;
 mod response;
+mod retransmit;
 mod route;
 pub mod settings;
 mod timer_c;
@@ -37,11 +39,11 @@ mod transaction;
 mod turned_away;
 
 pub use answer::{Cause, Wording};
-pub use io::{Channel, Input, Side, Sink};
+pub use io::{Channel, ConnEvent, ConnId, Input, Side, Sink};
 pub use settings::Settings;
 
 use crate::dns::Resolver;
-use crate::dns::resolver::Transmit;
+use crate::dns::Transmit;
 use crate::limits::MAX_NAME_ADDRESSES;
 use crate::log_class as class;
 use crate::sip::message::ParseError;
@@ -97,6 +99,7 @@ pub struct Engine {
     resolver: Resolver,
     parked: parked::Parked,
     flows: keepalive::Flows,
+    connections: connection::Connections,
     shortages: answer::Shortages,
     bindings: binding::Bindings,
     transactions: transaction::Transactions,
@@ -120,6 +123,7 @@ impl Engine {
             resolver: Resolver::new(),
             parked: parked::Parked::new(),
             flows: keepalive::Flows::new(),
+            connections: connection::Connections::new(),
             shortages: answer::Shortages::new(),
             bindings: binding::Bindings::new(),
             transactions: transaction::Transactions::new(),
@@ -149,6 +153,8 @@ impl Engine {
                     self.datagram(on, interface, from, bytes, now, out);
                 }
             }
+            Input::Stream { conn, bytes } => self.stream(conn, bytes, now, out),
+            Input::Conn { conn, event } => self.connection(conn, event, now, out),
             Input::SendFailed { to, .. } => self.unreachable(to, now, out),
             Input::Media(MediaReport::Idle(relay)) => self.media_idle(relay, now, out),
             Input::Dns { from, bytes } => {
@@ -174,6 +180,7 @@ impl Engine {
             self.bindings.next_timeout(),
             self.resolver.next_timeout(),
             self.flows.next_timeout(keepalive),
+            self.connections.next_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -234,7 +241,7 @@ impl Engine {
         let mut origin = self.origin(interface, from);
         if keepalive::is_keepalive(bytes) {
             if let Some(pong) = keepalive::pong(bytes)
-                && origin == Origin::Phone
+                && (origin == Origin::Phone || (on.is_reliable() && origin == Origin::Known))
             {
                 // A pong that is lost costs nothing: the phone pings again.
                 let _ = out.send(on, from, &[pong]);
@@ -250,6 +257,7 @@ impl Engine {
         };
         if origin == Origin::Stranger && self.has_our_token(&msg) {
             origin = Origin::Known;
+            self.end_trial(on);
         }
         if origin == Origin::Known && matches!(msg.start(), StartLine::Request { method: Method::Register, .. }) {
             log::warn!(target: class::ACL, "REGISTER from {from} on the WAN dropped: phones register from the LAN");
@@ -266,6 +274,7 @@ impl Engine {
             Err(cause) => return self.malformed(&msg, on, from, origin, cause, out),
         };
         let received = Received { msg: &msg, head, on, from, origin };
+        self.note_contact(&received);
         match msg.start() {
             StartLine::Request { .. } => self.request(&received, interface, now, out),
             StartLine::Response { .. } => self.response(&received, now, out),
@@ -325,10 +334,13 @@ impl Engine {
         while let Some(t) = self.transactions.pop_unreachable(to) {
             self.give_up(&t, Cause::Unreachable, now, out);
         }
+        self.transactions.repeat_now(now);
+        self.retransmit(now, out);
     }
 
     fn timeout(&mut self, now: Instant, out: &mut dyn Sink) {
         self.cancel_what_rings(now, out);
+        self.retransmit(now, out);
         while let Some(t) = self.transactions.pop_expired(now) {
             if t.state != transaction::State::Completed {
                 if t.from_phone && t.state == transaction::State::Trying {
@@ -344,7 +356,8 @@ impl Engine {
             self.unpark(now, out);
         }
         let keepalive = self.settings().sip_keepalive;
-        self.flows.timeout(keepalive, now, out);
+        self.flows.timeout(keepalive, &self.connections, now, out);
+        self.connections.timeout(now, out);
     }
 
     /// A transaction ends without a final response from its next hop: the sender gets ours.
@@ -354,7 +367,7 @@ impl Engine {
         let tag = self.tag_of(&t.key);
         if let Some(reply) = t.stored.reply(wording.status, wording.reason, wording.warning, &tag) {
             // The sender's own timer ends its transaction if this is lost.
-            let _ = out.send(t.upstream_on, t.upstream, &[&reply]);
+            let _ = self.send_again(t.upstream_on, t.upstream, &[&reply], out);
         }
         if let Some(call) = t.call {
             let end_of_call = t.method == Method::Bye

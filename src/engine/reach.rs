@@ -62,8 +62,8 @@ impl Engine {
             let domain = aor.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
             registrar.ip() == ip || domain.eq_ignore_ascii_case(host) || self.is_beside(ip, registrar.ip())
         };
-        let aor = super::registrar::aor_text(received.msg.bytes(), received.head.from.uri);
-        let of_sender = aor.and_then(|aor| Some(serves(self.bindings.registrar_of(&aor, phone, now)?, &aor)));
+        let aor = super::binding::aor_text(received.msg.bytes(), received.head.from.uri);
+        let of_sender = aor.and_then(|aor| Some(serves(self.bindings.registrar_of(&aor, phone, now)?.0, &aor)));
         // A phone with several accounts may call through another than that of its From: only then is the table searched.
         of_sender == Some(true)
             || self.bindings.iter().any(|(_, binding)| {

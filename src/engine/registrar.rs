@@ -1,7 +1,7 @@
 //! REGISTER: passed on to the phones' provider, or answered here where the domain is ours (RFC 3261 §10).
 
 use super::answer::Cause;
-use super::binding::{Binding, Offer, UriText};
+use super::binding::{Binding, Offer, UriText, aor_text};
 use super::contact::Place;
 use super::failover::Spare;
 use super::forward::Hop;
@@ -14,7 +14,9 @@ use crate::log_class as class;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
 use crate::sip::reply::Reply;
+use crate::sip::seconds::delta_seconds;
 use crate::sip::uri::{Scheme, Uri};
+use crate::sip::via::Transport;
 use crate::sip::{HeaderId, Message};
 use crate::time::Instant;
 use core::net::SocketAddr;
@@ -48,12 +50,12 @@ impl Engine {
         };
         match (aor_of(received), target) {
             (Ok(aor), Target::Ourselves) => self.register_here(received, &asked, &aor, now, out),
-            (Ok(aor), Target::Server { to, spare }) => {
-                self.register_there(received, (to, spare), &asked, Some(&aor), now, out);
+            (Ok(aor), Target::Server { to, transport, spare }) => {
+                self.register_there(received, (to, transport, spare), &asked, Some(&aor), now, out);
             }
             // Another registrar may make something of a To that is nothing to us (RFC 4475 §3.3.4).
-            (Err(_), Target::Server { to, spare }) if has_other_scheme(received) => {
-                self.register_there(received, (to, spare), &asked, None, now, out);
+            (Err(_), Target::Server { to, transport, spare }) if has_other_scheme(received) => {
+                self.register_there(received, (to, transport, spare), &asked, None, now, out);
             }
             (Err(cause), _) => self.answer(received, cause, out),
         }
@@ -62,7 +64,7 @@ impl Engine {
     fn asked(&self, received: &Received<'_>) -> Result<Asked, Cause> {
         let msg = received.msg;
         let bytes = msg.bytes();
-        let header_expires = msg.value(HeaderId::Expires).and_then(seconds);
+        let header_expires = msg.value(HeaderId::Expires).and_then(delta_seconds);
         let mut contacts = heapless::Vec::new();
         for element in msg.elements(HeaderId::Contact) {
             if msg.get(element.span) == b"*" {
@@ -83,10 +85,11 @@ impl Engine {
             let expires = addr
                 .param(bytes, b"expires")
                 .and_then(|p| p.value)
-                .and_then(|v| seconds(v.of(bytes)))
+                .and_then(|v| delta_seconds(v.of(bytes)))
                 .or(header_expires)
                 .unwrap_or(self.settings().default_expires);
-            let contact = Contact { addr, uri, expires, place: Place::of(bytes, &uri, received.from) };
+            let contact =
+                Contact { addr, uri, expires, place: Place::of(bytes, &uri, received.from, received.on.kind()) };
             contacts.push(contact).map_err(|_| Cause::Malformed("REGISTER has more than 8 Contacts"))?;
         }
         Ok(if contacts.is_empty() { Asked::Query } else { Asked::Contacts(contacts) })
@@ -96,7 +99,7 @@ impl Engine {
     fn register_there(
         &mut self,
         received: &Received<'_>,
-        (to, spare): (SocketAddr, Spare),
+        (to, transport, spare): (SocketAddr, Transport, Spare),
         asked: &Asked,
         aor: Option<&[u8]>,
         now: Instant,
@@ -105,6 +108,7 @@ impl Engine {
         let msg = received.msg;
         let mut edits = Edits::new();
         if let Asked::Contacts(contacts) = asked {
+            let phone = (received.from, received.on.kind());
             if let Some(aor) = aor
                 && let Err(cause) = self.make_room_for(msg, contacts, aor, now)
             {
@@ -112,14 +116,15 @@ impl Engine {
             }
             let written = contacts
                 .iter()
-                .try_for_each(|c| self.masquerade(msg.bytes(), &c.addr, received.from, &mut edits))
+                .try_for_each(|c| self.masquerade(msg.bytes(), &c.addr, phone, transport, &mut edits))
                 .and_then(|()| self.add_expires(msg, contacts, &mut edits));
             if written.is_err() {
                 return self.answer(received, Cause::TooLarge, out);
             }
         }
         let registers = aor.map_or_else(Registers::default, |aor| self.changes(msg, asked, aor));
-        self.forward_request(received, Hop { registers, spare, ..Hop::to(to, Side::Wan) }, &mut edits, now, out);
+        let hop = Hop { registers, transport, spare, ..Hop::to(to, Side::Wan) };
+        self.forward_request(received, hop, &mut edits, now, out);
     }
 
     /// The bindings that a REGISTER changes once it is accepted. The phone may have changed parameters of its Contact.
@@ -183,6 +188,9 @@ impl Engine {
             if accepted {
                 let granted = if *asked == 0 { 0 } else { self.granted(msg, *handle).unwrap_or(*asked) };
                 self.settle(*handle, Some(t.registrar), granted, now);
+                if let Some(binding) = self.bindings.get_mut(*handle) {
+                    binding.registrar_by = t.by;
+                }
             } else if !matches!(status, 401 | 407) && self.bindings.get(*handle).is_some_and(|b| !b.valid) {
                 // A challenge is only half an answer: the place is kept for the REGISTER with credentials.
                 self.drop_binding(*handle, "refused by the registrar");
@@ -237,9 +245,9 @@ impl Engine {
                 Some(place) => place.address == binding.place.address && user_matches,
                 None => user_matches && self.is_own_uri(bytes, &uri),
             };
-            if ours { addr.param(bytes, b"expires")?.value.and_then(|v| seconds(v.of(bytes))) } else { None }
+            if ours { addr.param(bytes, b"expires")?.value.and_then(|v| delta_seconds(v.of(bytes))) } else { None }
         });
-        of_contact.or_else(|| msg.value(HeaderId::Expires).and_then(seconds))
+        of_contact.or_else(|| msg.value(HeaderId::Expires).and_then(delta_seconds))
     }
 
     fn remove_all(&mut self, aor: &[u8]) {
@@ -327,6 +335,8 @@ impl Engine {
 /// What the transaction of a REGISTER tells when its final response comes.
 pub(super) struct RegisterAnswered<'a> {
     pub(super) registrar: SocketAddr,
+    /// How it was reached.
+    pub(super) by: Transport,
     pub(super) registers: &'a Registers,
     /// The address-of-record of a `Contact: *`.
     pub(super) removes_all: Option<&'a [u8]>,
@@ -361,22 +371,4 @@ fn aor_of(received: &Received<'_>) -> Result<UriText, Cause> {
 /// Whether To has neither a SIP nor a `tel:` URI.
 fn has_other_scheme(received: &Received<'_>) -> bool {
     Uri::parse(received.msg.bytes(), received.head.to.uri).is_ok_and(|uri| uri.scheme == Scheme::Other)
-}
-
-pub(super) fn aor_text(bytes: &[u8], uri: crate::span::Span) -> Option<UriText> {
-    let uri = Uri::parse(bytes, uri).ok()?;
-    let mut text = UriText::from_slice(uri.user?.of(bytes)).ok()?;
-    text.push(b'@').ok()?;
-    for byte in uri.host.of(bytes) {
-        text.push(byte.to_ascii_lowercase()).ok()?;
-    }
-    Some(text)
-}
-
-/// A number of seconds; more than 32 bits hold counts as the largest (RFC 3261 §20.19), anything else is none.
-pub(super) fn seconds(text: &[u8]) -> Option<u32> {
-    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    Some(text.iter().fold(0u32, |n, d| n.saturating_mul(10).saturating_add(u32::from(d - b'0'))))
 }

@@ -19,10 +19,7 @@ use crate::sip::via::Via;
 use crate::sip::{HeaderId, Message, Method};
 use crate::span::Span;
 use crate::time::Instant;
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
-
-/// What a request's Max-Forwards says.
-pub(super) const DEFAULT_MAX_FORWARDS: u8 = 70;
+use core::net::{IpAddr, Ipv4Addr};
 
 impl Engine {
     /// Takes a request from a phone or from a server we know. `interface` is where it came in by.
@@ -61,7 +58,7 @@ impl Engine {
         {
             return Err(Cause::Scheme);
         }
-        if max_forwards(received)? == 0 {
+        if received.max_forwards()? == 0 {
             return Err(Cause::TooManyHops);
         }
         if self.is_loop(received) {
@@ -93,6 +90,10 @@ impl Engine {
             Err(Unroutable::Because(cause)) => return self.answer(received, cause, out),
             Err(Unroutable::Pending) => {
                 if !self.parked.push(received.on, interface, received.from, received.msg.bytes()) {
+                    if received.on.is_reliable() {
+                        // No retransmission will bring it back.
+                        return self.answer(received, Cause::TransactionsFull, out);
+                    }
                     log::debug!(target: class::PROXY, "{} from {} waits for its retransmission", received.method_name(), received.from);
                 }
                 return;
@@ -101,12 +102,13 @@ impl Engine {
         match target {
             _ if received.head.method == Method::Register => self.register(received, target, now, out),
             Target::Ourselves => self.serve_own_domain(received, now, out),
-            Target::Server { to, spare } => {
+            Target::Server { to, transport, spare } => {
                 let reach = self.reach(received, to, now);
                 if reach == Reach::Refused {
                     return self.answer(received, Cause::DomainNotAllowed, out);
                 }
-                let hop = Hop { spare, own_server: reach == Reach::Account, ..Hop::to(to, self.side_of(to)) };
+                let hop =
+                    Hop { transport, spare, own_server: reach == Reach::Account, ..Hop::to(to, self.side_of(to)) };
                 self.forward_request(received, hop, &mut Edits::new(), now, out);
             }
         }
@@ -178,7 +180,7 @@ impl Engine {
         if written.is_err() {
             return self.answer(received, Cause::TooLarge, out);
         }
-        self.send_to_phone(received, place.address, &mut edits, now, out);
+        self.send_to_phone(received, place, &mut edits, now, out);
     }
 
     /// Sends a request to the phone of a binding, with its Contact as request-URI (RFC 3261 §16.5).
@@ -190,23 +192,24 @@ impl Engine {
         out: &mut dyn Sink,
     ) {
         let Some(binding) = self.bindings.get(handle) else { return };
-        let address = binding.place.address;
+        let place = binding.place;
         let mut edits = Edits::new();
         if edits.replace(received.request_uri(), &binding.contact).is_err() {
             return self.answer(received, Cause::TooLarge, out);
         }
-        self.send_to_phone(received, address, &mut edits, now, out);
+        self.send_to_phone(received, place, &mut edits, now, out);
     }
 
     fn send_to_phone(
         &mut self,
         received: &Received<'_>,
-        to: SocketAddr,
+        place: Place,
         edits: &mut Edits,
         now: Instant,
         out: &mut dyn Sink,
     ) {
-        self.forward_request(received, Hop::to(to, Side::Lan), edits, now, out);
+        let Place { address: to, transport, .. } = place;
+        self.forward_request(received, Hop { transport, ..Hop::to(to, Side::Lan) }, edits, now, out);
     }
 
     /// CANCEL goes where its INVITE went (RFC 3261 §16.10).
@@ -239,7 +242,8 @@ impl Engine {
         if !t.request_uri.is_empty() {
             edits.replace(received.request_uri(), &t.request_uri).ok()?;
         }
-        let hop = Hop { loop_part: Some(t.loop_part), ..Hop::to(t.downstream, t.downstream_side) };
+        let transport = t.downstream_on.kind();
+        let hop = Hop { transport, loop_part: Some(t.loop_part), ..Hop::to(t.downstream, t.downstream_side) };
         Some((hop, edits))
     }
 }
@@ -248,13 +252,4 @@ impl Engine {
 fn is_contact(msg: &Message<'_>, span: Span) -> bool {
     let parsed = NameAddr::parse(msg.bytes(), span).and_then(|addr| Uri::parse(msg.bytes(), addr.uri));
     parsed.is_ok() || msg.get(span) == b"*"
-}
-
-/// Max-Forwards, 70 where it is missing (RFC 3261 §16.6 step 3).
-pub(super) fn max_forwards(received: &Received<'_>) -> Result<u8, Cause> {
-    const BAD: Cause = Cause::Malformed("Max-Forwards is not a number from 0 to 255");
-    match received.msg.value(HeaderId::MaxForwards) {
-        None => Ok(DEFAULT_MAX_FORWARDS),
-        Some(text) => core::str::from_utf8(text).ok().and_then(|t| t.trim().parse().ok()).ok_or(BAD),
-    }
 }

@@ -16,6 +16,7 @@ use super::{Engine, branch};
 use crate::log_class as class;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
+use crate::sip::via::Transport;
 use crate::sip::{HeaderId, Method, StartLine};
 use crate::span::Span;
 use crate::table::Handle;
@@ -30,6 +31,7 @@ struct Back {
     side: Side,
     downstream: SocketAddr,
     downstream_side: Side,
+    downstream_on: Channel,
     opens_dialog: bool,
     hidden: bool,
     call: Option<Handle>,
@@ -44,6 +46,7 @@ impl Back {
             side: if t.from_phone { Side::Lan } else { Side::Wan },
             downstream: t.downstream,
             downstream_side: t.downstream_side,
+            downstream_on: t.downstream_on,
             opens_dialog: t.opens_dialog,
             hidden: t.hidden,
             call: t.call,
@@ -69,7 +72,9 @@ impl Engine {
             log::debug!(target: class::PROXY, "response {status} from {} dropped: it answers no request of ours", received.from);
             return;
         };
-        if self.is_kept_from_phone(received, status, attempt, handle, now, out) {
+        if self.is_kept_from_phone(received, status, attempt, handle, now, out)
+            || self.absorb_response(handle, status, out)
+        {
             return;
         }
         if self.is_foreign_challenge(received, status, handle, now, out) {
@@ -81,9 +86,10 @@ impl Engine {
             return;
         }
         let parts = edits.parts(msg.bytes());
-        if let Err(error) = out.send(back.on, back.to, &parts) {
+        if let Err(error) = self.send_again(back.on, back.to, &parts, out) {
             log::info!(target: class::NET, "response {status} to {} not sent: {error:?}", back.to);
         }
+        self.transactions.response_sent(handle, status, &parts, now);
         self.transactions.answered(handle, status, now);
         if status >= 200 {
             self.final_response(received, status, handle, &back, now, out);
@@ -105,13 +111,14 @@ impl Engine {
         if head.method == Method::Register {
             let aor = self.transactions.get(handle).and_then(|t| {
                 let to = NameAddr::parse(&t.stored.text, t.stored.to).ok()?;
-                super::registrar::aor_text(&t.stored.text, to.uri)
+                super::binding::aor_text(&t.stored.text, to.uri)
             });
             if let Some(domain) = aor.as_ref().filter(|_| (200..300).contains(&status)) {
                 self.note_servers(domain.rsplit(|byte| *byte == b'@').next().unwrap_or_default(), now, out);
             }
             let answered = RegisterAnswered {
                 registrar: back.downstream,
+                by: received.on.kind(),
                 registers: &back.registers,
                 removes_all: aor.as_deref().filter(|_| back.registers.removes_all),
             };
@@ -161,7 +168,7 @@ impl Engine {
             (Side::Lan, Side::Wan) => self.write_to_wan(received, handle, back, edits)?,
             (Side::Lan, Side::Lan) => edits.delete(received.head.via_element.cut)?,
         }
-        super::forward::write_content_length(msg, edits)
+        super::forward::write_content_length(msg, back.on, edits)
     }
 
     /// From the WAN to a phone: the Vias, From, To and Call-ID that it knows come back.
@@ -207,7 +214,7 @@ impl Engine {
             && (101..300).contains(&status)
             && !head.to_tag.is_empty()
         {
-            self.append_record_route(received, edits)?;
+            self.append_record_route(received, back.on.kind(), edits)?;
         }
         Ok(())
     }
@@ -226,12 +233,18 @@ impl Engine {
     }
 
     /// Our Record-Route behind all others: the phone reverses the list (RFC 3261 §12.1.2), we are its first hop.
-    fn append_record_route(&self, received: &Received<'_>, edits: &mut Edits) -> Result<(), EditError> {
+    fn append_record_route(
+        &self,
+        received: &Received<'_>,
+        phone: Transport,
+        edits: &mut Edits,
+    ) -> Result<(), EditError> {
         let msg = received.msg;
         let Some(own) = self.sent_by(Side::Lan) else { return Ok(()) };
         let last = msg.headers().iter().rfind(|h| h.id == HeaderId::RecordRoute);
         let at = last.map_or(msg.end_of_headers(), |h| h.line.end);
-        edits.replace_fmt(Span::at(at), format_args!("Record-Route: <sip:{};lr>\r\n", HostAndPort(own)))
+        edits
+            .replace_fmt(Span::at(at), format_args!("Record-Route: <sip:{}{};lr>\r\n", HostAndPort(own), phone.param()))
     }
 
     /// From a phone to the WAN: nothing private leaves. Via, From, To, Call-ID and the other Record-Routes came from there.
@@ -251,7 +264,8 @@ impl Engine {
             let Ok(contact) = NameAddr::parse(bytes, element.span) else { continue };
             // The Contacts of a redirection are other places, unless they are on the LAN (RFC 3261 §21.3).
             if !(300..400).contains(&status) || self.is_on_lan(bytes, &contact, back.downstream) {
-                self.masquerade(bytes, &contact, back.downstream, edits)?;
+                let phone = (back.downstream, back.downstream_on.kind());
+                self.masquerade(bytes, &contact, phone, back.on.kind(), edits)?;
             }
         }
         if !self.settings().topology_hiding {

@@ -13,12 +13,13 @@ use crate::dns::{self, Candidate, Candidates, Located, Transport, Transports};
 use crate::sip::addr::NameAddr;
 use crate::sip::message::Element;
 use crate::sip::uri::{DEFAULT_PORT, Scheme, Uri};
+use crate::sip::via;
 use crate::sip::{HeaderId, Method};
 use crate::time::Instant;
 use core::net::SocketAddr;
 
 /// The transports that requests leave by.
-const TRANSPORTS: Transports = Transports { tcp: false, tls: false };
+const TRANSPORTS: Transports = Transports { tcp: true, tls: false };
 
 /// Where a request is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub(super) enum Target {
     Server {
         /// The one to be tried first.
         to: SocketAddr,
+        /// How it is reached, and so are the others.
+        transport: via::Transport,
         /// Those to be tried after it.
         spare: Spare,
     },
@@ -59,19 +62,20 @@ impl Engine {
         let uri = Uri::parse(bytes, received.request_uri())
             .map_err(|_| Unroutable::Because(Cause::Malformed("the request-URI cannot be read")))?;
         if let Some(place) = self.place_in(bytes, &uri) {
-            return Ok(Target::Server { to: place.address, spare: Spare::default() });
+            return Ok(Target::Server { to: place.address, transport: place.transport, spare: Spare::default() });
         }
         if self.is_own_uri(bytes, &uri) {
             return Ok(Target::Ourselves);
         }
         if let Some(proxy) = self.settings().outbound_proxy.clone() {
             let port = (proxy.port != 0).then_some(proxy.port);
-            let target = dns::Target { host: proxy.host.as_bytes(), port, transport: None };
+            let transport = self.settings().outbound_proxy_transport.map(of_dns);
+            let target = dns::Target { host: proxy.host.as_bytes(), port, transport };
             // Through the proxy go all registrations, whatever their domain.
-            let pinned = self.registrar_of_sender(received, None, port, now);
+            let pinned = self.registrar_of_sender(received, None, (port, transport), now);
             let (candidates, more) = self.locate(received, target, pinned, now, out)?;
             self.outbound_proxy_ips = candidates.iter().map(|candidate| candidate.address.ip()).collect();
-            return self.first_of(&candidates, more, now);
+            return self.first_of(received, transport, candidates, more, now);
         }
         self.target_of(received, &uri, now, out)
     }
@@ -97,26 +101,29 @@ impl Engine {
         let transport = transport_of(bytes, uri).map_err(Unroutable::Because)?;
         let maddr = uri.param(bytes, b"maddr").and_then(|param| param.value);
         let target = dns::Target { host: maddr.unwrap_or(uri.host).of(bytes), port: uri.port, transport };
-        let pinned = self.registrar_of_sender(received, Some(target.host), uri.port, now);
+        let pinned = self.registrar_of_sender(received, Some(target.host), (uri.port, transport), now);
         let (candidates, more) = self.locate(received, target, pinned, now, out)?;
-        self.first_of(&candidates, more, now)
+        self.first_of(received, transport, candidates, more, now)
     }
 
-    /// The server that keeps the registration under which a phone sends a request, where it is in `domain`, and has `port`.
+    /// The server that keeps the registration under which a phone sends a request, where it is in `domain`, has `port` and is on the
+    /// transport that is written.
     fn registrar_of_sender(
         &self,
         received: &Received<'_>,
         domain: Option<&[u8]>,
-        port: Option<u16>,
+        (port, written): (Option<u16>, Option<Transport>),
         now: Instant,
-    ) -> Option<SocketAddr> {
-        let aor = super::registrar::aor_text(received.msg.bytes(), received.head.from.uri)?;
+    ) -> Option<(SocketAddr, Transport)> {
+        let aor = super::binding::aor_text(received.msg.bytes(), received.head.from.uri)?;
         let host = aor.rsplit(|byte| *byte == b'@').next()?;
         if domain.is_some_and(|domain| !domain.eq_ignore_ascii_case(host)) {
             return None;
         }
-        let registrar = self.bindings.registrar_of(&aor, received.from.ip(), now)?;
-        port.is_none_or(|port| port == registrar.port()).then_some(registrar)
+        let (registrar, transport) = self.bindings.registrar_of(&aor, received.from.ip(), now)?;
+        let transport = of_dns(transport);
+        let fits = port.is_none_or(|port| port == registrar.port()) && written.is_none_or(|it| it == transport);
+        fits.then_some((registrar, transport))
     }
 
     /// The servers of a target, with the one that is pinned first, and whether more are being looked up.
@@ -124,7 +131,7 @@ impl Engine {
         &mut self,
         received: &Received<'_>,
         target: dns::Target<'_>,
-        pinned: Option<SocketAddr>,
+        pinned: Option<(SocketAddr, Transport)>,
         now: Instant,
         out: &mut dyn Sink,
     ) -> Result<(Candidates, bool), Unroutable> {
@@ -149,14 +156,14 @@ impl Engine {
             }
             Located::ServersSilent | Located::Refused => return Err(Unroutable::Because(Cause::DnsSilent)),
         };
-        if let Some(address) = pinned {
+        if let Some((address, transport)) = pinned {
             let place = candidates.iter().position(|candidate| candidate.address == address);
             if let Some(place) = place {
                 candidates.get_mut(..=place).unwrap_or_default().rotate_right(1);
             } else if !registers || candidates.is_empty() {
                 candidates.truncate(crate::limits::MAX_NAME_ADDRESSES - 1);
                 // A place has just been made.
-                let _ = candidates.insert(0, Candidate { transport: Transport::Udp, address });
+                let _ = candidates.insert(0, Candidate { transport, address });
             }
         }
         Ok((candidates, more))
@@ -171,13 +178,31 @@ impl Engine {
         }
     }
 
-    fn first_of(&self, candidates: &Candidates, more: bool, now: Instant) -> Result<Target, Unroutable> {
-        let (to, mut spare) = self.choose(candidates, more, now).ok_or(Unroutable::Because(Cause::NoSuchName))?;
+    /// The first of a target's servers, and those behind it. A large request goes to one on TCP, where there is one and the URI does
+    /// not say otherwise (RFC 3261 §18.1.1).
+    fn first_of(
+        &self,
+        received: &Received<'_>,
+        written: Option<Transport>,
+        mut candidates: Candidates,
+        more: bool,
+        now: Instant,
+    ) -> Result<Target, Unroutable> {
+        let is_tcp = |candidate: &Candidate| candidate.transport == Transport::Tcp;
+        let prefers_udp = candidates.first().is_some_and(|first| !is_tcp(first));
+        let is_large = written.is_none() && received.msg.bytes().len() > super::retransmit::LARGE;
+        let or_udp = is_large && prefers_udp && candidates.iter().any(is_tcp);
+        if or_udp {
+            candidates.retain(is_tcp);
+        }
+        let (first, mut spare) = self.choose(&candidates, more, now).ok_or(Unroutable::Because(Cause::NoSuchName))?;
+        let to = first.address;
+        spare.or_udp = or_udp;
         if self.is_own_address(to) {
             return Ok(Target::Ourselves);
         }
         spare.list.retain(|server| !self.is_own_address(*server));
-        Ok(Target::Server { to, spare })
+        Ok(Target::Server { to, transport: of_sip(first.transport), spare })
     }
 
     /// Whether a URI names us: one of our addresses with the SIP port.
@@ -204,14 +229,29 @@ impl Engine {
     }
 }
 
-/// The transport that a URI asks for (RFC 3261 §19.1.1). One that asks for TCP is given UDP: whoever listens to the one
-/// listens to the other (§18). What asks for secrecy is not sent in the clear.
+/// The transport that a URI asks for (RFC 3261 §19.1.1). What asks for secrecy is not sent in the clear.
 fn transport_of(bytes: &[u8], uri: &Uri) -> Result<Option<Transport>, Cause> {
     let Some(value) = uri.param(bytes, b"transport").and_then(|param| param.value) else { return Ok(None) };
     match value.of(bytes) {
         text if text.eq_ignore_ascii_case(b"udp") => Ok(Some(Transport::Udp)),
-        text if text.eq_ignore_ascii_case(b"tcp") => Ok(TRANSPORTS.has(Transport::Tcp).then_some(Transport::Tcp)),
+        text if text.eq_ignore_ascii_case(b"tcp") => Ok(Some(Transport::Tcp)),
         text if text.eq_ignore_ascii_case(b"tls") => Ok(Some(Transport::Tls)),
         _ => Err(Cause::Transport),
+    }
+}
+
+const fn of_dns(transport: via::Transport) -> Transport {
+    match transport {
+        via::Transport::Tcp => Transport::Tcp,
+        via::Transport::Tls => Transport::Tls,
+        via::Transport::Udp | via::Transport::Other => Transport::Udp,
+    }
+}
+
+const fn of_sip(transport: Transport) -> via::Transport {
+    match transport {
+        Transport::Udp => via::Transport::Udp,
+        Transport::Tcp => via::Transport::Tcp,
+        Transport::Tls => via::Transport::Tls,
     }
 }

@@ -2,6 +2,7 @@
 
 use super::io::Prefix;
 use crate::limits::{MAX_ALLOWED_DOMAINS, MAX_BINDINGS, MAX_CALLS, MAX_NAME, MAX_PREFIXES};
+use crate::sip::via::Transport;
 use core::net::IpAddr;
 
 /// A host, by name or address, and a port.
@@ -36,6 +37,8 @@ pub struct Settings {
     pub default_expires: u32,
     /// `outbound_proxy_host` and `outbound_proxy_port`
     pub outbound_proxy: Option<HostPort>,
+    /// `outbound_proxy_transport`; `None`: as the DNS says.
+    pub outbound_proxy_transport: Option<Transport>,
     /// `topology_hiding`
     pub topology_hiding: bool,
     /// `sip_keepalive`, seconds; 0 is off.
@@ -62,6 +65,7 @@ impl Settings {
         rtp_port_high: 7088,
         default_expires: 3600,
         outbound_proxy: None,
+        outbound_proxy_transport: None,
         topology_hiding: true,
         sip_keepalive: 25,
         lan_networks: Prefixes::new(),

@@ -10,7 +10,9 @@
 //! ACK has no entry; CANCEL has its own beside that of its INVITE, with the same branch.
 
 use super::binding::UriText;
-use super::io::{Channel, Side};
+use super::branch::{BranchKey, LoopPart};
+use super::io::{Channel, ConnId, Side};
+use super::retransmit::Keep;
 use crate::limits::{MAX_HIDDEN, MAX_TRANSACTIONS};
 use crate::sip::Method;
 use crate::span::Span;
@@ -31,9 +33,6 @@ const TICK_MILLIS: u64 = 250;
 
 /// Contacts of one REGISTER that are looked at. A phone sends one or two.
 pub(super) const MAX_CONTACTS: usize = 8;
-
-/// Branch of our own Via, without the magic cookie.
-pub(super) type BranchKey = [u8; 12];
 
 /// How far a transaction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,10 +72,11 @@ pub(super) struct Registers {
 pub(super) struct Transaction {
     pub(super) key: BranchKey,
     /// The second part of the branch.
-    pub(super) loop_part: super::branch::LoopPart,
+    pub(super) loop_part: LoopPart,
     pub(super) method: Method,
     pub(super) state: State,
-    deadline: Instant,
+    /// Set by [`Transactions::insert`].
+    pub(super) deadline: Instant,
     /// Which server has it now, counted from 0; see [`super::failover`].
     pub(super) attempt: u8,
     /// When that server was given it.
@@ -86,7 +86,7 @@ pub(super) struct Transaction {
     /// Whether that one has failed it, and the phone's next copy goes to another.
     pub(super) failed: bool,
     /// Whether Timer C has fired, and the INVITE was cancelled.
-    cancelled: bool,
+    pub(super) cancelled: bool,
     /// Where responses go.
     pub(super) upstream: SocketAddr,
     pub(super) upstream_on: Channel,
@@ -94,6 +94,8 @@ pub(super) struct Transaction {
     /// Where the request went.
     pub(super) downstream: SocketAddr,
     pub(super) downstream_side: Side,
+    /// The socket or connection it went through.
+    pub(super) downstream_on: Channel,
     /// Whether the far side sees only our Via, and the stored ones go back into responses.
     pub(super) hidden: bool,
     /// Whether the request had no To tag and may have opened a dialog.
@@ -107,39 +109,16 @@ pub(super) struct Transaction {
     /// The request-URI as it was sent, where it was changed or the request is an INVITE: CANCEL and ACK get the same.
     pub(super) request_uri: UriText,
     pub(super) stored: Stored,
-}
-
-/// What is given to [`Transactions::insert`] but the table's own fields.
-pub(super) struct Opening {
-    pub(super) key: BranchKey,
-    /// The second part of the branch.
-    pub(super) loop_part: super::branch::LoopPart,
-    pub(super) method: Method,
-    pub(super) upstream: SocketAddr,
-    pub(super) upstream_on: Channel,
-    pub(super) from_phone: bool,
-    pub(super) downstream: SocketAddr,
-    pub(super) downstream_side: Side,
-    /// Of a CANCEL, that of its INVITE.
-    pub(super) attempt: u8,
-    pub(super) others: bool,
-    pub(super) hidden: bool,
-    pub(super) opens_dialog: bool,
-    /// Of a REGISTER: what it changes once it is accepted.
-    pub(super) registers: Registers,
-    /// Whether the next hop may challenge the request.
-    pub(super) own_server: bool,
-    /// The call that it belongs to.
-    pub(super) call: Option<Handle>,
-    /// The request-URI as it was sent, where it was changed: CANCEL and ACK get the same.
-    pub(super) request_uri: UriText,
-    pub(super) stored: Stored,
+    /// A message that may have to be sent again.
+    pub(super) kept: Option<Handle>,
 }
 
 /// The table. Starts as all zero bytes.
 #[derive(Debug)]
 pub(super) struct Transactions {
-    slab: Slab<Transaction, MAX_TRANSACTIONS>,
+    pub(super) slab: Slab<Transaction, MAX_TRANSACTIONS>,
+    /// What is sent again.
+    pub(super) kept: Keep,
     by_branch: Index<{ 2 * MAX_TRANSACTIONS }>,
     /// Completed ones, oldest first: these make room when the table is full.
     completed: heapless::Deque<Handle, { 2 * MAX_TRANSACTIONS }>,
@@ -149,7 +128,13 @@ pub(super) struct Transactions {
 
 impl Transactions {
     pub(super) const fn new() -> Self {
-        Self { slab: Slab::new(), by_branch: Index::new(), completed: heapless::Deque::new(), next: Instant::ZERO }
+        Self {
+            slab: Slab::new(),
+            kept: Keep::new(),
+            by_branch: Index::new(),
+            completed: heapless::Deque::new(),
+            next: Instant::ZERO,
+        }
     }
 
     /// Finds the transaction of our branch `key`: that of CANCEL, or the other one.
@@ -166,37 +151,14 @@ impl Transactions {
 
     /// Adds a transaction. In a full table a completed one makes room, for a request inside a dialog any one;
     /// `false` where there is none.
-    pub(super) fn insert(&mut self, opening: Opening, now: Instant) -> bool {
-        if self.slab.is_full() && !self.make_room(!opening.opens_dialog) {
+    pub(super) fn insert(&mut self, mut transaction: Transaction, now: Instant) -> bool {
+        if self.slab.is_full() && !self.make_room(!transaction.opens_dialog) {
             return false;
         }
         let deadline = round_up(now.after(GIVE_UP));
-        let key = opening.key;
-        let inserted = self.slab.insert(Transaction {
-            key,
-            loop_part: opening.loop_part,
-            method: opening.method,
-            state: State::Trying,
-            deadline,
-            attempt: opening.attempt,
-            tried_at: now,
-            others: opening.others,
-            failed: false,
-            cancelled: false,
-            upstream: opening.upstream,
-            upstream_on: opening.upstream_on,
-            from_phone: opening.from_phone,
-            downstream: opening.downstream,
-            downstream_side: opening.downstream_side,
-            hidden: opening.hidden,
-            opens_dialog: opening.opens_dialog,
-            registers: opening.registers,
-            own_server: opening.own_server,
-            call: opening.call,
-            request_uri: opening.request_uri,
-            stored: opening.stored,
-        });
-        let Ok(handle) = inserted else { return false };
+        transaction.deadline = deadline;
+        let key = transaction.key;
+        let Ok(handle) = self.slab.insert(transaction) else { return false };
         self.by_branch.insert(hash_of(&key), handle);
         self.expect(deadline);
         true
@@ -251,6 +213,7 @@ impl Transactions {
             t.others = others;
             t.downstream = to;
             t.downstream_side = side;
+            self.kept.start_again(t.kept, now);
         }
     }
 
@@ -281,6 +244,7 @@ impl Transactions {
     pub(super) fn remove(&mut self, handle: Handle) -> Option<Transaction> {
         let t = self.slab.remove(handle)?;
         self.by_branch.remove(hash_of(&t.key), handle);
+        self.kept.drop(t.kept);
         Some(t)
     }
 
@@ -291,7 +255,8 @@ impl Transactions {
     }
 
     pub(super) fn next_timeout(&self) -> Option<Instant> {
-        (!self.slab.is_empty() && self.next != Instant::ZERO).then_some(self.next)
+        let next = (!self.slab.is_empty() && self.next != Instant::ZERO).then_some(self.next);
+        [next, self.kept.next_timeout()].into_iter().flatten().min()
     }
 
     /// The next INVITE that rings for too long. It is given the time of Timer F to end, once.
@@ -322,12 +287,33 @@ impl Transactions {
     /// Removes one transaction that waits for `downstream` in vain, after an ICMP error from there; `None` when only those
     /// are left for which there is another server, and those have failed.
     pub(super) fn pop_unreachable(&mut self, downstream: SocketAddr) -> Option<Transaction> {
-        let waits = |t: &Transaction| t.downstream == downstream && t.state == State::Trying;
-        if let Some(handle) = self.slab.find(|t| waits(t) && !t.others && !t.failed) {
+        let waits =
+            |t: &Transaction| t.downstream == downstream && t.state == State::Trying && !t.downstream_on.is_reliable();
+        self.pop_failed(waits)
+    }
+
+    /// Removes one transaction whose request went over `conn`, which is gone, and that has no response yet. The response to one that
+    /// has may come over another connection (RFC 3261 §18.2.2).
+    pub(super) fn pop_broken(&mut self, conn: ConnId) -> Option<Transaction> {
+        self.pop_failed(|t| t.downstream_on.conn == Some(conn) && t.state == State::Trying)
+    }
+
+    /// Removes one of the transactions that wait in vain. Those that have another server, and whose sender is on UDP and repeats its
+    /// request, wait for that.
+    fn pop_failed(&mut self, waits: impl Fn(&Transaction) -> bool) -> Option<Transaction> {
+        let gives_up = |t: &Transaction| waits(t) && !((t.others || t.failed) && self.comes_again(t));
+        if let Some(handle) = self.slab.find(gives_up) {
             return self.remove(handle);
         }
         self.slab.iter_mut().map(|(_, t)| t).filter(|t| waits(t)).for_each(|t| t.failed = true);
         None
+    }
+
+    /// Notes that the request went over another connection than was meant.
+    pub(super) fn sent_over(&mut self, handle: Handle, channel: Channel) {
+        if let Some(t) = self.slab.get_mut(handle) {
+            t.downstream_on = channel;
+        }
     }
 
     pub(super) fn len(&self) -> usize {

@@ -3,14 +3,19 @@
 //! One thread. Each turn takes at most a budget from each socket; a socket that has more is taken up again in the next
 //! turn, which then does not wait. Apart from start and end, a turn allocates nothing.
 
+mod streams;
+
+use super::descriptors;
 use super::ifaddr::{self, Addresses, Watch};
 use super::listener::{self, Arrival, BindError, Listener};
 use super::relay::{self, Relay};
 use super::resolv_conf::ResolvConf;
+use super::tcp::{self, Tcp, Timeouts};
+use super::way_out::{WayOut, resolver_socket};
 use crate::config::Config;
 use crate::engine::Engine;
-use crate::engine::io::{Channel, Input, LegCounters, MediaReport, RelayCmd, RelayError, SendError, Side, Sink};
-use crate::limits::{MAX_DATAGRAM, MAX_RELAYS};
+use crate::engine::io::{Channel, Input, MediaReport, Side};
+use crate::limits::MAX_DATAGRAM;
 use crate::log::debug_port::DebugPort;
 use crate::log_class::{DNS, NET, PROCESS};
 use crate::process::{Signal, Signals};
@@ -19,16 +24,15 @@ use crate::time::{Duration, Instant};
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Registry, Token};
-use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
+use mio::{Events, Interest, Poll, Token};
 use std::io;
-use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 
 const SIGNALS: Token = Token(0);
 const NETLINK: Token = Token(1);
 const SIP: [Token; 2] = [Token(2), Token(3)];
 const RESOLVER: [Token; 2] = [Token(4), Token(5)];
+const TCP: [Token; 2] = [Token(6), Token(7)];
 /// The debug port has the tokens from here up to the relay's.
 const DEBUG_PORT: usize = 16;
 
@@ -43,9 +47,6 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// The engine's clock starts here and not at zero, which stands for `never` in zeroed tables.
 const EPOCH: Duration = Duration::from_secs(1);
-
-/// Descriptors besides those of the relays: SIP, DNS, log, signals, debug port, files.
-const OTHER_DESCRIPTORS: rlim_t = 64;
 
 /// Why the event loop could not start.
 #[derive(Debug)]
@@ -82,7 +83,7 @@ pub struct EventLoop<'a> {
     config: &'a Config,
     poll: Poll,
     clock: Clock,
-    edge: Edge,
+    out: WayOut,
     watch: Watch,
     /// The addresses that the engine was last told of; `None` before the first time.
     told: [Option<Addresses>; 2],
@@ -105,13 +106,19 @@ impl<'a> EventLoop<'a> {
     /// # Errors
     /// See [`StartError`].
     pub fn open(config: &'a Config) -> Result<Self, StartError> {
-        raise_descriptor_limit(config);
+        descriptors::raise_limit(config);
         let poll = Poll::new()?;
         let mut watch = Watch::new(&config.if_inbound, &config.if_outbound);
         watch.register(poll.registry(), NETLINK)?;
         watch.first_look();
         let rtp_timeout = Duration::from_secs(config.rtp_timeout.into());
         let listener = Listener::new(poll.registry().try_clone()?, SIP, config.sip_listen_port);
+        let timeouts = Timeouts {
+            idle: Duration::from_secs(config.tcp_timeout.into()),
+            connect: Duration::from_millis(config.tcp_connect_timeout.into()),
+            keepalive: Duration::from_secs(config.tcp_keepalive.into()),
+        };
+        let tcp = Tcp::new(poll.registry().try_clone()?, TCP, config.sip_listen_port, timeouts);
         let relay = Relay::new(poll.registry().try_clone()?, rtp_timeout);
         let resolver = [
             resolver_socket(poll.registry(), RESOLVER[0], (Ipv4Addr::UNSPECIFIED, 0).into()),
@@ -124,7 +131,7 @@ impl<'a> EventLoop<'a> {
             config,
             poll,
             clock,
-            edge: Edge { listener, relay, resolver, now },
+            out: WayOut { listener, tcp, relay, resolver, now },
             watch,
             told: Default::default(),
             debug_port: None,
@@ -157,7 +164,7 @@ impl<'a> EventLoop<'a> {
     /// Those of epoll, none of which is expected.
     pub fn run(&mut self, engine: &mut Engine, signals: &mut Signals) -> io::Result<()> {
         self.poll.registry().register(&mut SourceFd(&signals.as_raw_fd()), SIGNALS, Interest::READABLE)?;
-        self.edge.now = self.clock.now();
+        self.out.now = self.clock.now();
         self.saved = Some(engine.bindings_version());
         self.tell_addresses(engine);
         self.tell_nameservers(engine);
@@ -167,7 +174,7 @@ impl<'a> EventLoop<'a> {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
-            self.edge.now = self.clock.now();
+            self.out.now = self.clock.now();
             for event in &events {
                 match event.token() {
                     SIGNALS => {
@@ -176,7 +183,8 @@ impl<'a> EventLoop<'a> {
                             return Ok(());
                         }
                     }
-                    token if token.0 & relay::TOKEN_FLAG != 0 => self.edge.relay.ready(token, self.edge.now),
+                    token if is_media(token) => {}
+                    token if token.0 & tcp::TOKEN_FLAG != 0 || TCP.contains(&token) => self.out.tcp.ready(event),
                     NETLINK => {
                         if self.watch.ready() {
                             self.address_change(engine);
@@ -185,7 +193,7 @@ impl<'a> EventLoop<'a> {
                     token @ (Token(2) | Token(3)) => {
                         let side = if token == SIP[0] { Side::Lan } else { Side::Wan };
                         if event.is_error() {
-                            self.edge.listener.note_error(side);
+                            self.out.listener.note_error(side);
                         }
                         self.sip_pending[side as usize] = true;
                     }
@@ -197,33 +205,44 @@ impl<'a> EventLoop<'a> {
                     }
                 }
             }
+            self.signalling(engine);
+            // After what came with it: the answer that opens a stream goes before the stream's first packet.
+            for event in events.iter().filter(|event| is_media(event.token())) {
+                self.out.relay.ready(event.token(), self.out.now);
+            }
             self.turn(engine);
         }
     }
 
-    /// What is done in each turn besides the events.
-    fn turn(&mut self, engine: &mut Engine) {
+    /// Takes a budget of messages from each SIP socket that has some.
+    fn signalling(&mut self, engine: &mut Engine) {
         for side in [Side::Lan, Side::Wan] {
             if self.sip_pending[side as usize] {
                 self.sip_pending[side as usize] = self.sip(engine, side);
             }
         }
-        if self.edge.relay.is_pending() {
-            self.edge.relay.run_pending(self.edge.now);
+        self.tcp(engine);
+    }
+
+    /// What is done in each turn besides the events.
+    fn turn(&mut self, engine: &mut Engine) {
+        if self.out.relay.is_pending() {
+            self.out.relay.run_pending(self.out.now);
         }
-        let now = self.edge.now;
+        let now = self.out.now;
         if engine.next_timeout().is_some_and(|at| at <= now) {
             self.tell(engine, Input::Timeout);
         }
         if self.sweep_at <= now {
             self.sweep_at = now.after(relay::SWEEP_INTERVAL);
-            while let Some(relay) = self.edge.relay.next_idle(now) {
+            while let Some(relay) = self.out.relay.next_idle(now) {
                 self.tell(engine, Input::Media(MediaReport::Idle(relay)));
             }
         }
         if self.recheck_at <= now {
             self.recheck_at = now.after(ifaddr::RECHECK_INTERVAL);
-            if self.watch.recheck() || self.edge.listener.is_incomplete() {
+            self.out.tcp.recheck();
+            if self.watch.recheck() || self.is_incomplete() {
                 self.address_change(engine);
             }
             self.tell_nameservers(engine);
@@ -239,25 +258,25 @@ impl<'a> EventLoop<'a> {
 
     /// How long to wait for events.
     fn wait(&self, engine: &Engine) -> Option<Duration> {
-        if self.sip_pending.contains(&true) || self.edge.relay.is_pending() {
+        if self.sip_pending.contains(&true) || self.out.relay.is_pending() || self.out.tcp.is_pending() {
             return Some(Duration::ZERO);
         }
-        let sweep = (!self.edge.relay.is_empty()).then_some(self.sweep_at);
-        let due = [Some(self.recheck_at), engine.next_timeout(), sweep, self.autosave_at];
+        let sweep = (!self.out.relay.is_empty()).then_some(self.sweep_at);
+        let due = [Some(self.recheck_at), engine.next_timeout(), sweep, self.autosave_at, self.out.tcp.next_timeout()];
         due.into_iter().flatten().min().map(|at| at.since(self.clock.now()))
     }
 
     fn tell(&mut self, engine: &mut Engine, input: Input<'_>) {
-        let now = self.edge.now;
-        engine.handle(input, now, &mut self.edge);
+        let now = self.out.now;
+        engine.handle(input, now, &mut self.out);
     }
 
     /// Takes a budget of datagrams from a SIP socket; `true` where there may be more.
     fn sip(&mut self, engine: &mut Engine, side: Side) -> bool {
-        let Self { edge, buffer, .. } = self;
-        let now = edge.now;
+        let Self { out, buffer, .. } = self;
+        let now = out.now;
         for _ in 0..listener::BUDGET {
-            let input = match edge.listener.receive(side, &mut buffer[..]) {
+            let input = match out.listener.receive(side, &mut buffer[..]) {
                 Arrival::Datagram { interface, from, length } => match buffer.get_mut(..length) {
                     Some(bytes) => Input::Datagram { on: Channel::on(side), interface, from, bytes },
                     None => continue,
@@ -265,20 +284,20 @@ impl<'a> EventLoop<'a> {
                 Arrival::SendFailed { to } => Input::SendFailed { via: Channel::on(side), to },
                 Arrival::Nothing => return false,
             };
-            engine.handle(input, now, edge);
+            engine.handle(input, now, out);
         }
         true
     }
 
     fn dns(&mut self, engine: &mut Engine, family: usize) {
-        let Self { edge, buffer, .. } = self;
-        let now = edge.now;
+        let Self { out, buffer, .. } = self;
+        let now = out.now;
         for _ in 0..DNS_BUDGET {
-            let Some(socket) = &edge.resolver[family] else { return };
+            let Some(socket) = &out.resolver[family] else { return };
             match socket.recv_from(&mut buffer[..]) {
                 Ok((length, from)) => {
                     let bytes = buffer.get(..length).unwrap_or(&[]);
-                    engine.handle(Input::Dns { from, bytes }, now, edge);
+                    engine.handle(Input::Dns { from, bytes }, now, out);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(_) => {}
@@ -288,7 +307,7 @@ impl<'a> EventLoop<'a> {
 
     /// Follows the interfaces while running. What cannot be bound now is tried again.
     fn address_change(&mut self, engine: &mut Engine) {
-        let is_known = self.edge.listener.is_incomplete();
+        let is_known = self.is_incomplete();
         if let Err(error) = self.take_addresses()
             && !is_known
         {
@@ -303,9 +322,15 @@ impl<'a> EventLoop<'a> {
     /// Moves the sockets to the addresses that the interfaces have now.
     fn take_addresses(&mut self) -> Result<(), BindError> {
         for side in [Side::Lan, Side::Wan] {
-            self.edge.relay.set_address(side, self.watch.interface(side).address());
+            self.out.relay.set_address(side, self.watch.interface(side).address());
         }
-        self.edge.listener.set_interfaces(self.watch.interface(Side::Lan), self.watch.interface(Side::Wan))
+        let [lan, wan] = [Side::Lan, Side::Wan].map(|side| self.watch.interface(side));
+        let udp = self.out.listener.set_interfaces(lan, wan);
+        udp.and(self.out.tcp.set_interfaces(lan, wan))
+    }
+
+    fn is_incomplete(&self) -> bool {
+        self.out.listener.is_incomplete() || self.out.tcp.is_incomplete()
     }
 
     /// Tells the engine of each side whose addresses are not those it was told last.
@@ -354,7 +379,7 @@ impl<'a> EventLoop<'a> {
     fn save(&mut self, engine: &Engine) {
         let version = Some(engine.bindings_version());
         let Some(path) = self.config.registration_file.as_deref().filter(|_| self.saved != version) else { return };
-        match state::save(engine, path, self.edge.now) {
+        match state::save(engine, path, self.out.now) {
             Ok(()) => (self.saved, self.is_save_failing) = (version, false),
             Err(error) if !self.is_save_failing => {
                 self.is_save_failing = true;
@@ -381,62 +406,9 @@ impl Clock {
     }
 }
 
-/// The engine's way out.
-#[derive(Debug)]
-struct Edge {
-    listener: Listener,
-    relay: Relay,
-    /// One socket for each address family; both ask from a port that the system chose at random.
-    resolver: [Option<UdpSocket>; 2],
-    now: Instant,
-}
-
-impl Sink for Edge {
-    fn send(&mut self, via: Channel, to: SocketAddr, parts: &[&[u8]]) -> Result<(), SendError> {
-        self.listener.send(via, to, parts)
-    }
-
-    fn relay(&mut self, cmd: RelayCmd) -> Result<[LegCounters; 2], RelayError> {
-        self.relay.apply(cmd, self.now)
-    }
-
-    fn query(&mut self, server: SocketAddr, bytes: &[u8]) {
-        // The resolver asks again where no answer comes.
-        if let Some(socket) = &self.resolver[usize::from(server.is_ipv6())]
-            && let Err(error) = socket.send_to(bytes, server)
-        {
-            log::debug!(target: DNS, "cannot ask nameserver {server}: {error}");
-        }
-    }
-}
-
-/// A socket for DNS; `None` where the system has no such address family.
-fn resolver_socket(registry: &Registry, token: Token, address: SocketAddr) -> Option<UdpSocket> {
-    let open = || {
-        let socket = UdpSocket::bind(address)?;
-        socket.set_nonblocking(true)?;
-        registry.register(&mut SourceFd(&socket.as_raw_fd()), token, Interest::READABLE)?;
-        io::Result::Ok(socket)
-    };
-    open().inspect_err(|error| log::debug!(target: DNS, "no DNS over {address}: {error}")).ok()
-}
-
-/// Takes as many descriptors as the relays may need, as far as the system lets us.
-fn raise_descriptor_limit(config: &Config) {
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
-    let ports = usize::from(config.rtp_port_high.saturating_sub(config.rtp_port_low)) / 2 + 1;
-    let wanted = (ports.min(MAX_RELAYS) * relay::SOCKETS) as rlim_t + OTHER_DESCRIPTORS;
-    if soft >= wanted {
-        return;
-    }
-    let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard);
-    if hard < wanted {
-        log::warn!(
-            target: PROCESS,
-            "at most {hard} files can be open, which is fewer than the {wanted} that the RTP port range may need: \
-             raise the limit (ulimit -n) or make the range smaller"
-        );
-    }
+/// Whether a token is that of a relay's socket.
+const fn is_media(token: Token) -> bool {
+    token.0 & relay::TOKEN_FLAG != 0
 }
 
 /// A list for the log.

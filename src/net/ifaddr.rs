@@ -293,6 +293,32 @@ fn told_apart([lan, mut wan]: [Interface; 2]) -> [Interface; 2] {
     [lan, wan]
 }
 
+/// The side that the system's way to a peer leads into: what tells where a connection came from, for its handshake has gone
+/// both ways.
+///
+/// What this host sends itself counts as LAN. Where both sides have one address, the networks of the interface are the LAN.
+pub(super) fn way_to(interfaces: &[Interface; 2], peer: SocketAddr) -> Side {
+    let [lan, wan] = interfaces;
+    let has = |interface: &Interface, ip: IpAddr| interface.addresses.iter().any(|prefix| prefix.address == ip);
+    if peer.ip().is_loopback() || has(lan, peer.ip()) || has(wan, peer.ip()) {
+        return Side::Lan;
+    }
+    let Ok(source) = source_towards(peer) else { return Side::Wan };
+    match (has(lan, source), has(wan, source)) {
+        (true, true) if !lan.addresses.iter().any(|net| net.contains(peer.ip())) => Side::Wan,
+        (true, _) => Side::Lan,
+        (false, _) => Side::Wan,
+    }
+}
+
+/// The address that this host takes for packets to `peer`. Nothing is sent.
+fn source_towards(peer: SocketAddr) -> io::Result<IpAddr> {
+    let socket = Socket::new(Domain::for_address(peer), Type::DGRAM.cloexec(), Some(Protocol::UDP))?;
+    socket.connect(&peer.into())?;
+    let local = socket.local_addr()?.as_socket();
+    local.map(|address| address.ip()).ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -78,15 +78,18 @@ struct Bound {
 pub struct BindError {
     /// The address and port.
     pub address: SocketAddr,
+    /// `UDP` or `TCP`.
+    pub protocol: &'static str,
     /// Why.
     pub reason: io::Error,
 }
 
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot listen for SIP on {} (UDP): {}", self.address, self.reason)?;
+        write!(f, "cannot listen for SIP on {} ({}): {}", self.address, self.protocol, self.reason)?;
         if self.reason.kind() == io::ErrorKind::AddrInUse {
-            f.write_str("; another program has the port, see `ss -lunp`, or set sip_listen_port")?;
+            let option = if self.protocol == "TCP" { 't' } else { 'u' };
+            write!(f, "; another program has the port, see `ss -l{option}np`, or set sip_listen_port")?;
         }
         Ok(())
     }
@@ -124,7 +127,7 @@ impl Listener {
                     log::info!(target: NET, "listening for SIP on {at} (UDP)");
                     self.sockets[side] = Some(Bound { socket, address, failed: false });
                 }
-                Err(reason) => result = Err(BindError { address: at, reason }),
+                Err(reason) => result = Err(BindError { address: at, protocol: "UDP", reason }),
             }
         }
         result
@@ -305,12 +308,12 @@ pub(super) fn socket_addr(address: &SockaddrStorage) -> Option<SocketAddr> {
     }
 }
 
-fn size(parts: &[&[u8]]) -> usize {
+pub(super) fn size(parts: &[&[u8]]) -> usize {
     parts.iter().map(|part| part.len()).sum()
 }
 
 /// A message as text; what is not UTF-8 is written as escapes.
-struct Text<'a>(&'a [&'a [u8]]);
+pub(super) struct Text<'a>(pub(super) &'a [&'a [u8]]);
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

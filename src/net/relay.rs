@@ -13,20 +13,23 @@
 //! had more stays marked, and [`Relay::run_pending`] takes the next batch, so that one flood cannot starve the others.
 //! Receiving and sending allocate nothing.
 
-use super::listener::socket_addr;
+mod batch;
+mod pending;
+
 use crate::engine::Side;
 use crate::engine::io::{Leg, LegCounters, RelayCmd, RelayError, RelayId};
-use crate::limits::{MAX_MEDIA_DATAGRAM, MAX_RELAYS};
+use crate::limits::MAX_RELAYS;
 use crate::rtp::Kind;
 use crate::rtp::latch::{Latch, Peer, Verdict};
 use crate::time::{Duration, Instant};
+use batch::{Batch, Received};
 use core::net::{IpAddr, SocketAddr};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, sendto};
+use pending::Pending;
 use socket2::{Domain, Protocol, Socket, Type};
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io;
 use std::os::fd::AsRawFd;
 
 /// Datagrams taken from one socket at a time.
@@ -370,145 +373,4 @@ fn bind(address: SocketAddr) -> io::Result<Socket> {
     // A wish: media flows without it.
     let _ = socket.set_recv_buffer_size(RECEIVE_QUEUE);
     Ok(socket)
-}
-
-/// Sockets that used up their batch, one bit each.
-#[derive(Debug)]
-struct Pending {
-    words: [u32; MAX_RELAYS * SOCKETS / 32 + 1],
-    count: usize,
-}
-
-impl Default for Pending {
-    fn default() -> Self {
-        Self { words: [0; MAX_RELAYS * SOCKETS / 32 + 1], count: 0 }
-    }
-}
-
-impl Pending {
-    fn mark(&mut self, bit: usize, pending: bool) {
-        let Some(word) = self.words.get_mut(bit / 32) else { return };
-        let mask = 1 << (bit % 32);
-        match (*word & mask != 0, pending) {
-            (false, true) => self.count += 1,
-            (true, false) => self.count -= 1,
-            _ => return,
-        }
-        *word ^= mask;
-    }
-
-    /// The first marked bit that is not below `start`.
-    fn first_from(&self, start: usize) -> Option<usize> {
-        if self.count == 0 {
-            return None;
-        }
-        let mut mask = u32::MAX << (start % 32);
-        for (index, word) in self.words.iter().enumerate().skip(start / 32) {
-            let found = word & mask;
-            if found != 0 {
-                return Some(index * 32 + found.trailing_zeros() as usize);
-            }
-            mask = u32::MAX;
-        }
-        None
-    }
-}
-
-/// How a receive ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Received {
-    /// The socket's queue is empty: the next datagram makes a new event.
-    Drained,
-    /// The batch is full, or an error cut it short: there may be more.
-    Full,
-}
-
-/// The buffers of one batch, made once.
-#[derive(Debug)]
-struct Batch {
-    buffers: Box<[[u8; MAX_MEDIA_DATAGRAM]; BATCH]>,
-    /// One set of headers for each address family: the system shortens the address length in them for good.
-    receive: [MultiHeaders<SockaddrStorage>; 2],
-    send: MultiHeaders<SockaddrStorage>,
-    /// Source and length of each datagram received; `None` where it was cut off.
-    received: heapless::Vec<Option<(SocketAddr, usize)>, BATCH>,
-    /// Which of them are to be sent.
-    accepted: heapless::Vec<u8, BATCH>,
-}
-
-impl Batch {
-    fn new() -> Self {
-        let headers = || MultiHeaders::preallocate(BATCH, None);
-        Self {
-            buffers: Box::new([[0; MAX_MEDIA_DATAGRAM]; BATCH]),
-            receive: [headers(), headers()],
-            send: headers(),
-            received: heapless::Vec::new(),
-            accepted: heapless::Vec::new(),
-        }
-    }
-
-    /// Fills the batch from a socket of the address family of `v6`.
-    fn receive(&mut self, socket: &Socket, v6: bool) -> Received {
-        self.received.clear();
-        self.accepted.clear();
-        let mut slices = self.buffers.each_mut().map(|buffer| [IoSliceMut::new(buffer)]);
-        let headers = &mut self.receive[usize::from(v6)];
-        match recvmmsg(socket.as_raw_fd(), headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None) {
-            Ok(messages) => {
-                for message in messages {
-                    let whole = !message.flags.contains(MsgFlags::MSG_TRUNC);
-                    let source = message.address.as_ref().and_then(socket_addr).filter(|_| whole);
-                    let _ = self.received.push(source.map(|source| (source, message.bytes)));
-                }
-                if self.received.is_full() { Received::Full } else { Received::Drained }
-            }
-            // What an earlier datagram met with is told once, in place of a datagram.
-            Err(Errno::ECONNREFUSED | Errno::EHOSTUNREACH | Errno::ENETUNREACH | Errno::EINTR) => Received::Full,
-            Err(_) => Received::Drained,
-        }
-    }
-
-    /// Source and bytes of a received datagram; `None` where it was cut off.
-    fn datagram(&self, index: usize) -> Option<(SocketAddr, &[u8])> {
-        let (source, length) = (*self.received.get(index)?)?;
-        Some((source, self.buffers.get(index)?.get(..length)?))
-    }
-
-    /// Marks a datagram to be sent.
-    fn accept(&mut self, index: usize) {
-        let _ = self.accepted.push(index as u8);
-    }
-
-    /// Sends the accepted datagrams; the number of those that the system would not take.
-    fn send(&mut self, socket: &Socket, destination: SocketAddr) -> usize {
-        let fd = socket.as_raw_fd();
-        let destination = SockaddrStorage::from(destination);
-        if let [index] = *self.accepted {
-            let Some((_, payload)) = self.datagram(usize::from(index)) else { return 0 };
-            return usize::from(sendto(fd, payload, &destination, MsgFlags::MSG_DONTWAIT).is_err());
-        }
-        let Self { buffers, received, accepted, send, .. } = self;
-        let slices: heapless::Vec<[IoSlice<'_>; 1], BATCH> = accepted
-            .iter()
-            .filter_map(|&index| {
-                let (_, length) = (*received.get(usize::from(index))?)?;
-                Some([IoSlice::new(buffers.get(usize::from(index))?.get(..length)?)])
-            })
-            .collect();
-        let destinations = [Some(destination); BATCH];
-        let mut done = 0;
-        let mut unsent = 0;
-        while let Some(rest) = slices.get(done..).filter(|rest| !rest.is_empty()) {
-            match sendmmsg(fd, send, rest, &destinations[..rest.len()], [], MsgFlags::MSG_DONTWAIT) {
-                Ok(sent) => done += sent.count().max(1),
-                Err(Errno::EAGAIN) => return unsent + rest.len(),
-                Err(_) => {
-                    unsent += 1;
-                    done += 1;
-                }
-            }
-        }
-        unsent
-    }
 }

@@ -9,12 +9,14 @@
 pub mod addr;
 pub mod cseq;
 pub mod edit;
+pub mod framing;
 pub mod header;
 mod lex;
 pub mod message;
 mod normalise;
 pub mod params;
 pub mod reply;
+pub mod seconds;
 pub mod start;
 pub mod token;
 pub mod uri;

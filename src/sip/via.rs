@@ -18,6 +18,14 @@ pub enum Transport {
     Other,
 }
 
+impl Transport {
+    /// The parameter that a URI has for this transport, if it needs one (RFC 3261 §19.1.2).
+    #[must_use]
+    pub const fn param(self) -> &'static str {
+        if matches!(self, Self::Tcp) { ";transport=tcp" } else { "" }
+    }
+}
+
 /// One Via element.
 #[derive(Clone, Copy, Debug)]
 pub struct Via {

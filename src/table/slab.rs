@@ -17,6 +17,12 @@ impl Handle {
         self.index as usize
     }
 
+    /// How often the slot was emptied before this entry, modulo 65,536.
+    #[must_use]
+    pub const fn generation(self) -> u16 {
+        self.generation
+    }
+
     /// A handle from its parts, for tables beside the slab that share its numbers.
     #[must_use]
     pub const fn from_parts(index: u16, generation: u16) -> Self {

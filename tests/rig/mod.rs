@@ -9,14 +9,19 @@ pub use dns::dns_answer;
 use core::net::SocketAddr;
 use dns::{Zone, question};
 use siproxd::engine::io::{LegCounters, Prefix, RelayCmd, RelayError, RelayId, SendError};
-use siproxd::engine::{Channel, Engine, Input, Settings, Side, Sink};
+use siproxd::engine::{Channel, ConnEvent, ConnId, Engine, Input, Settings, Side, Sink};
 use siproxd::sip::token::Key;
+use siproxd::table::Handle;
 use siproxd::time::{Duration, Instant};
 
 /// What came out of the engine.
 #[derive(Clone, Debug)]
 pub enum Output {
-    /// A datagram.
+    /// A TCP connection is to be opened.
+    Connect { conn: ConnId, side: Side, to: SocketAddr },
+    /// A TCP connection is closed.
+    Disconnect { conn: ConnId },
+    /// A datagram, or a message over a connection.
     Sent { via: Channel, to: SocketAddr, bytes: Vec<u8> },
     /// A relay command.
     Relay(RelayCmd),
@@ -30,6 +35,8 @@ pub struct Recorder {
     pub outputs: Vec<Output>,
     /// Ports that other programs hold.
     pub taken: Vec<u16>,
+    /// Connections that were made, with their local side and peer; `None` for those that are gone.
+    pub connections: Vec<Option<(Side, SocketAddr)>>,
     /// The relay that was opened last.
     pub last_opened: Option<RelayId>,
     /// Relays that are open now.
@@ -38,8 +45,23 @@ pub struct Recorder {
 
 impl Sink for Recorder {
     fn send(&mut self, via: Channel, to: SocketAddr, parts: &[&[u8]]) -> Result<(), SendError> {
+        let to = match via.conn {
+            Some(conn) => self.connections[conn.index()].ok_or(SendError::Closed)?.1,
+            None => to,
+        };
         self.outputs.push(Output::Sent { via, to, bytes: parts.concat() });
         Ok(())
+    }
+
+    fn connect(&mut self, side: Side, to: SocketAddr) -> Result<ConnId, SendError> {
+        let conn = self.open(side, to);
+        self.outputs.push(Output::Connect { conn, side, to });
+        Ok(conn)
+    }
+
+    fn disconnect(&mut self, conn: ConnId) {
+        self.connections[conn.index()] = None;
+        self.outputs.push(Output::Disconnect { conn });
     }
 
     fn relay(&mut self, cmd: RelayCmd) -> Result<[LegCounters; 2], RelayError> {
@@ -62,6 +84,19 @@ impl Sink for Recorder {
 
     fn query(&mut self, server: SocketAddr, bytes: &[u8]) {
         self.outputs.push(Output::Query { server, bytes: bytes.to_vec() });
+    }
+}
+
+impl Recorder {
+    fn open(&mut self, side: Side, to: SocketAddr) -> ConnId {
+        self.connections.push(Some((side, to)));
+        Handle::from_parts(self.connections.len() as u16 - 1, 1)
+    }
+
+    /// The connection with a peer.
+    pub fn connection(&self, peer: SocketAddr) -> Option<ConnId> {
+        let place = self.connections.iter().rposition(|c| c.is_some_and(|(_, to)| to == peer))?;
+        Some(Handle::from_parts(place as u16, 1))
     }
 }
 
@@ -125,7 +160,7 @@ impl Rig {
             let answer = match (&output, &self.zone) {
                 (Output::Query { bytes, .. }, Some(zone)) => zone.answer(bytes),
                 (Output::Query { bytes, .. }, None) if question(bytes).1 > 28 => Some(dns_answer(bytes, Some([0; 4]))),
-                (Output::Query { .. }, None) | (Output::Sent { .. } | Output::Relay(_), _) => {
+                _ => {
                     outputs.push(output);
                     continue;
                 }
@@ -144,6 +179,27 @@ impl Rig {
     pub fn datagram(&mut self, side: Side, from: SocketAddr, bytes: &[u8]) -> Vec<Output> {
         let mut bytes = bytes.to_vec();
         self.input(Input::Datagram { on: Channel::on(side), interface: side, from, bytes: &mut bytes })
+    }
+
+    /// Somebody connects to our address on a side.
+    pub fn accept(&mut self, side: Side, from: SocketAddr) -> Vec<Output> {
+        let conn = self.recorder.open(side, from);
+        self.input(Input::Conn { conn, event: ConnEvent::Accepted { local: side, interface: side, from } })
+    }
+
+    /// A message over the connection with `from`.
+    pub fn stream(&mut self, from: SocketAddr, bytes: &[u8]) -> Vec<Output> {
+        let conn = self.recorder.connection(from).unwrap();
+        self.input(Input::Stream { conn, bytes: &mut bytes.to_vec() })
+    }
+
+    /// What becomes of the connection with `peer`.
+    pub fn connection(&mut self, peer: SocketAddr, event: ConnEvent) -> Vec<Output> {
+        let conn = self.recorder.connection(peer).unwrap();
+        if event != ConnEvent::Opened {
+            self.recorder.connections[conn.index()] = None;
+        }
+        self.input(Input::Conn { conn, event })
     }
 
     /// Sets or takes away our address on a side.

@@ -23,6 +23,7 @@ log_stderror=yes
 children=2
 auto_aliases=no
 listen=udp:{address}:{port}
+listen=tcp:{address}:{port}
 alias="{domain}"
 server_header="Server: lab"
 loadmodule "kex.so"
@@ -46,6 +47,8 @@ modparam("registrar", "max_expires", {max_expires})
 
 request_route {{
     force_rport();
+    # The router lets no connection in: what is for its phones takes the one that it has opened.
+    if (proto == TCP) force_tcp_alias();
     if (!mf_process_maxfwd_header("10")) {{ sl_send_reply("483", "Too Many Hops"); exit; }}
     if (is_method("CANCEL")) {{ if (t_check_trans()) t_relay(); exit; }}
     if (has_totag()) {{

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+TCP = 6
 UDP = 17
 SIP_PORT = 5060
 FIRST_FREE_PORT = 1024  # RFC 6335 §6
@@ -29,7 +30,7 @@ class Packet:
     sport: int
     dport: int
     raw: bytes  # from the IP header on
-    payload: bytes  # of UDP, else of IP
+    payload: bytes  # of UDP and TCP, else of IP
 
     def touches(self, address: str) -> bool:
         """Whether it comes from or goes to an address."""
@@ -112,6 +113,9 @@ def _packet(time: float, raw: bytes) -> Packet:
     if raw[9] == UDP and first_fragment and len(raw) >= header + 8:
         sport, dport = struct.unpack_from("!HH", raw, header)
         return Packet(time, src, dst, UDP, sport, dport, raw, raw[header + 8:])
+    if raw[9] == TCP and first_fragment and len(raw) >= header + 20:
+        sport, dport = struct.unpack_from("!HH", raw, header)
+        return Packet(time, src, dst, TCP, sport, dport, raw, raw[header + (raw[header + 12] >> 4) * 4:])
     return Packet(time, src, dst, raw[9], 0, 0, raw, raw[header:])
 
 
@@ -137,8 +141,8 @@ def is_rtcp(packet: Packet) -> bool:
 
 
 def as_sip(packet: Packet) -> Sip | None:
-    """The packet as a SIP message over UDP."""
-    if packet.protocol != UDP or b"SIP/2.0" not in packet.payload.split(b"\r\n", 1)[0]:
+    """The packet as a SIP message over UDP, or one that begins a TCP segment."""
+    if packet.protocol not in (TCP, UDP) or b"SIP/2.0" not in packet.payload.split(b"\r\n", 1)[0]:
         return None
     return parse_sip(packet.payload, packet)
 

@@ -1,0 +1,110 @@
+//! Several datagrams in one system call, received and sent.
+
+use super::BATCH;
+use crate::limits::MAX_MEDIA_DATAGRAM;
+use crate::net::listener::socket_addr;
+use core::net::SocketAddr;
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, sendto};
+use socket2::Socket;
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::AsRawFd;
+
+/// How a receive ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    /// The socket's queue is empty: the next datagram makes a new event.
+    Drained,
+    /// The batch is full, or an error cut it short: there may be more.
+    Full,
+}
+
+/// The buffers of one batch, made once.
+#[derive(Debug)]
+pub(super) struct Batch {
+    buffers: Box<[[u8; MAX_MEDIA_DATAGRAM]; BATCH]>,
+    /// One set of headers for each address family: the system shortens the address length in them for good.
+    receive: [MultiHeaders<SockaddrStorage>; 2],
+    send: MultiHeaders<SockaddrStorage>,
+    /// Source and length of each datagram received; `None` where it was cut off.
+    pub(super) received: heapless::Vec<Option<(SocketAddr, usize)>, BATCH>,
+    /// Which of them are to be sent.
+    pub(super) accepted: heapless::Vec<u8, BATCH>,
+}
+
+impl Batch {
+    pub(super) fn new() -> Self {
+        let headers = || MultiHeaders::preallocate(BATCH, None);
+        Self {
+            buffers: Box::new([[0; MAX_MEDIA_DATAGRAM]; BATCH]),
+            receive: [headers(), headers()],
+            send: headers(),
+            received: heapless::Vec::new(),
+            accepted: heapless::Vec::new(),
+        }
+    }
+
+    /// Fills the batch from a socket of the address family of `v6`.
+    pub(super) fn receive(&mut self, socket: &Socket, v6: bool) -> Received {
+        self.received.clear();
+        self.accepted.clear();
+        let mut slices = self.buffers.each_mut().map(|buffer| [IoSliceMut::new(buffer)]);
+        let headers = &mut self.receive[usize::from(v6)];
+        match recvmmsg(socket.as_raw_fd(), headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None) {
+            Ok(messages) => {
+                for message in messages {
+                    let whole = !message.flags.contains(MsgFlags::MSG_TRUNC);
+                    let source = message.address.as_ref().and_then(socket_addr).filter(|_| whole);
+                    let _ = self.received.push(source.map(|source| (source, message.bytes)));
+                }
+                if self.received.is_full() { Received::Full } else { Received::Drained }
+            }
+            // What an earlier datagram met with is told once, in place of a datagram.
+            Err(Errno::ECONNREFUSED | Errno::EHOSTUNREACH | Errno::ENETUNREACH | Errno::EINTR) => Received::Full,
+            Err(_) => Received::Drained,
+        }
+    }
+
+    /// Source and bytes of a received datagram; `None` where it was cut off.
+    pub(super) fn datagram(&self, index: usize) -> Option<(SocketAddr, &[u8])> {
+        let (source, length) = (*self.received.get(index)?)?;
+        Some((source, self.buffers.get(index)?.get(..length)?))
+    }
+
+    /// Marks a datagram to be sent.
+    pub(super) fn accept(&mut self, index: usize) {
+        let _ = self.accepted.push(index as u8);
+    }
+
+    /// Sends the accepted datagrams; the number of those that the system would not take.
+    pub(super) fn send(&mut self, socket: &Socket, destination: SocketAddr) -> usize {
+        let fd = socket.as_raw_fd();
+        let destination = SockaddrStorage::from(destination);
+        if let [index] = *self.accepted {
+            let Some((_, payload)) = self.datagram(usize::from(index)) else { return 0 };
+            return usize::from(sendto(fd, payload, &destination, MsgFlags::MSG_DONTWAIT).is_err());
+        }
+        let Self { buffers, received, accepted, send, .. } = self;
+        let slices: heapless::Vec<[IoSlice<'_>; 1], BATCH> = accepted
+            .iter()
+            .filter_map(|&index| {
+                let (_, length) = (*received.get(usize::from(index))?)?;
+                Some([IoSlice::new(buffers.get(usize::from(index))?.get(..length)?)])
+            })
+            .collect();
+        let destinations = [Some(destination); BATCH];
+        let mut done = 0;
+        let mut unsent = 0;
+        while let Some(rest) = slices.get(done..).filter(|rest| !rest.is_empty()) {
+            match sendmmsg(fd, send, rest, &destinations[..rest.len()], [], MsgFlags::MSG_DONTWAIT) {
+                Ok(sent) => done += sent.count().max(1),
+                Err(Errno::EAGAIN) => return unsent + rest.len(),
+                Err(_) => {
+                    unsent += 1;
+                    done += 1;
+                }
+            }
+        }
+        unsent
+    }
+}

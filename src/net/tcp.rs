@@ -1,0 +1,526 @@
+//! SIP over TCP: one listener on our LAN address, one on our WAN address, and a fixed table of connections.
+//!
+//! ```text
+//!   connect ──▶ connecting ──▶ open ──▶ closed: by the peer, by an error, idle, to make room, or with a full queue
+//!   accept ────────────────────▲
+//! ```
+//! Nothing waits. What a peer does not take at once is queued up to a ceiling, and what is not yet a whole message is held; both
+//! are freed as soon as they are empty, so that a quiet connection costs a socket and a place in the table. What happens to
+//! connections while the engine acts is told to it afterwards, by [`Tcp::next_event`].
+
+mod connection;
+
+use super::ifaddr::{Interface, way_to};
+use super::listener::{BindError, Text, size};
+use crate::engine::io::{ConnEvent, ConnId, SendError, Side};
+use crate::limits::{MAX_CONNECTIONS, MAX_CONNECTIONS_OF_ONE, MAX_DATAGRAM, MAX_PARTS};
+use crate::log_class::{NET, TRAFFIC};
+use crate::sip::framing::{Frame, Framer};
+use crate::table::{Handle, Slab};
+use crate::time::{Duration, Instant};
+use connection::{Connection, append};
+use core::net::{IpAddr, SocketAddr};
+use mio::event::Event;
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use std::io::{self, Read};
+use std::os::fd::AsRawFd;
+
+/// Connections accepted from one listener in one turn of the event loop.
+pub const ACCEPT_BUDGET: usize = 16;
+
+/// Reads in one turn of the event loop from all connections together, each of at most [`CHUNK`] bytes: about as many messages as
+/// are taken from a UDP socket.
+pub const READ_BUDGET: usize = 32;
+const CHUNK: usize = 4 * 1024;
+
+/// Places in the table: one more than are kept, for a connection that the engine may not want.
+const PLACES: usize = MAX_CONNECTIONS + 1;
+
+/// Set in the tokens of connections and in no other token of the event loop but those of the relay, which have a higher bit.
+pub const TOKEN_FLAG: usize = 1 << 29;
+const INDEX_BITS: u32 = 8;
+const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
+const _: () = assert!(PLACES <= 1 << INDEX_BITS, "the slot's number has 8 bits in a token");
+
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 32;
+
+/// How long a peer may leave what we sent without an acknowledgment: 64 × T1, when the transaction is over (RFC 3261 §17.1.1.2).
+const USER_TIMEOUT: Duration = Duration::from_secs(32);
+
+/// After this time without a packet the system asks whether the peer is still there: within the 124 minutes that a NAT keeps an
+/// idle connection (RFC 5382 REQ-5).
+const PROBE_AFTER: Duration = Duration::from_secs(600);
+
+/// What keeps a connection alive that nobody uses (RFC 3261 §7.5: line ends before a message mean nothing).
+const KEEPALIVE: &[u8] = b"\r\n";
+
+/// The directives `tcp_timeout`, `tcp_connect_timeout` and `tcp_keepalive`; zero is off.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timeouts {
+    /// Idle connections are closed after this time.
+    pub idle: Duration,
+    /// A connection of ours must be open after this time.
+    pub connect: Duration,
+    /// Time between keepalives on a connection over which nothing goes.
+    pub keepalive: Duration,
+}
+
+/// The listeners and all connections.
+#[derive(Debug)]
+pub struct Tcp {
+    registry: Registry,
+    tokens: [Token; 2],
+    port: u16,
+    timeouts: Timeouts,
+    listeners: [Option<Bound>; 2],
+    interfaces: [Interface; 2],
+    /// Listeners that may have more connections.
+    accepting: [bool; 2],
+    connections: Slab<Connection, PLACES>,
+    /// What the engine was not told yet.
+    events: heapless::Deque<(ConnId, ConnEvent), { 2 * PLACES }>,
+    /// The place to read from first in the next turn.
+    first_place: usize,
+}
+
+#[derive(Debug)]
+struct Bound {
+    socket: Socket,
+    address: IpAddr,
+}
+
+impl Tcp {
+    /// Neither listeners nor connections yet. `tokens` are those of the LAN and of the WAN listener.
+    #[must_use]
+    pub fn new(registry: Registry, tokens: [Token; 2], port: u16, timeouts: Timeouts) -> Self {
+        Self {
+            registry,
+            tokens,
+            port,
+            timeouts,
+            listeners: [None, None],
+            interfaces: Default::default(),
+            accepting: [false; 2],
+            connections: Slab::new(),
+            events: heapless::Deque::new(),
+            first_place: 0,
+        }
+    }
+
+    /// Sets what the interfaces have now: listeners and connections of addresses that are gone are closed, listeners of new
+    /// ones bound.
+    ///
+    /// # Errors
+    /// The last listener that could not be bound; the side is then without one until the next call.
+    pub fn set_interfaces(&mut self, lan: &Interface, wan: &Interface) -> Result<(), BindError> {
+        self.interfaces = [lan.clone(), wan.clone()];
+        let own = [lan.address(), wan.address()];
+        let shared = own[0].is_some() && own[0] == own[1];
+        let wanted = [own[0], if shared { None } else { own[1] }];
+        for (listener, wanted) in self.listeners.iter_mut().zip(wanted) {
+            if listener.as_ref().is_some_and(|bound| Some(bound.address) != wanted) {
+                *listener = None;
+            }
+        }
+        while let Some(gone) = self.connections.find(|c| !own.contains(&Some(c.local))) {
+            self.close(gone, "our address is gone");
+        }
+        let mut result = Ok(());
+        for (side, wanted) in wanted.into_iter().enumerate() {
+            let Some(address) = wanted.filter(|_| self.listeners[side].is_none()) else { continue };
+            let at = SocketAddr::new(address, self.port);
+            match self.listen(at, self.tokens[side]) {
+                Ok(socket) => {
+                    log::info!(target: NET, "listening for SIP on {at} (TCP)");
+                    self.listeners[side] = Some(Bound { socket, address });
+                }
+                Err(reason) => result = Err(BindError { address: at, protocol: "TCP", reason }),
+            }
+        }
+        result
+    }
+
+    /// Whether a side has an address but no listener, because binding failed.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        let [lan, wan] = [self.interfaces[0].address(), self.interfaces[1].address()];
+        (lan.is_some() && self.listeners[0].is_none()) || (wan.is_some() && wan != lan && self.listeners[1].is_none())
+    }
+
+    /// Takes an event of a listener or of a connection.
+    pub fn ready(&mut self, event: &Event) {
+        if let Some(side) = self.tokens.iter().position(|token| *token == event.token()) {
+            self.accepting[side] = true;
+            return;
+        }
+        let conn = of_token(event.token());
+        let Some(c) = self.connections.get_mut(conn) else { return };
+        c.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+        if !c.is_open {
+            match c.is_connected() {
+                Ok(false) => return,
+                Ok(true) => {
+                    c.is_open = true;
+                    log::debug!(target: NET, "connection to {} is open", c.remote);
+                    // Twice the table: room for what became of each place, and of the one that had it before.
+                    let _ = self.events.push_back((conn, ConnEvent::Opened));
+                }
+                Err(error) => return self.fail(conn, &error.to_string()),
+            }
+        }
+        if event.is_writable() && self.connections.get_mut(conn).is_some_and(|c| c.flush().is_err()) {
+            self.close(conn, "it is broken");
+        }
+    }
+
+    /// Whether there is work that does not wait for an event.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.accepting.contains(&true)
+            || !self.events.is_empty()
+            || self.connections.iter().any(|(_, c)| c.readable && c.is_open)
+    }
+
+    /// What became of a connection that the engine does not know yet.
+    pub fn next_event(&mut self) -> Option<(ConnId, ConnEvent)> {
+        self.events.pop_front()
+    }
+
+    /// Looks again for connections to accept, after the system had no room for them.
+    pub fn recheck(&mut self) {
+        self.accepting = [self.listeners[0].is_some(), self.listeners[1].is_some()];
+    }
+
+    /// Accepts a connection to our address on `side`. When the engine was told, [`Self::make_room`] is due.
+    pub fn accept(&mut self, side: Side, now: Instant) -> Option<(ConnId, ConnEvent)> {
+        for _ in 0..ACCEPT_BUDGET {
+            if !self.accepting[side as usize] {
+                return None;
+            }
+            let Some(bound) = &self.listeners[side as usize] else {
+                self.accepting[side as usize] = false;
+                return None;
+            };
+            let local = bound.address;
+            match bound.socket.accept() {
+                Ok((socket, from)) => {
+                    if let Some(from) = from.as_socket()
+                        && let Some(conn) = self.enter(socket, local, from, true, now)
+                    {
+                        let interface = way_to(&self.interfaces, from);
+                        log::debug!(target: NET, "connection from {from} by the {} interface", interface.name());
+                        return Some((conn, ConnEvent::Accepted { local: side, interface, from }));
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.accepting[side as usize] = false;
+                    return None;
+                }
+                // One that its peer has given up; the next may be well.
+                Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) => {
+                }
+                Err(error) => {
+                    log::warn!(target: NET, "cannot accept connections: {error}");
+                    self.accepting[side as usize] = false;
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    /// Closes the connection that was idle longest if there are more than [`MAX_CONNECTIONS`].
+    pub fn make_room(&mut self) {
+        if self.connections.len() > MAX_CONNECTIONS {
+            self.evict(|_| true);
+        }
+    }
+
+    /// Opens a connection from our address on `side`.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn connect(&mut self, side: Side, to: SocketAddr, now: Instant) -> Result<ConnId, SendError> {
+        let local = self.interfaces[side as usize].address().ok_or(SendError::NoAddress)?;
+        let open = || {
+            let kind = Type::STREAM.nonblocking().cloexec();
+            let socket = Socket::new(Domain::for_address(to), kind, Some(Protocol::TCP))?;
+            socket.bind(&SocketAddr::new(local, 0).into())?;
+            match socket.connect(&to.into()) {
+                Err(error) if error.raw_os_error() != Some(nix::libc::EINPROGRESS) => Err(error),
+                _ => Ok(socket),
+            }
+        };
+        let socket = open().map_err(|error| {
+            log::info!(target: NET, "no connection to {to}: {error}");
+            SendError::Unreachable
+        })?;
+        self.enter(socket, local, to, false, now).ok_or(SendError::Busy)
+    }
+
+    /// Sends a message over a connection, or queues it. A connection that fails, or whose queue is full, is closed.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn send(&mut self, conn: ConnId, parts: &[&[u8]], now: Instant) -> Result<(), SendError> {
+        let waiting = self.waiting();
+        let c = self.connections.get_mut(conn).ok_or(SendError::Closed)?;
+        if parts.len() > MAX_PARTS {
+            return Err(SendError::TooLarge);
+        }
+        log::debug!(target: TRAFFIC, "{} bytes to {} (TCP)\n{}", size(parts), c.remote, Text(parts));
+        c.used = now;
+        c.sent = now;
+        c.send(parts, waiting).map_err(|why| {
+            self.close(conn, why);
+            SendError::Closed
+        })
+    }
+
+    /// Closes a connection for the engine, which knows.
+    pub fn disconnect(&mut self, conn: ConnId) {
+        if let Some(c) = self.connections.remove(conn) {
+            log::debug!(target: NET, "connection with {} closed", c.remote);
+        }
+    }
+
+    /// A connection that may have something to read; another one each time.
+    pub fn next_readable(&mut self) -> Option<ConnId> {
+        let from = self.first_place;
+        let readable = self.connections.iter().filter(|(_, c)| c.readable && c.is_open).map(|(conn, _)| conn);
+        let next = readable.min_by_key(|conn| (conn.index() < from, conn.index()))?;
+        self.first_place = next.index() + 1;
+        Some(next)
+    }
+
+    /// Reads from a connection into `buffer`, of [`MAX_DATAGRAM`] bytes, behind what was held of it. Gives the number of bytes in
+    /// the buffer; 0 where there is nothing new, or the connection is over.
+    pub fn receive(&mut self, conn: ConnId, buffer: &mut [u8]) -> usize {
+        let Some(c) = self.connections.get_mut(conn) else { return 0 };
+        let held = c.held.len();
+        let Some(room) = buffer.get_mut(held..) else { return 0 };
+        let chunk = room.len().min(CHUNK);
+        let result = loop {
+            match (&c.socket).read(&mut room[..chunk]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result,
+            }
+        };
+        match result {
+            Ok(0) => self.close(conn, "by the peer"),
+            Ok(count) => {
+                buffer[..held].copy_from_slice(&c.held);
+                return held + count;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => c.readable = false,
+            Err(error) => self.close(conn, &error.to_string()),
+        }
+        0
+    }
+
+    /// The frame that `bytes` of a connection begin with; `None` where there is no whole one, or the connection is over.
+    pub fn frame(&mut self, conn: ConnId, bytes: &[u8], now: Instant) -> Option<Frame> {
+        let c = self.connections.get_mut(conn)?;
+        match c.framer.next(bytes) {
+            Ok(Frame::Partial) => None,
+            Ok(Frame::Message(length)) => {
+                c.used = now;
+                let message = bytes.get(..length).unwrap_or(bytes);
+                log::debug!(target: TRAFFIC, "{length} bytes from {} (TCP)\n{}", c.remote, Text(&[message]));
+                Some(Frame::Message(length))
+            }
+            Ok(frame) => Some(frame),
+            Err(error) => {
+                log::info!(target: NET, "connection with {} closed: its bytes are no SIP messages: {error:?}", c.remote);
+                self.close(conn, "it cannot be read");
+                None
+            }
+        }
+    }
+
+    /// Holds what is left of the bytes of [`Self::receive`] until more come.
+    pub fn hold(&mut self, conn: ConnId, rest: &[u8]) {
+        let waiting = self.waiting();
+        let Some(c) = self.connections.get_mut(conn) else { return };
+        let waiting = waiting - c.held.capacity();
+        if rest.is_empty() {
+            c.held = Vec::new();
+            return;
+        }
+        c.held.clear();
+        if rest.len() >= MAX_DATAGRAM || !append(&mut c.held, rest, waiting) {
+            self.close(conn, "there is no memory for its messages");
+        }
+    }
+
+    /// When [`Self::timeout`] or [`Self::next_idle`] has something to do.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Instant> {
+        let Timeouts { idle, connect, keepalive } = self.timeouts;
+        let after = |at: Instant, time: Duration| (!time.is_zero()).then(|| at.after(time));
+        let due = self.connections.iter().filter_map(|(_, c)| {
+            if c.is_open {
+                [after(c.used, idle), after(c.sent, keepalive)].into_iter().flatten().min()
+            } else {
+                after(c.used, connect)
+            }
+        });
+        due.min()
+    }
+
+    /// Gives up what takes too long to open, and sends the keepalives that are due.
+    pub fn timeout(&mut self, now: Instant) {
+        let Timeouts { connect, keepalive, .. } = self.timeouts;
+        if !connect.is_zero() {
+            while let Some(late) = self.connections.find(|c| !c.is_open && c.used.after(connect) <= now) {
+                self.fail(late, "it took too long (tcp_connect_timeout)");
+            }
+        }
+        if keepalive.is_zero() {
+            return;
+        }
+        while let Some(due) = self.connections.find(|c| c.is_open && c.sent.after(keepalive) <= now) {
+            let waiting = self.waiting();
+            let Some(c) = self.connections.get_mut(due) else { return };
+            c.sent = now;
+            // Behind what waits already it would keep nothing alive.
+            if c.queue.is_empty()
+                && let Err(why) = c.send(&[KEEPALIVE], waiting)
+            {
+                self.close(due, why);
+            }
+        }
+    }
+
+    /// A connection that is idle for `tcp_timeout`.
+    #[must_use]
+    pub fn next_idle(&self, now: Instant) -> Option<ConnId> {
+        let idle = self.timeouts.idle;
+        self.connections.find(|c| !idle.is_zero() && c.is_open && c.used.after(idle) <= now)
+    }
+
+    /// Closes an idle connection, or keeps it for as long again.
+    pub fn settle_idle(&mut self, conn: ConnId, keep: bool, now: Instant) {
+        if !keep {
+            self.close(conn, "it is idle (tcp_timeout)");
+        } else if let Some(c) = self.connections.get_mut(conn) {
+            c.used = now;
+        }
+    }
+
+    /// Number of connections.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Whether there is no connection.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.connections.is_empty()
+    }
+
+    /// Bytes that wait on all connections.
+    fn waiting(&self) -> usize {
+        self.connections.iter().map(|(_, c)| c.held.capacity() + c.queue.capacity()).sum()
+    }
+
+    /// Gives a new socket a place, if need be that of another connection.
+    fn enter(
+        &mut self,
+        socket: Socket,
+        local: IpAddr,
+        remote: SocketAddr,
+        accepted: bool,
+        now: Instant,
+    ) -> Option<ConnId> {
+        let is_of_one = |c: &Connection| c.accepted && c.remote.ip() == remote.ip();
+        if accepted && self.connections.iter().filter(|(_, c)| is_of_one(c)).count() >= MAX_CONNECTIONS_OF_ONE {
+            self.evict(is_of_one);
+        }
+        if self.connections.len() >= if accepted { PLACES } else { MAX_CONNECTIONS } {
+            self.evict(|_| true);
+        }
+        let _ = socket.set_nonblocking(true);
+        // Wishes: SIP works without them.
+        let _ = socket.set_tcp_nodelay(true);
+        let _ = socket.set_tcp_user_timeout(Some(USER_TIMEOUT));
+        let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(PROBE_AFTER));
+        let fd = socket.as_raw_fd();
+        let connection = Connection {
+            socket,
+            local,
+            remote,
+            accepted,
+            is_open: accepted,
+            readable: false,
+            framer: Framer::new(),
+            held: Vec::new(),
+            queue: Vec::new(),
+            taken: 0,
+            used: now,
+            sent: now,
+        };
+        let conn = self.connections.insert(connection).ok()?;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.registry.register(&mut SourceFd(&fd), to_token(conn), interest) {
+            log::warn!(target: NET, "connection with {remote} closed: {error}");
+            self.connections.remove(conn);
+            return None;
+        }
+        Some(conn)
+    }
+
+    /// Closes the connection that was idle longest of those for which `may_go` holds, if the engine can be told.
+    fn evict(&mut self, may_go: impl Fn(&Connection) -> bool) {
+        let oldest =
+            self.connections.iter().filter(|(_, c)| may_go(c)).min_by_key(|(_, c)| c.used).map(|(conn, _)| conn);
+        if let Some(conn) = oldest.filter(|_| self.events.len() < MAX_CONNECTIONS) {
+            self.close(conn, "to make room for another");
+        }
+    }
+
+    fn close(&mut self, conn: ConnId, why: &str) {
+        let Some(c) = self.connections.get(conn) else { return };
+        if !c.is_open {
+            return self.fail(conn, why);
+        }
+        log::debug!(target: NET, "connection with {} closed: {why}", c.remote);
+        self.connections.remove(conn);
+        // Twice the table; see `ready`.
+        let _ = self.events.push_back((conn, ConnEvent::Closed));
+    }
+
+    fn fail(&mut self, conn: ConnId, why: &str) {
+        if let Some(c) = self.connections.remove(conn) {
+            log::info!(target: NET, "no connection to {}: {why}", c.remote);
+            let _ = self.events.push_back((conn, ConnEvent::Failed));
+        }
+    }
+
+    fn listen(&self, address: SocketAddr, token: Token) -> io::Result<Socket> {
+        let kind = Type::STREAM.nonblocking().cloexec();
+        let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
+        // After a restart connections of the last run may still be closing.
+        socket.set_reuse_address(true)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        self.registry.register(&mut SourceFd(&socket.as_raw_fd()), token, Interest::READABLE)?;
+        Ok(socket)
+    }
+}
+
+fn to_token(conn: ConnId) -> Token {
+    Token(TOKEN_FLAG | usize::from(conn.generation()) << INDEX_BITS | conn.index() & INDEX_MASK)
+}
+
+fn of_token(token: Token) -> ConnId {
+    let generation = (token.0 & !TOKEN_FLAG) >> INDEX_BITS;
+    Handle::from_parts((token.0 & INDEX_MASK) as u16, generation as u16)
+}
