@@ -128,7 +128,16 @@ impl Bench {
         let to_wan = side == Side::Lan;
 
         let start = before.get(before.start_line());
+        // To a strict router goes its own URI, and the target behind the other Routes (RFC 3261 §16.6 step 6).
+        let router = before.header(HeaderId::Route).map(|h| before.get(h.value)).filter(|route| {
+            to_wan && route.starts_with(b"<") && route.ends_with(b">") && !route.windows(3).any(|w| w == b";lr")
+        });
         let wanted = match before.start() {
+            StartLine::Request { name, uri, .. } if let Some(router) = router => {
+                let target = [b"Route: <", before.get(uri), b">\r\n"].concat();
+                same("Route", &target, after.header(HeaderId::Route).map_or(b"", |h| after.get(h.line)))?;
+                [before.get(name), b" ", &router[1..router.len() - 1], b" SIP/2.0"].concat()
+            }
             StartLine::Request { name, .. } if !to_wan => {
                 [before.get(name), format!(" sip:phone@{} SIP/2.0", self.phone).as_bytes()].concat()
             }
@@ -141,8 +150,11 @@ impl Bench {
         const EDITED: [HeaderId; 4] =
             [HeaderId::Via, HeaderId::MaxForwards, HeaderId::RecordRoute, HeaderId::ContentLength];
         let untouched = |msg: &Message<'_>| {
-            let lines =
-                msg.headers().iter().filter(|h| !EDITED.contains(&h.id) && (h.id != HeaderId::Contact || !to_wan));
+            let lines = msg
+                .headers()
+                .iter()
+                .filter(|h| !EDITED.contains(&h.id) && (h.id != HeaderId::Contact || !to_wan))
+                .filter(|h| h.id != HeaderId::Route || router.is_none());
             lines
                 .map(|h| msg.get(h.line))
                 .filter(|line| !line.starts_with(b"Expires: 3600\r\n"))

@@ -327,7 +327,7 @@ impl Engine {
             head.via.fill_received(msg.bytes(), received.from, edits)?;
         }
         self.write_max_forwards(received, edits)?;
-        self.remove_own_routes(received, edits)?;
+        self.write_route(received, hop.side, edits)?;
         if hop.side == Side::Lan && head.to_tag.is_empty() && opens_dialogs(head.method) {
             self.write_record_route(received, own, hop.transport, edits)?;
         }
@@ -380,14 +380,18 @@ impl Engine {
         }
     }
 
-    /// Removes the Route elements at the top that name us (RFC 3261 §16.4).
-    fn remove_own_routes(&self, received: &Received<'_>, edits: &mut Edits) -> Result<(), EditError> {
+    /// Removes the Route elements at the top that name us (RFC 3261 §16.4); that of a strict router gives way to the target.
+    fn write_route(&self, received: &Received<'_>, side: Side, edits: &mut Edits) -> Result<(), EditError> {
         let bytes = received.msg.bytes();
+        // Whoever chose the hop has put a strict router's URI into the request-URI already.
+        let is_strict = side == Side::Wan && edits.touches(received.request_uri());
+        let strict = self.strict_next_hop(received).filter(|_| is_strict);
         let mut at_top = true;
         received.msg.delete_elements(HeaderId::Route, edits, |element| {
             at_top = at_top && self.is_own_route(bytes, element);
-            at_top
-        })
+            at_top || strict.as_ref().is_some_and(|(router, _)| router.span == element.span)
+        })?;
+        if strict.is_some() { super::strict::append_target(received, edits) } else { Ok(()) }
     }
 }
 

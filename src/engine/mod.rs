@@ -34,6 +34,7 @@ mod response;
 mod retransmit;
 mod route;
 pub mod settings;
+mod strict;
 mod timer_c;
 mod transaction;
 mod turned_away;
@@ -248,6 +249,9 @@ impl Engine {
             }
             return;
         }
+        let length = if origin == Origin::Stranger { None } else { self.undo_strict_route(bytes) };
+        let length = length.unwrap_or(bytes.len());
+        let bytes = bytes.get_mut(..length).unwrap_or_default();
         let (msg, fault) = match Message::parse_head(bytes) {
             Ok(parsed) => parsed,
             Err(error) => {

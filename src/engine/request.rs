@@ -109,7 +109,11 @@ impl Engine {
                 }
                 let hop =
                     Hop { transport, spare, own_server: reach == Reach::Account, ..Hop::to(to, self.side_of(to)) };
-                self.forward_request(received, hop, &mut Edits::new(), now, out);
+                let mut edits = Edits::new();
+                if self.route_strictly(received, &mut edits).is_err() {
+                    return self.answer(received, Cause::TooLarge, out);
+                }
+                self.forward_request(received, hop, &mut edits, now, out);
             }
         }
     }
