@@ -103,3 +103,15 @@ pub const MAX_NAME: usize = 253;
 
 /// Nameservers taken from resolv.conf, as many as the C library takes.
 pub const MAX_NAMESERVERS: usize = 3;
+
+/// Sources of each kind (phones, known servers, strangers) whose rate is kept; others have a full bucket. 40 bytes each.
+pub const MAX_SOURCES: usize = 64;
+
+/// Servers whose answers are waited for, while they have no registration yet. 17 bytes each.
+pub const MAX_ASKED: usize = 32;
+
+/// Strangers whose calls for our phones have been logged. 32 bytes each.
+pub const MAX_TURNED_AWAY: usize = 16;
+
+/// Entries of `allow_domains`.
+pub const MAX_ALLOWED_DOMAINS: usize = 16;

@@ -224,7 +224,7 @@ fn the_counter_counts() {
 
 #[test]
 fn a_registration_with_dns_allocates_nothing() {
-    let mut bench = Bench::new(&Settings::default());
+    let mut bench = Bench::new(&rig::open_settings());
     bench.register();
     assert_eq!(bench.engine.usage().bindings, 1);
     assert!(bench.wait(60).iter().all(|ping| ping == "\r\n\r\n"));
@@ -265,7 +265,7 @@ fn a_registration_with_a_password_allocates_nothing() {
 
 #[test]
 fn calls_both_ways_allocate_nothing() {
-    let mut bench = Bench::new(&Settings::default());
+    let mut bench = Bench::new(&rig::open_settings());
     let alice = bench.register();
     let caller = Party {
         at: PHONE,
@@ -289,7 +289,7 @@ fn calls_both_ways_allocate_nothing() {
 
 #[test]
 fn answers_of_our_own_allocate_nothing() {
-    let mut bench = Bench::new(&Settings { max_bindings: 1, max_calls: 1, ..Settings::default() });
+    let mut bench = Bench::new(&Settings { max_bindings: 1, max_calls: 1, ..rig::open_settings() });
     bench.register();
     let answer = bench.one(PHONE, core::str::from_utf8(&register("carol", 1)).unwrap());
     assert_eq!(text::status(&answer), Some(503), "the table is full");
@@ -318,7 +318,7 @@ fn answers_of_our_own_allocate_nothing() {
 
 #[test]
 fn what_goes_wrong_allocates_nothing() {
-    let mut bench = Bench::new(&Settings::default());
+    let mut bench = Bench::new(&rig::open_settings());
     bench.register();
     // A name that no server answers for: every try, and the 504 at last.
     bench.datagram(

@@ -6,7 +6,7 @@ mod rig;
 
 use core::net::SocketAddr;
 use rig::{Output, Rig, sent, wire};
-use siproxd::engine::{ConnEvent, Settings, Side};
+use siproxd::engine::{ConnEvent, Side};
 use siproxd::limits::{MAX_CONNECTIONS, MAX_PARKED, MAX_STRANGER_CONNECTIONS};
 use siproxd::time::Duration;
 
@@ -46,7 +46,7 @@ fn options(number: usize, uri: &str) -> Vec<u8> {
 
 #[test]
 fn connections_of_a_live_registration_are_in_use() {
-    let mut rig = Rig::new(&Settings::default());
+    let mut rig = Rig::new(&rig::open_settings());
     register(&mut rig);
     rig.accept(Side::Lan, at("10.0.0.3:40000"));
     let in_use = |rig: &Rig, peer| rig.engine.is_in_use(rig.recorder.connection(at(peer)).unwrap());
@@ -57,12 +57,12 @@ fn connections_of_a_live_registration_are_in_use() {
 
 #[test]
 fn a_restart_remembers_how_a_phone_is_reached() {
-    let mut rig = Rig::new(&Settings::default());
+    let mut rig = Rig::new(&rig::open_settings());
     register(&mut rig);
     let mut saved = String::new();
     rig.engine.save_bindings(rig.now, 1000, &mut saved).unwrap();
     assert!(saved.contains(" place=tcp:10.0.0.2:5060 "), "{saved}");
-    let mut rig = Rig::new(&Settings::default());
+    let mut rig = Rig::new(&rig::open_settings());
     rig.engine.restore_binding(saved.trim_end(), rig.now, 1000).unwrap();
     let out = rig.datagram(Side::Wan, at(SERVER), &options(1, "sip:alice@198.51.100.1"));
     assert!(matches!(out[0], Output::Connect { side: Side::Lan, to, .. } if to == at("10.0.0.2:5060")), "{out:?}");
@@ -71,7 +71,7 @@ fn a_restart_remembers_how_a_phone_is_reached() {
 
 #[test]
 fn strangers_are_few_and_never_in_the_way() {
-    let mut rig = Rig::new(&Settings::default());
+    let mut rig = Rig::new(&rig::open_settings());
     let stranger = |n: usize| SocketAddr::from(([192, 0, 2, n as u8], 1000));
     for n in 0..MAX_STRANGER_CONNECTIONS {
         assert!(rig.accept(Side::Wan, stranger(n)).is_empty());
@@ -89,7 +89,7 @@ fn strangers_are_few_and_never_in_the_way() {
 
 #[test]
 fn a_stranger_with_a_token_may_stay() {
-    let mut rig = Rig::new(&Settings::default());
+    let mut rig = Rig::new(&rig::open_settings());
     register(&mut rig);
     let out = rig.wait(Duration::from_secs(1));
     assert!(sent(&out).iter().all(|text| text == "\r\n\r\n"), "{out:?}");
@@ -112,7 +112,7 @@ fn a_stranger_with_a_token_may_stay() {
 
 #[test]
 fn what_waits_for_a_name_in_vain_is_refused_at_once() {
-    let mut rig = Rig::new(&Settings::default());
+    let mut rig = Rig::new(&rig::open_settings());
     rig.accept(Side::Lan, at(PHONE));
     for n in 0..MAX_PARKED {
         let out = rig.stream(at(PHONE), &options(n, "sip:slow.example"));

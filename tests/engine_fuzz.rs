@@ -134,7 +134,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let settings = Settings { rtp_port_high: 7170, ..Settings::default() };
+        let settings = Settings { rtp_port_high: 7170, ..rig::open_settings() };
         let token = "sip:alice@198.51.100.1:5060".to_owned();
         Self { rig: Rig::new(&settings), token, last_query: Vec::new(), requests: Vec::new(), opened: 0 }
     }

@@ -5,7 +5,7 @@
 mod rig;
 
 use rig::{Output, Rig, wire};
-use siproxd::engine::{Settings, Side};
+use siproxd::engine::Side;
 use siproxd::limits::{MAX_KEPT, MAX_KEPT_BYTES};
 use siproxd::time::Duration;
 
@@ -31,7 +31,7 @@ fn answer(output: &Output, status: &str) -> Vec<u8> {
 
 #[test]
 fn a_full_store_is_no_reason_to_stop() {
-    let mut rig = Rig::new(&Settings::default());
+    let mut rig = Rig::new(&rig::open_settings());
     let (phone, server) = ("10.0.0.2:40000".parse().unwrap(), SERVER.parse().unwrap());
     // Answers to requests over UDP fill it first; they are the first to go.
     for number in 0..MAX_KEPT + 3 {
@@ -61,7 +61,7 @@ fn a_full_store_is_no_reason_to_stop() {
 
 #[test]
 fn what_is_too_long_is_sent_once() {
-    let mut rig = Rig::new(&Settings::default());
+    let mut rig = Rig::new(&rig::open_settings());
     let phone = "10.0.0.2:40000".parse().unwrap();
     rig.accept(Side::Lan, phone);
     assert_eq!(rig.stream(phone, &request("OPTIONS", "TCP", 1, MAX_KEPT_BYTES)).len(), 1);

@@ -14,7 +14,7 @@ mod rig;
 use cases::{Case, RFC_4475, RFC_5118, Then};
 use core::net::SocketAddr;
 use rig::{Output, Rig};
-use siproxd::engine::{Input, Settings, Side};
+use siproxd::engine::{Input, Side};
 use siproxd::sip::uri::Uri;
 use siproxd::sip::{HeaderId, Message, Method, StartLine};
 use siproxd::time::Duration;
@@ -34,7 +34,7 @@ struct Bench {
 impl Bench {
     fn ipv4() -> Self {
         Self {
-            rig: Rig::new(&Settings::default()),
+            rig: Rig::new(&rig::open_settings()),
             lan: "10.0.0.1:5060",
             wan: "198.51.100.1:5060",
             phone: "10.0.0.2:5060".parse().unwrap(),
@@ -44,7 +44,7 @@ impl Bench {
     }
 
     fn ipv6() -> Self {
-        let mut rig = Rig::new(&Settings::default());
+        let mut rig = Rig::new(&rig::open_settings());
         rig.address(Side::Lan, Some("fd00::1"));
         rig.address(Side::Wan, Some("2001:db8:ffff::1"));
         Self {
@@ -128,7 +128,16 @@ impl Bench {
         let to_wan = side == Side::Lan;
 
         let start = before.get(before.start_line());
+        // To a strict router goes its own URI, and the target behind the other Routes (RFC 3261 §16.6 step 6).
+        let router = before.header(HeaderId::Route).map(|h| before.get(h.value)).filter(|route| {
+            to_wan && route.starts_with(b"<") && route.ends_with(b">") && !route.windows(3).any(|w| w == b";lr")
+        });
         let wanted = match before.start() {
+            StartLine::Request { name, uri, .. } if let Some(router) = router => {
+                let target = [b"Route: <", before.get(uri), b">\r\n"].concat();
+                same("Route", &target, after.header(HeaderId::Route).map_or(b"", |h| after.get(h.line)))?;
+                [before.get(name), b" ", &router[1..router.len() - 1], b" SIP/2.0"].concat()
+            }
             StartLine::Request { name, .. } if !to_wan => {
                 [before.get(name), format!(" sip:phone@{} SIP/2.0", self.phone).as_bytes()].concat()
             }
@@ -141,8 +150,11 @@ impl Bench {
         const EDITED: [HeaderId; 4] =
             [HeaderId::Via, HeaderId::MaxForwards, HeaderId::RecordRoute, HeaderId::ContentLength];
         let untouched = |msg: &Message<'_>| {
-            let lines =
-                msg.headers().iter().filter(|h| !EDITED.contains(&h.id) && (h.id != HeaderId::Contact || !to_wan));
+            let lines = msg
+                .headers()
+                .iter()
+                .filter(|h| !EDITED.contains(&h.id) && (h.id != HeaderId::Contact || !to_wan))
+                .filter(|h| h.id != HeaderId::Route || router.is_none());
             lines
                 .map(|h| msg.get(h.line))
                 .filter(|line| !line.starts_with(b"Expires: 3600\r\n"))

@@ -4,7 +4,7 @@
 //! field in [`Config`], an entry in `config/siproxd.conf`; a test compares this table with that file.
 
 use super::Config;
-use crate::engine::settings::{HostPort, Prefixes};
+use crate::engine::settings::{Domains, HostPort, Prefixes};
 use crate::limits::{MAX_BINDINGS, MAX_CALLS};
 use crate::sip::via::Transport;
 use core::net::IpAddr;
@@ -32,6 +32,8 @@ pub enum Kind {
     Path,
     /// Networks as `address/length`, separated by commas or blanks; each further line adds to them.
     Networks,
+    /// Domains, separated by commas or blanks; each further line adds to them.
+    Domains,
     /// Any text; each further line adds an entry.
     List,
     /// One of these words, in lower case.
@@ -42,7 +44,7 @@ impl Kind {
     /// Whether a directive of this kind may stand on several lines.
     #[must_use]
     pub const fn repeats(self) -> bool {
-        matches!(self, Self::Networks | Self::List)
+        matches!(self, Self::Networks | Self::Domains | Self::List)
     }
 }
 
@@ -58,6 +60,8 @@ pub enum Value<'a> {
     Address(IpAddr),
     /// Of [`Kind::Networks`].
     Networks(Prefixes),
+    /// Of [`Kind::Domains`].
+    Domains(Domains),
 }
 
 impl Value<'_> {
@@ -90,6 +94,13 @@ impl Value<'_> {
         match self {
             Self::Address(address) => Some(*address),
             _ => None,
+        }
+    }
+
+    fn add_domains(&self, domains: &mut Domains) {
+        if let Self::Domains(more) = self {
+            // The parser has counted: they fit.
+            let _ = domains.extend_from_slice(more);
         }
     }
 
@@ -246,8 +257,8 @@ keys! {
     outbound_domain_host: Kind::List, "";
     /// Port for the domain at the same place of `outbound_domain_name`.
     outbound_domain_port: Kind::List, "";
-    /// Domains that phones may call besides their provider's.
-    allow_domains: Kind::List, "";
+    /// Domains, with all below them, that phones may send to besides their providers'; * allows all.
+    allow_domains: Kind::Domains, "" => |c, v| v.add_domains(&mut c.allow_domains);
 
     /// Networks that may register, as `address/length`, separated by commas.
     hosts_allow_reg: Kind::Text, "";

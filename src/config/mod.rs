@@ -6,7 +6,7 @@ mod parse;
 pub(crate) use parse::{int, nearest};
 
 use crate::engine::Settings;
-use crate::engine::settings::{HostPort, Prefixes};
+use crate::engine::settings::{Domains, HostPort, Prefixes};
 use crate::limits::{MAX_BINDINGS, MAX_CALLS};
 use crate::sip::via::Transport;
 use core::fmt;
@@ -24,6 +24,7 @@ pub struct Config {
     pub sip_listen_port: u16,
     pub lan_networks: Prefixes,
     pub wan_allow: Prefixes,
+    pub allow_domains: Domains,
     pub daemonize: bool,
     pub silence_log: u8,
     pub debug_level: u32,
@@ -91,6 +92,7 @@ impl Config {
             sip_keepalive: self.sip_keepalive,
             lan_networks: self.lan_networks.clone(),
             wan_allow: self.wan_allow.clone(),
+            allow_domains: self.allow_domains.clone(),
             max_calls: self.max_calls,
             max_bindings: self.max_bindings,
         }
@@ -107,6 +109,7 @@ impl Default for Config {
             sip_listen_port: 0,
             lan_networks: Prefixes::new(),
             wan_allow: Prefixes::new(),
+            allow_domains: Domains::new(),
             daemonize: false,
             silence_log: 0,
             debug_level: 0,

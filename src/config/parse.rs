@@ -5,8 +5,8 @@
 use super::keys::{self, KEYS, Key, Kind, Value};
 use super::{Config, Report};
 use crate::engine::io::Prefix;
-use crate::engine::settings::Prefixes;
-use crate::limits::{MAX_NAME, MAX_PREFIXES};
+use crate::engine::settings::{Domains, Prefixes};
+use crate::limits::{MAX_ALLOWED_DOMAINS, MAX_NAME, MAX_PREFIXES};
 use core::net::IpAddr;
 use std::fs::File;
 use std::io::Read;
@@ -110,6 +110,12 @@ impl Parser {
                 self.report.error(number, format!("`{}`: more than {MAX_PREFIXES} networks", key.name));
                 return;
             }
+        }
+        if let Value::Domains(more) = value
+            && self.config.allow_domains.len() + more.len() > MAX_ALLOWED_DOMAINS
+        {
+            self.report.error(number, format!("`{}`: more than {MAX_ALLOWED_DOMAINS} domains", key.name));
+            return;
         }
         if let Some(line) = self.set_at.get_mut(place) {
             *line = number;
@@ -255,6 +261,7 @@ pub(super) fn value(kind: Kind, text: &str) -> Result<Value<'_>, String> {
         Kind::OneOf(words) => Err(format!("not one of {}", words.join(", "))),
         Kind::Address => text.parse().map(Value::Address).map_err(|_| "not an IP address".to_owned()),
         Kind::Networks => networks(text).map(Value::Networks),
+        Kind::Domains => domains(text).map(Value::Domains),
     }
 }
 
@@ -274,6 +281,21 @@ pub(crate) fn int(text: &str) -> Result<i64, String> {
     }
     let n = i64::from_str_radix(digits, radix).map_err(|_| "too large".to_owned())?;
     Ok(if text.starts_with('-') { -n } else { n })
+}
+
+fn domains(text: &str) -> Result<Domains, String> {
+    let mut list = Domains::new();
+    for item in text.split([',', ' ', '\t']).filter(|item| !item.is_empty()) {
+        if item != "*" && item.contains(['*', '/', '@', ':']) && item.parse::<core::net::Ipv6Addr>().is_err() {
+            return Err(format!("`{item}` is not a domain"));
+        }
+        // In a URI an IPv6 address stands in brackets.
+        let host = if item.contains(':') { format!("[{item}]") } else { item.to_owned() };
+        let host = heapless::String::try_from(host.trim_start_matches('.'))
+            .map_err(|_| format!("longer than {MAX_NAME} characters"))?;
+        list.push(host).map_err(|_| format!("more than {MAX_ALLOWED_DOMAINS} domains"))?;
+    }
+    Ok(list)
 }
 
 fn networks(text: &str) -> Result<Prefixes, String> {

@@ -34,6 +34,10 @@ pub enum Cause {
     IntervalTooBrief(u32),
     /// A REGISTER is older than the one that made the binding.
     OutOfOrder,
+    /// A phone sends to a domain that is neither its provider's nor in `allow_domains`.
+    DomainNotAllowed,
+    /// The next hop asks for a password that is none of its business.
+    ForeignChallenge,
     /// The user is registered neither here nor through us.
     UnknownUser,
     /// The phone was registered and is no longer.
@@ -106,6 +110,12 @@ impl Cause {
             Self::Forbidden => say(403, "Forbidden"),
             Self::IntervalTooBrief(_) => say(423, "Interval Too Brief"),
             Self::OutOfOrder => warn(500, "Server Internal Error", "A later REGISTER of this Call-ID came before"),
+            Self::DomainNotAllowed => {
+                warn(403, "Forbidden", "The router lets phones reach their providers only; allow_domains names others")
+            }
+            Self::ForeignChallenge => {
+                warn(403, "Forbidden", "A server that is not the phone's own asks for its password")
+            }
             Self::UnknownUser => say(404, "Not Found"),
             Self::NotRegistered => say(480, "Temporarily Unavailable"),
             Self::NoTransaction => say(481, "Call/Transaction Does Not Exist"),
@@ -147,6 +157,10 @@ impl Cause {
             }
             Self::IntervalTooBrief(_) => "the phone asks for too short a registration",
             Self::OutOfOrder => "the CSeq is not higher than that of the REGISTER before",
+            Self::DomainNotAllowed => {
+                "no phone is registered with that server: register one there, or add the domain to allow_domains"
+            }
+            Self::ForeignChallenge => "it is no server of the phone's account and asks for its password",
             Self::UnknownUser => "no phone is registered for this user",
             Self::NotRegistered => "the phone's registration has ended",
             Self::NoTransaction => "there is no INVITE for this CANCEL",

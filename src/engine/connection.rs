@@ -123,7 +123,9 @@ impl Engine {
 
     /// Takes a message, or a ping, that came over a connection.
     pub(super) fn stream(&mut self, conn: ConnId, bytes: &mut [u8], now: Instant, out: &mut dyn Sink) {
-        if let Some(&Connection { local, interface, remote, .. }) = self.connections.get(conn) {
+        if let Some(&Connection { local, interface, remote, .. }) = self.connections.get(conn)
+            && self.admits(interface, remote, bytes, now)
+        {
             self.datagram(Channel::tcp(local, conn), interface, remote, bytes, now, out);
         }
     }

@@ -194,7 +194,7 @@ impl Engine {
     }
 
     /// Sends the ACK or CANCEL of an INVITE to the server whose response to it does not reach the phone.
-    fn send_beside(&self, response: &Received<'_>, method: Method, out: &mut dyn Sink) {
+    pub(super) fn send_beside(&self, response: &Received<'_>, method: Method, out: &mut dyn Sink) {
         let to = response.from;
         let Some(short) = self.sent_by(Side::Wan).and_then(|own| short(response, method, own)) else { return };
         if let Err(error) = out.send(response.on, to, &[&short]) {

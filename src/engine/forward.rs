@@ -31,6 +31,8 @@ pub(super) struct Hop {
     pub(super) spare: Spare,
     /// What a REGISTER changes once it is accepted.
     pub(super) registers: Registers,
+    /// Whether the next hop may challenge the request.
+    pub(super) own_server: bool,
     /// Of a CANCEL or ACK: the second part of its INVITE's branch.
     pub(super) loop_part: Option<branch::LoopPart>,
 }
@@ -44,6 +46,7 @@ impl Hop {
             transport: Transport::Udp,
             spare: Spare::default(),
             registers: Registers::default(),
+            own_server: true,
             loop_part: None,
         }
     }
@@ -90,7 +93,7 @@ impl Engine {
     }
 
     #[expect(clippy::too_many_arguments, reason = "one step of forward_request, which has no state to put them in")]
-    fn write_and_send(
+    pub(super) fn write_and_send(
         &mut self,
         received: &Received<'_>,
         hop: &Hop,
@@ -164,16 +167,21 @@ impl Engine {
         self.write_headers(received, passage, channel, &via_text, hidden, edits).map_err(|_| Cause::TooLarge)?;
         if head.method != Method::Ack && known.is_none() {
             let mut request_uri = super::binding::UriText::new();
-            if edits.touches(received.request_uri())
+            let is_changed = edits.touches(received.request_uri());
+            if (is_changed || head.method == Method::Invite)
                 && !edits.render(msg.bytes(), received.request_uri(), &mut request_uri)
             {
-                return Err(Cause::TooLarge);
+                if is_changed {
+                    return Err(Cause::TooLarge);
+                }
+                request_uri.clear();
             }
             let transaction = Transaction {
                 state: State::Trying,
                 deadline: now,
                 tried_at: now,
                 failed: false,
+                cancelled: false,
                 kept: None,
                 key,
                 loop_part,
@@ -189,6 +197,7 @@ impl Engine {
                 hidden,
                 opens_dialog: head.to_tag.is_empty() && head.method != Method::Cancel,
                 registers: hop.registers.clone(),
+                own_server: hop.own_server,
                 call: found.filter(|f| f.same_dialog).map(|f| f.call),
                 request_uri,
                 // Where the Vias pass through, they need not be kept, however many a provider puts on.
@@ -200,6 +209,9 @@ impl Engine {
                 return Err(Cause::TransactionsFull);
             }
             self.shortages.over(Cause::TransactionsFull);
+        }
+        if hop.side == Side::Wan {
+            self.buckets.expect(hop.to.ip());
         }
         let parts = edits.parts(msg.bytes());
         let sent = self.send_again(channel, hop.to, &parts, out);
@@ -315,7 +327,7 @@ impl Engine {
             head.via.fill_received(msg.bytes(), received.from, edits)?;
         }
         self.write_max_forwards(received, edits)?;
-        self.remove_own_routes(received, edits)?;
+        self.write_route(received, hop.side, edits)?;
         if hop.side == Side::Lan && head.to_tag.is_empty() && opens_dialogs(head.method) {
             self.write_record_route(received, own, hop.transport, edits)?;
         }
@@ -368,14 +380,18 @@ impl Engine {
         }
     }
 
-    /// Removes the Route elements at the top that name us (RFC 3261 §16.4).
-    fn remove_own_routes(&self, received: &Received<'_>, edits: &mut Edits) -> Result<(), EditError> {
+    /// Removes the Route elements at the top that name us (RFC 3261 §16.4); that of a strict router gives way to the target.
+    fn write_route(&self, received: &Received<'_>, side: Side, edits: &mut Edits) -> Result<(), EditError> {
         let bytes = received.msg.bytes();
+        // Whoever chose the hop has put a strict router's URI into the request-URI already.
+        let is_strict = side == Side::Wan && edits.touches(received.request_uri());
+        let strict = self.strict_next_hop(received).filter(|_| is_strict);
         let mut at_top = true;
         received.msg.delete_elements(HeaderId::Route, edits, |element| {
             at_top = at_top && self.is_own_route(bytes, element);
-            at_top
-        })
+            at_top || strict.as_ref().is_some_and(|(router, _)| router.span == element.span)
+        })?;
+        if strict.is_some() { super::strict::append_target(received, edits) } else { Ok(()) }
     }
 }
 

@@ -2,10 +2,14 @@
 //!
 //! LAN is what came in by `if_inbound` from one of its prefixes (or from `lan_networks`). Known on the WAN are the servers
 //! of live bindings and those that the DNS names beside them, the outbound proxy and `wan_allow`; and whoever sends to a request-URI with one of our own tokens,
-//! which cannot be guessed. A stranger gets no answer to anything.
+//! which cannot be guessed. A stranger gets no answer to anything. How much of each is read at all is told by `bucket`, what
+//! becomes of strangers' calls by `turned_away`, and where phones may send to by `reach`.
 
 use super::Engine;
+use super::contact::TOKEN_MARK;
 use super::io::Side;
+use super::turned_away::MAX_START_LINE;
+use crate::time::Instant;
 use core::net::{IpAddr, SocketAddr};
 
 /// Who sent a message.
@@ -42,7 +46,7 @@ impl Engine {
     }
 
     /// Whether a WAN address is that of a server we know.
-    fn is_known(&self, ip: IpAddr) -> bool {
+    pub(super) fn is_known(&self, ip: IpAddr) -> bool {
         self.flows.is_known(ip)
             || self.domains.has_beside(ip, |other| self.flows.is_known(other))
             || self.settings().wan_allow.iter().any(|p| p.contains(ip))
@@ -54,11 +58,24 @@ impl Engine {
         self.addresses.is_lan(&self.settings().lan_networks, ip)
     }
 
-    /// Whether a stranger's datagram can be for us at all: a response, or a request that carries a token of ours in its first
-    /// line. Everything else from a stranger is dropped before it is parsed.
-    pub(super) fn is_worth_parsing(bytes: &[u8]) -> bool {
-        let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
-        line.starts_with(b"SIP/2.0 ")
-            || line.windows(super::contact::TOKEN_MARK.len()).any(|w| w == super::contact::TOKEN_MARK)
+    /// Whether a datagram may be read at all: by who sent it, what it begins with where that is a stranger, and how much he
+    /// has sent.
+    pub(super) fn admits(&mut self, interface: Side, from: SocketAddr, bytes: &[u8], now: Instant) -> bool {
+        let origin = self.origin(interface, from);
+        if origin == Origin::Stranger && !is_worth_parsing(bytes) {
+            if interface == Side::Wan {
+                self.turn_away(from, bytes, now);
+            }
+            return false;
+        }
+        self.buckets.take(origin, from.ip(), now)
     }
+}
+
+/// Whether a stranger's datagram can be for us at all: a response, or a request that carries a token of ours in its first
+/// line. Everything else from a stranger is dropped before it is parsed.
+fn is_worth_parsing(bytes: &[u8]) -> bool {
+    let start = bytes.get(..bytes.len().min(MAX_START_LINE)).unwrap_or_default();
+    let line = start.split(|b| *b == b'\n').next().unwrap_or_default();
+    line.starts_with(b"SIP/2.0 ") || line.windows(TOKEN_MARK.len()).any(|w| w == TOKEN_MARK)
 }

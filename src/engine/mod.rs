@@ -11,6 +11,7 @@ pub mod auth;
 mod binding;
 mod body;
 mod branch;
+mod bucket;
 mod call;
 mod connection;
 mod contact;
@@ -28,13 +29,17 @@ mod parked;
 mod port;
 mod preference;
 mod random;
+mod reach;
 mod registrar;
 mod request;
 mod response;
 mod retransmit;
 mod route;
 pub mod settings;
+mod strict;
+mod timer_c;
 mod transaction;
+mod turned_away;
 
 pub use answer::{Cause, Wording};
 pub use io::{Channel, ConnEvent, ConnId, Input, Side, Sink};
@@ -92,6 +97,8 @@ pub struct Engine {
     outbound_proxy_ips: heapless::Vec<IpAddr, MAX_NAME_ADDRESSES>,
     domains: domain::Domains,
     avoided: failover::Avoided,
+    buckets: bucket::Buckets,
+    turned_away: turned_away::TurnedAway,
     resolver: Resolver,
     parked: parked::Parked,
     flows: keepalive::Flows,
@@ -115,6 +122,8 @@ impl Engine {
             outbound_proxy_ips: heapless::Vec::new(),
             domains: domain::Domains::new(),
             avoided: failover::Avoided::new(),
+            buckets: bucket::Buckets::new(),
+            turned_away: turned_away::TurnedAway::new(),
             resolver: Resolver::new(),
             parked: parked::Parked::new(),
             flows: keepalive::Flows::new(),
@@ -144,7 +153,11 @@ impl Engine {
             return;
         }
         match input {
-            Input::Datagram { on, interface, from, bytes } => self.datagram(on, interface, from, bytes, now, out),
+            Input::Datagram { on, interface, from, bytes } => {
+                if self.admits(interface, from, bytes, now) {
+                    self.datagram(on, interface, from, bytes, now, out);
+                }
+            }
             Input::Stream { conn, bytes } => self.stream(conn, bytes, now, out),
             Input::Conn { conn, event } => self.connection(conn, event, now, out),
             Input::SendFailed { to, .. } => self.unreachable(to, now, out),
@@ -240,10 +253,9 @@ impl Engine {
             }
             return;
         }
-        if origin == Origin::Stranger && !Self::is_worth_parsing(bytes) {
-            log::debug!(target: class::ACL, "datagram from stranger {from} dropped");
-            return;
-        }
+        let length = if origin == Origin::Stranger { None } else { self.undo_strict_route(bytes) };
+        let length = length.unwrap_or(bytes.len());
+        let bytes = bytes.get_mut(..length).unwrap_or_default();
         let (msg, fault) = match Message::parse_head(bytes) {
             Ok(parsed) => parsed,
             Err(error) => {
@@ -335,6 +347,7 @@ impl Engine {
     }
 
     fn timeout(&mut self, now: Instant, out: &mut dyn Sink) {
+        self.cancel_what_rings(now, out);
         self.retransmit(now, out);
         while let Some(t) = self.transactions.pop_expired(now) {
             if t.state != transaction::State::Completed {

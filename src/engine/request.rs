@@ -8,6 +8,7 @@ use super::forward::Hop;
 use super::guard::Origin;
 use super::io::{Side, Sink};
 use super::message::Received;
+use super::reach::Reach;
 use super::route::{Target, Unroutable};
 use super::{Engine, branch};
 use crate::log_class as class;
@@ -102,8 +103,17 @@ impl Engine {
             _ if received.head.method == Method::Register => self.register(received, target, now, out),
             Target::Ourselves => self.serve_own_domain(received, now, out),
             Target::Server { to, transport, spare } => {
-                let hop = Hop { transport, spare, ..Hop::to(to, self.side_of(to)) };
-                self.forward_request(received, hop, &mut Edits::new(), now, out);
+                let reach = self.reach(received, to, now);
+                if reach == Reach::Refused {
+                    return self.answer(received, Cause::DomainNotAllowed, out);
+                }
+                let hop =
+                    Hop { transport, spare, own_server: reach == Reach::Account, ..Hop::to(to, self.side_of(to)) };
+                let mut edits = Edits::new();
+                if self.route_strictly(received, &mut edits).is_err() {
+                    return self.answer(received, Cause::TooLarge, out);
+                }
+                self.forward_request(received, hop, &mut edits, now, out);
             }
         }
     }

@@ -77,6 +77,9 @@ impl Engine {
         {
             return;
         }
+        if self.is_foreign_challenge(received, status, handle, now, out) {
+            return;
+        }
         let mut edits = Edits::new();
         if let Err(error) = self.write_response(received, status, handle, &back, &mut edits, out) {
             log::warn!(target: class::SIP, "response {status} from {} dropped: {error:?}", received.from);

@@ -1,7 +1,7 @@
 //! What the configuration tells the engine.
 
 use super::io::Prefix;
-use crate::limits::{MAX_BINDINGS, MAX_CALLS, MAX_NAME, MAX_PREFIXES};
+use crate::limits::{MAX_ALLOWED_DOMAINS, MAX_BINDINGS, MAX_CALLS, MAX_NAME, MAX_PREFIXES};
 use crate::sip::via::Transport;
 use core::net::IpAddr;
 
@@ -16,6 +16,9 @@ pub struct HostPort {
 
 /// A list of networks.
 pub type Prefixes = heapless::Vec<Prefix, MAX_PREFIXES>;
+
+/// A list of domains.
+pub type Domains = heapless::Vec<heapless::String<MAX_NAME>, MAX_ALLOWED_DOMAINS>;
 
 /// The directives that the engine acts on, with the names and units of `siproxd.conf`.
 #[derive(Clone, Debug)]
@@ -44,6 +47,8 @@ pub struct Settings {
     pub lan_networks: Prefixes,
     /// `wan_allow`
     pub wan_allow: Prefixes,
+    /// `allow_domains`; `*` allows all.
+    pub allow_domains: Domains,
     /// `max_calls`
     pub max_calls: usize,
     /// `max_bindings`
@@ -65,6 +70,7 @@ impl Settings {
         sip_keepalive: 25,
         lan_networks: Prefixes::new(),
         wan_allow: Prefixes::new(),
+        allow_domains: Domains::new(),
         max_calls: MAX_CALLS,
         max_bindings: MAX_BINDINGS,
     };

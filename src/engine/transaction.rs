@@ -85,6 +85,8 @@ pub(super) struct Transaction {
     pub(super) others: bool,
     /// Whether that one has failed it, and the phone's next copy goes to another.
     pub(super) failed: bool,
+    /// Whether Timer C has fired, and the INVITE was cancelled.
+    pub(super) cancelled: bool,
     /// Where responses go.
     pub(super) upstream: SocketAddr,
     pub(super) upstream_on: Channel,
@@ -100,9 +102,11 @@ pub(super) struct Transaction {
     pub(super) opens_dialog: bool,
     /// Of a REGISTER: what it changes once it is accepted.
     pub(super) registers: Registers,
+    /// Whether the next hop may challenge the request.
+    pub(super) own_server: bool,
     /// The call that it belongs to.
     pub(super) call: Option<Handle>,
-    /// The request-URI as it was sent, where it was changed: CANCEL and ACK get the same.
+    /// The request-URI as it was sent, where it was changed or the request is an INVITE: CANCEL and ACK get the same.
     pub(super) request_uri: UriText,
     pub(super) stored: Stored,
     /// A message that may have to be sent again.
@@ -179,7 +183,7 @@ impl Transactions {
                 t.state = State::Proceeding;
             }
             // A provisional response holds off the end of an INVITE only; others end with Timer F all the same.
-            if t.state == State::Proceeding && t.method == Method::Invite {
+            if t.state == State::Proceeding && t.method == Method::Invite && !t.cancelled {
                 t.deadline = round_up(now.after(TIMER_C));
             }
         }
@@ -253,6 +257,19 @@ impl Transactions {
     pub(super) fn next_timeout(&self) -> Option<Instant> {
         let next = (!self.slab.is_empty() && self.next != Instant::ZERO).then_some(self.next);
         [next, self.kept.next_timeout()].into_iter().flatten().min()
+    }
+
+    /// The next INVITE that rings for too long. It is given the time of Timer F to end, once.
+    pub(super) fn next_ringing_too_long(&mut self, now: Instant) -> Option<Handle> {
+        if self.next == Instant::ZERO || now < self.next {
+            return None;
+        }
+        let rings = |t: &Transaction| t.method == Method::Invite && t.state == State::Proceeding && !t.cancelled;
+        let handle = self.slab.find(|t| t.deadline <= now && rings(t))?;
+        let t = self.slab.get_mut(handle)?;
+        t.cancelled = true;
+        t.deadline = round_up(now.after(TIMER_F));
+        Some(handle)
     }
 
     /// Removes one transaction whose time is up; `None` when no more is due, and the next deadline is known.

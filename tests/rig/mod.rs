@@ -116,6 +116,14 @@ impl log::Log for Printer {
     fn flush(&self) {}
 }
 
+/// Settings with which phones may send to any domain without a registration there.
+#[allow(dead_code, reason = "not every test needs them")]
+pub fn open_settings() -> Settings {
+    let mut settings = Settings::default();
+    settings.allow_domains.push("*".try_into().unwrap()).unwrap();
+    settings
+}
+
 /// The bench.
 pub struct Rig {
     pub engine: Box<Engine>,

@@ -57,7 +57,7 @@ pub(crate) const RFC_4475: [Case; 49] = [
     case("dblreq", "3.1.1.8", "a second request behind the end of the first; over UDP it is to be ignored", true, Forwarded, Dropped, "what is behind Content-Length is cut off; a REGISTER from the WAN is dropped"),
     case("semiuri", "3.1.1.9", "semicolons and an escaped @ in the user; valid", true, Forwarded, Forwarded, "only the @ ends a user"),
     case("transports", "3.1.1.10", "Vias with five transports; valid", true, Forwarded, Forwarded, "the transport of a Via below the top is not ours to judge"),
-    case("mpart01", "3.1.1.11", "a multipart body with binary octets; valid", true, Forwarded, Forwarded, "the body is never touched"),
+    case("mpart01", "3.1.1.11", "a multipart body with binary octets; valid", true, Forwarded, Forwarded, "the body is never touched; its Route has no `lr`, so that its URI becomes the request-URI"),
     case("unreason", "3.1.1.12", "a reason phrase in UTF-8; valid", true, Dropped, Dropped, RESPONSE),
     case("noreason", "3.1.1.13", "no reason phrase; valid", true, Dropped, Dropped, RESPONSE),
     case("badinv01", "3.1.2.1", "separators with nothing between them; 400", true, Answered(400), Answered(400), "a Via that is only a separator is none"),
