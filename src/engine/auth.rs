@@ -109,6 +109,8 @@ impl core::fmt::Debug for Auth {
 struct User {
     name: heapless::String<MAX_ACCOUNT_NAME>,
     ha1: heapless::Vec<(Algorithm, Hash), { Algorithm::ALL.len() }>,
+    /// Made from a password, not from hashes that somebody chose.
+    from_password: bool,
 }
 
 /// What credentials come to.
@@ -146,7 +148,7 @@ impl Auth {
         let at = match self.users.iter().position(|user| user.name == name) {
             Some(at) => at,
             None => {
-                let user = User { name, ha1: heapless::Vec::new() };
+                let user = User { name, ha1: heapless::Vec::new(), from_password: false };
                 self.users.push(user).map_err(|_| AccountError::Full)?;
                 self.users.len().saturating_sub(1)
             }
@@ -156,6 +158,7 @@ impl Auth {
             Secret::Password("") => return Err(AccountError::Secret),
             Secret::Password(password) => {
                 user.ha1.clear();
+                user.from_password = true;
                 for algorithm in Algorithm::ALL {
                     let (name, realm) = (user.name.as_bytes(), self.realm.as_bytes());
                     // There is a place for each algorithm.
@@ -163,6 +166,7 @@ impl Auth {
                 }
             }
             Secret::Ha1(algorithm, hash) => {
+                user.from_password = false;
                 user.ha1.retain(|(known, _)| *known != algorithm);
                 let _ = user.ha1.push((algorithm, hash));
             }
@@ -175,9 +179,15 @@ impl Auth {
         self.users.iter().find(|user| user.name.as_bytes() == name)
     }
 
-    /// Whether a challenge to the phone of `user` names `algorithm`. RFC 8760 §2.4 would have every algorithm named, but phones
-    /// are found that know SHA-256 and give up where they see SHA-512/256: it is named to those who have nothing better.
+    /// Whether a challenge to the phone of `user` names `algorithm`.
+    ///
+    /// RFC 8760 §2.4 would have every algorithm named, but phones are found that give up where they see one they do not know
+    /// (baresip 1.0 at SHA-256). A password is asked for with MD5, which every phone has; whoever writes a better hash in place
+    /// of a password has phones that know it, and SHA-512/256 is named only to those who have nothing better.
     fn offers(&self, algorithm: Algorithm, user: &[u8]) -> bool {
+        if self.user(user).is_none_or(|user| user.from_password) {
+            return algorithm == Algorithm::Md5;
+        }
         let is_needed = algorithm != Algorithm::Sha512T256 || !self.takes(Algorithm::Sha256, user);
         is_needed && self.takes(algorithm, user)
     }
