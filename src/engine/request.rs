@@ -32,7 +32,9 @@ impl Engine {
             return self.answer(received, cause, out);
         }
         match (received.head.method, received.origin) {
-            (_, Origin::Stranger) => {}
+            (_, Origin::Stranger) => {
+                log::debug!(target: class::ACL, "{} from stranger {} dropped", received.method_name(), received.from);
+            }
             (Method::Cancel, _) => self.cancel(received, now, out),
             (Method::Ack, _) if self.acknowledge(received, now, out) => {}
             (_, Origin::Phone) => self.serve_phone(received, interface, now, out),
