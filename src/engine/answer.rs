@@ -209,26 +209,40 @@ impl Engine {
             return;
         }
         let tag = self.to_tag(received);
-        let sent = Reply::new(received.msg, from, wording.status, wording.reason, &tag).and_then(|mut reply| {
-            if let Some(seconds) = wording.retry_after {
-                reply.header("Retry-After", format_args!("{seconds}"))?;
-            }
-            if let Some(text) = wording.warning {
-                reply.header("Warning", format_args!("399 siproxd \"{text}\""))?;
-            }
-            if let Cause::IntervalTooBrief(seconds) = cause {
-                reply.header("Min-Expires", format_args!("{seconds}"))?;
-            }
-            if cause == Cause::Extension
-                && let Some(tokens) = received.msg.value(HeaderId::ProxyRequire)
-            {
-                reply.header("Unsupported", format_args!("{}", tokens.escape_ascii()))?;
-            }
-            Self::send_reply(received, &mut reply, out)
+        let sent = Self::send_answer(received, cause, wording, &tag, out).or_else(|_| {
+            // Without the words behind it the status may still fit.
+            let mut bare = Reply::new(received.msg, from, wording.status, wording.reason, &tag)?;
+            Self::send_reply(received, &mut bare, out)
         });
         if sent.is_err() {
             log::warn!(target: class::SIP, "{method} from {from} is too large to be answered");
         }
+    }
+
+    /// Sends an answer with everything that its cause says.
+    fn send_answer(
+        received: &Received<'_>,
+        cause: Cause,
+        wording: Wording,
+        tag: &str,
+        out: &mut dyn Sink,
+    ) -> Result<(), ReplyError> {
+        let mut reply = Reply::new(received.msg, received.from, wording.status, wording.reason, tag)?;
+        if let Some(seconds) = wording.retry_after {
+            reply.header("Retry-After", format_args!("{seconds}"))?;
+        }
+        if let Some(text) = wording.warning {
+            reply.header("Warning", format_args!("399 siproxd \"{text}\""))?;
+        }
+        if let Cause::IntervalTooBrief(seconds) = cause {
+            reply.header("Min-Expires", format_args!("{seconds}"))?;
+        }
+        if cause == Cause::Extension
+            && let Some(tokens) = received.msg.value(HeaderId::ProxyRequire)
+        {
+            reply.header("Unsupported", format_args!("{}", tokens.escape_ascii()))?;
+        }
+        Self::send_reply(received, &mut reply, out)
     }
 
     /// Answers 200 to a request that asks about ourselves (RFC 3261 §11.2).
