@@ -63,7 +63,8 @@ impl Engine {
         let is_cancel = received.head.cseq.method == Method::Cancel;
         let found = branch::parse(received.branch_text()).and_then(|(key, attempt, _)| {
             let handle = self.transactions.find(&key, is_cancel)?;
-            let t = self.transactions.get(handle)?;
+            // RFC 3261 §17.1.3: the method counts too.
+            let t = self.transactions.get(handle).filter(|t| t.method == received.head.cseq.method)?;
             // A server that was left speaks for itself.
             let downstream = if attempt == t.attempt { t.downstream } else { received.from };
             Some((handle, attempt, Back { downstream, ..Back::of(t) }))
