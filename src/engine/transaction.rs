@@ -149,7 +149,7 @@ impl Transactions {
         self.slab.get(handle)
     }
 
-    /// Adds a transaction. In a full table a completed one makes room, for a request inside a dialog any one;
+    /// Adds a transaction. In a full table a completed one makes room, for a request inside a dialog any that no call hangs on;
     /// `false` where there is none.
     pub(super) fn insert(&mut self, mut transaction: Transaction, now: Instant) -> bool {
         if self.slab.is_full() && !self.make_room(!transaction.opens_dialog) {
@@ -237,7 +237,9 @@ impl Transactions {
                 return true;
             }
         }
-        let oldest = self.slab.iter().min_by_key(|(_, t)| t.deadline).map(|(handle, _)| handle);
+        // Without its INVITE or BYE a call would neither be answered nor end.
+        let others = self.slab.iter().filter(|(_, t)| !matches!(t.method, Method::Invite | Method::Bye));
+        let oldest = others.min_by_key(|(_, t)| t.deadline).map(|(handle, _)| handle);
         at_any_price && oldest.and_then(|handle| self.remove(handle)).is_some()
     }
 
