@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test binary uses a part of the rig")]
 
 pub mod dns;
+pub mod script;
 pub mod text;
 
 pub use dns::dns_answer;

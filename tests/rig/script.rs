@@ -1,0 +1,346 @@
+//! Scripts: what happens to an engine, as text, in the language of the golden cases (`tests/golden.rs` tells it).
+//!
+//! A line `== …` begins an event, whatever follows up to the next one is the datagram. Lines that are no part of the
+//! language are passed over, so that any bytes are a script.
+
+use super::{Output, Rig, dns_answer};
+use core::net::{Ipv4Addr, SocketAddr};
+use siproxd::engine::auth::{Account, Secret};
+use siproxd::engine::io::{MediaReport, Prefix, RelayId};
+use siproxd::engine::{Channel, ConnEvent, Input, Settings, Side};
+use siproxd::sip::via::Transport;
+use siproxd::time::Duration;
+use std::collections::HashMap;
+
+/// Begins an event.
+pub const MARK: &str = "== ";
+/// Begins what must come out, which a script has no use for.
+const OUTPUT: &str = "=> ";
+/// Longest time in milliseconds that one event lets pass: over an hour, the usual life of a registration.
+const LONGEST_WAIT: u64 = 4_000_000;
+const NAMESERVER: &str = "192.0.2.53:53";
+
+/// One event: its words, and the datagram if it has one.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub words: Vec<String>,
+    pub body: String,
+}
+
+impl Event {
+    /// What happens.
+    pub fn kind(&self) -> &str {
+        self.words.first().map_or("", String::as_str)
+    }
+
+    /// The side and the source of a message; `None` where the event is another.
+    pub fn message(&self) -> Option<(Side, SocketAddr)> {
+        let at = usize::from(self.kind() == "tcp");
+        let side = match self.words.get(at)?.as_str() {
+            "lan" => Side::Lan,
+            "wan" => Side::Wan,
+            _ => return None,
+        };
+        Some((side, self.words.get(at + 1)?.parse().ok()?))
+    }
+}
+
+/// The events of a script. A byte is a character here, so that nothing is lost.
+pub fn events(script: &[u8]) -> Vec<Event> {
+    let text: String = script.iter().map(|byte| char::from(*byte)).collect();
+    let mut events = Vec::<Event>::new();
+    let mut output = true;
+    for line in text.split_inclusive('\n') {
+        if let Some(event) = line.strip_prefix(MARK) {
+            let words = event.split_whitespace().map(str::to_owned).collect();
+            events.push(Event { words, body: String::new() });
+            output = false;
+        } else if line.starts_with(OUTPUT) {
+            output = true;
+        } else if let Some(event) = events.last_mut().filter(|_| !output) {
+            event.body.push_str(line);
+        }
+    }
+    events
+}
+
+/// Sets a directive; `false` where it is none that a script may set.
+pub fn set(settings: &mut Settings, words: &[String]) -> bool {
+    let Some((name, values)) = words.split_first() else { return false };
+    let number = |n: usize| values.get(n).and_then(|value| value.parse::<u32>().ok());
+    let (Some(value), Some(first)) = (number(0), values.first()) else {
+        return values.first().is_some_and(|value| set_text(settings, name, value, number(1)));
+    };
+    match name.as_str() {
+        "max_bindings" => settings.max_bindings = value as usize,
+        "max_calls" => settings.max_calls = value as usize,
+        "topology_hiding" => settings.topology_hiding = value != 0,
+        "rtp_proxy_enable" => settings.rtp_proxy_enable = value != 0,
+        "default_expires" => settings.default_expires = value,
+        "sip_keepalive" => settings.sip_keepalive = value,
+        "rtp_ports" => {
+            // What the configuration's reader lets through: even ports that have one above.
+            let even = |port: u32| u16::try_from(port).ok().filter(|port| *port > 0 && port % 2 == 0);
+            let (Some(low), Some(high)) = (even(value), number(1).and_then(even)) else { return false };
+            (settings.rtp_port_low, settings.rtp_port_high) = (low, high.max(low));
+        }
+        other => return set_text(settings, other, first, number(1)),
+    }
+    true
+}
+
+fn set_text(settings: &mut Settings, name: &str, value: &str, port: Option<u32>) -> bool {
+    match name {
+        "outbound_proxy_transport" => settings.outbound_proxy_transport = Some(Transport::Tcp),
+        "host_outbound" => settings.host_outbound = value.parse().ok(),
+        "allow_domains" if value == "none" => settings.allow_domains.clear(),
+        "allow_domains" => {
+            return value.try_into().is_ok_and(|domain| settings.allow_domains.push(domain).is_ok());
+        }
+        "wan_allow" | "lan_networks" => {
+            let list = if name == "wan_allow" { &mut settings.wan_allow } else { &mut settings.lan_networks };
+            let prefix = value.split_once('/').and_then(|(address, length)| {
+                Some(Prefix { address: address.parse().ok()?, length: length.parse().ok().filter(|l| *l <= 32)? })
+            });
+            return prefix.is_some_and(|prefix| list.push(prefix).is_ok());
+        }
+        "outbound_proxy" => {
+            let (Ok(host), Some(port)) = (heapless::String::try_from(value), port.and_then(|p| p.try_into().ok()))
+            else {
+                return false;
+            };
+            settings.outbound_proxy = Some(siproxd::engine::settings::HostPort { host, port });
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// A script that runs: an engine, and what later events may refer to.
+pub struct Player {
+    pub settings: Settings,
+    pub rig: Rig,
+    names: HashMap<String, String>,
+    last_query: Vec<u8>,
+    /// Relays that are open.
+    pub relays: Vec<RelayId>,
+}
+
+impl Player {
+    /// An engine on the bench with these settings.
+    pub fn new(settings: Settings) -> Self {
+        let rig = Rig::new(&settings);
+        Self { settings, rig, names: HashMap::new(), last_query: Vec::new(), relays: Vec::new() }
+    }
+
+    /// The datagram of an event, as it goes on the wire.
+    pub fn datagram(&self, event: &Event) -> Vec<u8> {
+        let side = event.words.get(usize::from(event.kind() == "tcp")).map_or("", String::as_str);
+        bytes(&wire_lines(&self.filled_in(&event.body, side)))
+    }
+
+    /// Lets an event happen; `None` where it is none.
+    pub fn happen(&mut self, event: &Event) -> Option<Vec<Output>> {
+        let words: Vec<&str> = event.words.iter().map(String::as_str).collect();
+        let address = || words.get(1).and_then(|word| word.parse::<SocketAddr>().ok());
+        let outputs = match *words.first()? {
+            "lan" | "wan" => {
+                let (side, from) = event.message()?;
+                self.rig.datagram(side, from, &self.datagram(event))
+            }
+            "tcp" => {
+                let (_, from) = event.message().filter(|(_, from)| self.rig.recorder.connection(*from).is_some())?;
+                self.rig.stream(from, &self.datagram(event))
+            }
+            "accept" => {
+                let side = if *words.get(1)? == "lan" { Side::Lan } else { Side::Wan };
+                let from: SocketAddr = words.get(2)?.parse().ok()?;
+                self.rig.recorder.connection(from).is_none().then(|| self.rig.accept(side, from))?
+            }
+            "opened" | "refused" | "closed" => {
+                let peer = address().filter(|peer| self.rig.recorder.connection(*peer).is_some())?;
+                let event = match words[0] {
+                    "opened" => ConnEvent::Opened,
+                    "refused" => ConnEvent::Failed,
+                    _ => ConnEvent::Closed,
+                };
+                self.rig.connection(peer, event)
+            }
+            "dns" => {
+                let host = words.get(1).and_then(|word| word.parse::<Ipv4Addr>().ok()).map(|ip| ip.octets());
+                let answer = (!self.last_query.is_empty()).then(|| dns_answer(&self.last_query, host))?;
+                self.dns(&answer)
+            }
+            "records" => {
+                // The header's flags and counts, and all that stands behind the question.
+                let (flags, records) =
+                    bytes(&event.body).split_at_checked(10).map(|(a, b)| (a.to_vec(), b.to_vec()))?;
+                let (id, question) = (self.last_query.get(..2)?, self.last_query.get(12..)?);
+                let answer = [id, &flags, question, &records].concat();
+                self.dns(&answer)
+            }
+            "zone" => {
+                let zone = self.rig.zone.get_or_insert_default();
+                match (*words.get(1)?, words.get(2)) {
+                    ("silent", _) => zone.silent = true,
+                    ("answers", _) => zone.silent = false,
+                    ("without", Some(name)) => zone.remove(name),
+                    _ if is_record(&words[1..]) => zone.add(&words[1..]),
+                    _ => return None,
+                }
+                Vec::new()
+            }
+            "realm" => {
+                let accounts: Option<Vec<Account<'_>>> = words.get(2..)?.iter().map(|word| account(word)).collect();
+                // A realm that cannot stand in a header is refused.
+                let _ = self.rig.engine.set_accounts(words[1], &mut accounts?.into_iter());
+                Vec::new()
+            }
+            "wait" => {
+                let millis = words.get(1).and_then(|word| word.parse::<u64>().ok())?;
+                self.rig.wait(Duration::from_millis(millis.min(LONGEST_WAIT)))
+            }
+            "address" => {
+                let side = if *words.get(1)? == "lan" { Side::Lan } else { Side::Wan };
+                self.rig.address(side, words.get(2).copied().filter(|word| word.parse::<Ipv4Addr>().is_ok()));
+                Vec::new()
+            }
+            "taken" => {
+                self.rig.recorder.taken = words[1..].iter().filter_map(|word| word.parse().ok()).collect();
+                Vec::new()
+            }
+            "idle" => {
+                let relay = self.rig.recorder.last_opened?;
+                self.rig.input(Input::Media(MediaReport::Idle(relay)))
+            }
+            "failed" => self.rig.input(Input::SendFailed { via: Channel::WAN, to: address()? }),
+            "restart" => {
+                self.restart();
+                Vec::new()
+            }
+            "keep" => {
+                let mark = *words.get(1)?;
+                let last = self.names.iter().filter(|(name, _)| !name.contains(':'));
+                let kept: Vec<_> = last.map(|(n, value)| (format!("{n}:{mark}"), value.clone())).collect();
+                self.names.extend(kept);
+                Vec::new()
+            }
+            _ => return None,
+        };
+        self.remember(&outputs);
+        Some(outputs)
+    }
+
+    fn dns(&mut self, answer: &[u8]) -> Vec<Output> {
+        let from = NAMESERVER.parse().unwrap();
+        let mut outputs = self.rig.input(Input::Dns { from, bytes: answer });
+        outputs.extend(self.rig.wait(Duration::ZERO));
+        outputs
+    }
+
+    /// The same engine after a restart: the key is kept, and so are the bindings. The edge closes what was open.
+    fn restart(&mut self) {
+        const UNIX_NOW: u64 = 1_700_000_000;
+        let mut saved = String::new();
+        self.rig.engine.save_bindings(self.rig.now, UNIX_NOW, &mut saved).unwrap();
+        let now = self.rig.now;
+        self.rig = Rig::new(&self.settings);
+        self.rig.now = now;
+        self.relays.clear();
+        for line in saved.lines() {
+            // One that does not fit, or that has expired in this very second, is left out.
+            let _ = self.rig.engine.restore_binding(line, now, UNIX_NOW);
+        }
+    }
+
+    /// A message with its names in braces replaced, on its way from `side`.
+    fn filled_in(&self, body: &str, side: &str) -> String {
+        let mut body = body.to_owned();
+        for (name, value) in &self.names {
+            // Call-IDs differ between the sides: `call-id` is that of the side that the message comes from.
+            let (name, of_side) = name.split_once('@').unwrap_or((name, side));
+            let (of_side, kept) = of_side.split_once(':').map_or((of_side, ""), |(of_side, kept)| (of_side, kept));
+            if of_side == side {
+                let colon = if kept.is_empty() { "" } else { ":" };
+                body = body.replace(&format!("{{{name}{colon}{kept}}}"), value);
+            }
+        }
+        while let Some((before, rest)) = body.split_once("{sdp ") {
+            let Some((address, rest)) = rest.split_once(' ') else { break };
+            let Some((port, rest)) = rest.split_once('}') else { break };
+            body = format!(
+                "{before}v=0\no=- 1 1 IN IP4 {address}\ns=-\nc=IN IP4 {address}\nt=0 0\nm=audio {port} RTP/AVP 0{rest}"
+            );
+        }
+        let length = body.split_once("\n\n").map_or(0, |(_, rest)| wire_lines(rest).len());
+        body.replace("{length}", &length.to_string())
+    }
+
+    /// Keeps what later events may refer to.
+    fn remember(&mut self, outputs: &[Output]) {
+        use siproxd::engine::io::RelayCmd;
+        for output in outputs {
+            match output {
+                Output::Query { bytes, .. } => self.last_query.clone_from(bytes),
+                Output::Relay(RelayCmd::Open { relay, .. }) => self.relays.push(*relay),
+                Output::Relay(RelayCmd::Close { relay }) => self.relays.retain(|open| open != relay),
+                Output::Relay(RelayCmd::Retarget { .. }) | Output::Connect { .. } | Output::Disconnect { .. } => {}
+                Output::Sent { via, bytes, .. } => {
+                    let text: String = bytes.iter().map(|byte| char::from(*byte)).collect();
+                    let side = if via.local == Side::Lan { "lan" } else { "wan" };
+                    self.remember_text(&text.replace("\r\n", "\n"), side);
+                }
+            }
+        }
+    }
+
+    fn remember_text(&mut self, text: &str, side: &str) {
+        let names = &mut self.names;
+        let mut keep = |name: &str, value: Option<String>| value.map(|value| names.insert(name.to_owned(), value));
+        keep("nonce", after(text, "nonce=\""));
+        keep("sx", after(text, ";sx="));
+        keep("branch", after(text, ";branch=z9hG4bKsx").map(|b| format!("z9hG4bKsx{b}")));
+        let to = text.lines().find(|line| line.starts_with("To: "));
+        keep("to-tag", to.and_then(|to| after(to, ";tag=")));
+        let call_id = text.lines().find_map(|line| line.strip_prefix("Call-ID: "));
+        keep(&format!("call-id@{side}"), call_id.map(str::to_owned));
+    }
+}
+
+/// Lines that end with CRLF; a line that ends with CRLF in the script has the bare LF.
+fn wire_lines(text: &str) -> String {
+    let lines: Vec<_> = text.split("\r\n").map(|part| part.replace('\n', "\r\n")).collect();
+    lines.join("\n")
+}
+
+fn bytes(text: &str) -> Vec<u8> {
+    text.chars().map(|c| u8::try_from(c).unwrap_or(b'?')).collect()
+}
+
+fn after(text: &str, mark: &str) -> Option<String> {
+    let (_, rest) = text.split_once(mark)?;
+    Some(rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '.').collect())
+}
+
+/// An account as the script writes it, `USER:PASSWORD` or `USER:$ha1-md5$HEX`; `*` is every user.
+fn account(word: &str) -> Option<Account<'_>> {
+    let (user, secret) = word.split_once(':')?;
+    Some(Account { user: Some(user).filter(|user| *user != "*"), secret: Secret::parse(secret)? })
+}
+
+/// Whether a zone takes these words as a record.
+fn is_record(words: &[&str]) -> bool {
+    let is_name = |name: &str| name.split('.').all(|label| label.len() < 64) && name.len() < 250;
+    let numbers = |from: usize, to: usize| words[from..to].iter().all(|word| word.parse::<u16>().is_ok());
+    words.len() > 3
+        && is_name(words[0])
+        && words[1].parse::<u32>().is_ok()
+        && match words[2] {
+            "A" => words[3].parse::<Ipv4Addr>().is_ok(),
+            "AAAA" => words[3].parse::<core::net::Ipv6Addr>().is_ok(),
+            "CNAME" => is_name(words[3]),
+            "SRV" => words.len() > 6 && numbers(3, 6) && is_name(words[6]),
+            "NAPTR" => words.len() > 6 && numbers(3, 5) && words[5].len() < 256 && is_name(words[6]),
+            _ => false,
+        }
+}
