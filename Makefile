@@ -6,7 +6,10 @@ LAB =
 # What to build for, e.g. `make cross TARGET=mips-unknown-linux-musl`; all of them if it is not said.
 TARGET = $(shell sed -n 's/^\([^\# ][^ ]*\) .*/\1/p' cross/targets)
 
-.PHONY: demo test lint unit lab bench openwrt cross cross-try install root
+# Seconds that each fuzz target runs, e.g. `make fuzz TIME=3600`.
+TIME = 60
+
+.PHONY: demo test lint unit lab fuzz bench openwrt cross cross-try install root
 
 demo: root install
 	@cargo build --release --locked --quiet
@@ -28,6 +31,15 @@ lab: root install
 bench: root install
 	cargo build --release --locked --bins --examples
 	$(PYTHON) benches/run.py --write docs/performance.md
+
+# There is no unsafe code for a sanitizer to watch. RUSTC_BOOTSTRAP: coverage for libFuzzer without a nightly toolchain.
+fuzz:
+	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	@for target in $$(ls fuzz/corpus); do \
+		mkdir -p fuzz/found/$$target; \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target fuzz/found/$$target fuzz/corpus/$$target -- \
+			-dict=fuzz/sip.dict -max_total_time=$(TIME) -max_len=16384 -print_final_stats=1 || exit 1; \
+	done
 
 openwrt: install
 	shellcheck -s dash -e SC3043 openwrt/siproxd/files/siproxd.init
