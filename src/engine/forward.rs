@@ -9,7 +9,8 @@ use super::io::{Channel, SendError, Side, Sink};
 use super::media::{Exchange, Passing};
 use super::message::Received;
 use super::own::HostAndPort;
-use super::transaction::{Registers, State, Stored, Transaction};
+use super::stored::Stored;
+use super::transaction::{Registers, State, Transaction};
 use super::{Engine, branch};
 use crate::log_class as class;
 use crate::sip::addr::NameAddr;
@@ -201,8 +202,8 @@ impl Engine {
                 call: found.filter(|f| f.same_dialog).map(|f| f.call),
                 request_uri,
                 // Where the Vias pass through, they need not be kept, however many a provider puts on.
-                stored: stored(received)
-                    .or_else(|| call_id_only(received).filter(|_| !hidden))
+                stored: Stored::of(received)
+                    .or_else(|| Stored::call_id_only(received).filter(|_| !hidden))
                     .ok_or(Cause::TooLarge)?,
             };
             if !self.transactions.insert(transaction, now) {
@@ -424,71 +425,3 @@ pub(super) fn write_content_length(
         Ok(())
     }
 }
-
-/// Keeps what answers to a request copy: its Vias, From, To, Call-ID and CSeq. `None` where it does not fit.
-fn stored(received: &Received<'_>) -> Option<Stored> {
-    let msg = received.msg;
-    let head = &received.head;
-    let mut stored = Stored::default();
-    let text = &mut stored.text;
-    for element in msg.elements(HeaderId::Via) {
-        text.extend_from_slice(b"Via: ").ok()?;
-        if element.line == head.via_element.line && element.index == 0 {
-            head.via.write_received(msg.bytes(), received.from, text).ok()?;
-        } else {
-            text.extend_from_slice(msg.get(element.span)).ok()?;
-        }
-        text.extend_from_slice(b"\r\n").ok()?;
-    }
-    stored.vias = Span::from_usize(0, text.len());
-    let mut line = |name: &[u8], value: &[u8]| {
-        text.extend_from_slice(name).ok()?;
-        let start = text.len();
-        text.extend_from_slice(value).ok()?;
-        let span = Span::from_usize(start, text.len());
-        text.extend_from_slice(b"\r\n").ok()?;
-        Some(span)
-    };
-    let value = |id| msg.value(id).unwrap_or_default();
-    stored.from = line(b"From: ", value(HeaderId::From))?;
-    stored.call_id = line(b"Call-ID: ", msg.get(head.call_id))?;
-    line(b"CSeq: ", value(HeaderId::CSeq))?;
-    stored.to = line(b"To: ", value(HeaderId::To))?;
-    Some(stored)
-}
-
-/// Keeps the Call-ID alone, to be put back into responses.
-fn call_id_only(received: &Received<'_>) -> Option<Stored> {
-    let mut stored = Stored::default();
-    stored.text.extend_from_slice(received.msg.get(received.head.call_id)).ok()?;
-    stored.call_id = Span::from_usize(0, stored.text.len());
-    Some(stored)
-}
-
-impl Stored {
-    /// An answer of our own to the request, written long after it is gone.
-    pub(super) fn reply(&self, status: u16, reason: &str, warning: Option<&str>, to_tag: &str) -> Option<Reply> {
-        use core::fmt::Write as _;
-        let mut reply = Reply::new();
-        let mut head = heapless::String::<64>::new();
-        write!(head, "SIP/2.0 {status} {reason}\r\n").ok()?;
-        reply.extend_from_slice(head.as_bytes()).ok()?;
-        reply.extend_from_slice(self.text.strip_suffix(b"\r\n")?).ok()?;
-        let to = NameAddr::parse(&self.text, self.to).ok()?;
-        if to.param(&self.text, b"tag").is_none() {
-            reply.extend_from_slice(b";tag=").ok()?;
-            reply.extend_from_slice(to_tag.as_bytes()).ok()?;
-        }
-        reply.extend_from_slice(b"\r\n").ok()?;
-        if let Some(text) = warning {
-            reply.extend_from_slice(b"Warning: 399 siproxd \"").ok()?;
-            reply.extend_from_slice(text.as_bytes()).ok()?;
-            reply.extend_from_slice(b"\"\r\n").ok()?;
-        }
-        reply.extend_from_slice(b"Content-Length: 0\r\n\r\n").ok()?;
-        Some(reply)
-    }
-}
-
-/// An answer made from [`Stored`].
-pub(super) type Reply = heapless::Vec<u8, { crate::limits::MAX_HIDDEN + 512 }>;

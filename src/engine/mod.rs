@@ -36,6 +36,7 @@ mod response;
 mod retransmit;
 mod route;
 pub mod settings;
+mod stored;
 mod strict;
 mod timer_c;
 mod transaction;

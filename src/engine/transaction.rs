@@ -13,9 +13,9 @@ use super::binding::UriText;
 use super::branch::{BranchKey, LoopPart};
 use super::io::{Channel, ConnId, Side};
 use super::retransmit::Keep;
-use crate::limits::{MAX_HIDDEN, MAX_TRANSACTIONS};
+use super::stored::Stored;
+use crate::limits::MAX_TRANSACTIONS;
 use crate::sip::Method;
-use crate::span::Span;
 use crate::table::{Handle, Index, Slab};
 use crate::time::{Duration, Instant};
 use core::net::SocketAddr;
@@ -43,19 +43,6 @@ pub(super) enum State {
     Proceeding,
     /// A final response came back.
     Completed,
-}
-
-/// The headers that answers copy, as text, with the places of those that are put back into responses.
-#[derive(Debug, Default)]
-pub(super) struct Stored {
-    /// `Via: …` lines, then From, Call-ID, CSeq and last To, each with its line end.
-    pub(super) text: heapless::Vec<u8, MAX_HIDDEN>,
-    /// The Via lines.
-    pub(super) vias: Span,
-    /// Values, without name and line end.
-    pub(super) from: Span,
-    pub(super) call_id: Span,
-    pub(super) to: Span,
 }
 
 /// What a REGISTER changes once the registrar accepts it.
