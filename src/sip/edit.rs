@@ -126,7 +126,7 @@ impl Edits {
     /// Whether some more edits fit: those that a proxy cannot do without, behind those that are optional.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.splices.len() + RESERVED_EDITS <= MAX_EDITS && self.arena.len() + RESERVED_BYTES <= EDIT_ARENA
+        self.splices.len() <= MAX_EDITS - RESERVED_EDITS && self.arena.len() <= EDIT_ARENA - RESERVED_BYTES
     }
 
     /// Whether an edit removes or replaces any byte of `span`.
