@@ -269,6 +269,7 @@ fn set(settings: &mut Settings, words: &[&str]) {
         "topology_hiding" => settings.topology_hiding = number() != 0,
         "rtp_proxy_enable" => settings.rtp_proxy_enable = number() != 0,
         "default_expires" => settings.default_expires = number() as u32,
+        "lan_expires" => settings.lan_expires = number() as u32,
         "host_outbound" => settings.host_outbound = Some(words[1].parse().unwrap()),
         "wan_allow" | "lan_networks" => {
             let (address, length) = words[1].split_once('/').unwrap();
