@@ -23,6 +23,7 @@ mod hide;
 pub mod io;
 mod keepalive;
 mod media;
+mod mention;
 mod message;
 mod own;
 mod parked;
