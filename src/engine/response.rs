@@ -84,6 +84,10 @@ impl Engine {
         {
             return;
         }
+        if self.transactions.get(handle).is_some_and(|t| comes_too_late(t, status)) {
+            log::debug!(target: class::PROXY, "response {status} from {} dropped: the final one is through", received.from);
+            return;
+        }
         if self.is_foreign_challenge(received, status, handle, now, out) {
             return;
         }
@@ -140,7 +144,8 @@ impl Engine {
                 let call_id = call_id.as_deref().unwrap_or(msg.get(head.call_id));
                 self.key.hash("call", &[call_id, on_lan.as_deref().unwrap_or(tag)])
             });
-            let response = CallResponse { method: head.method, status, number: head.cseq.number, to_tag };
+            let asked_by = self.found_for_response(received, back, call).map(|found| found.sender.other());
+            let response = CallResponse { method: head.method, status, number: head.cseq.number, to_tag, asked_by };
             self.call_answered(call, &response, now, out);
         }
     }
@@ -329,7 +334,8 @@ impl Engine {
             });
         let Some(own) = self.own(back.side) else { return };
         let exchange = if status < 200 { Exchange::Answer } else { Exchange::FinalAnswer };
-        let passing = Passing { msg, description, found, exchange, sender_ip: received.from.ip() };
+        let sender_ip = received.from.ip();
+        let passing = Passing { msg, description, found, exchange, in_dialog: false, sender_ip };
         if let Err(cause) = self.pass_description(&passing, own, edits, out) {
             log::warn!(target: class::RTP, "description in the {status} from {} cut out: {}", received.from, cause.remedy());
             edits.clear();
@@ -346,4 +352,11 @@ impl Engine {
             self.between(received, call_id, (back.downstream_side, back.downstream.ip()), (back.side, back.to.ip()));
         self.calls.find(&between).filter(|found| found.call == call)
     }
+}
+
+/// Whether a final response has been passed on, and this is neither that one again nor a 2xx of another branch (RFC 3261 §16.7
+/// step 5, RFC 6026 §7.2).
+fn comes_too_late(t: &Transaction, status: u16) -> bool {
+    let is_accepted = t.method == Method::Invite && (200..300).contains(&status);
+    t.final_status != 0 && status != t.final_status && !is_accepted
 }
