@@ -6,7 +6,7 @@
 use super::body::{cut_out, description};
 use super::forward::opens_dialogs;
 use super::hide::Way;
-use super::io::{Channel, Leg, Side, Sink};
+use super::io::{Channel, Leg, SendError, Side, Sink};
 use super::media::{CallResponse, Exchange, Passing};
 use super::mention::Crossing;
 use super::message::Received;
@@ -74,6 +74,11 @@ impl Engine {
             log::debug!(target: class::PROXY, "response {status} from {} dropped: it answers no request of ours", received.from);
             return;
         };
+        if self.own(back.side).is_none() {
+            // The address may come back before the peer gives up repeating it; until then nothing would be hidden.
+            log::info!(target: class::NET, "response {status} to {} not sent: {:?}", back.to, SendError::NoAddress);
+            return;
+        }
         if self.is_kept_from_phone(received, status, attempt, handle, now, out)
             || self.absorb_response(handle, status, out)
         {
@@ -199,11 +204,14 @@ impl Engine {
             vias.try_for_each(|via| edits.delete(via.line))?;
             self.put_back(msg, HeaderId::From, stored.from.of(&stored.text), edits)?;
             self.put_back(msg, HeaderId::CallId, stored.call_id.of(&stored.text), edits)?;
-            // The tag of To is the far end's; only the URI may have been changed.
-            if let Ok(sent) = NameAddr::parse(&stored.text, stored.to) {
-                let sent_uri = sent.uri.of(&stored.text);
-                if msg.get(head.to.uri) != sent_uri && head.to.bracketed == sent.bracketed {
-                    edits.replace(head.to.uri, sent_uri)?;
+            // The tag of To is the far end's; the name and the URI may have been changed.
+            if let Ok(sent) = NameAddr::parse(&stored.text, stored.to)
+                && let Some(to) = msg.header(HeaderId::To)
+            {
+                let sent_start = Span::new(stored.to.start, sent.uri.end).of(&stored.text);
+                let start = Span::new(to.value.start, head.to.uri.end);
+                if msg.get(start) != sent_start && head.to.bracketed == sent.bracketed {
+                    edits.replace(start, sent_start)?;
                 }
             }
         } else {
@@ -220,6 +228,7 @@ impl Engine {
         if head.method == Method::Register {
             if (200..300).contains(&status) {
                 self.unmasquerade_contacts(msg, &back.registers, edits)?;
+                self.shorten_expiry(msg, &back.registers, edits)?;
             }
         } else if back.opens_dialog
             && opens_dialogs(head.method)
