@@ -35,6 +35,7 @@ mod request;
 mod response;
 mod retransmit;
 mod route;
+mod sealed_via;
 pub mod settings;
 mod stored;
 mod strict;
