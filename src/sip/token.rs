@@ -142,7 +142,9 @@ impl Key {
     /// construction's name: SIV).
     fn cipher(&self, label: &str, mac: &[u8; MAC], bytes: &mut [u8]) {
         for (number, block) in (0u8..).zip(bytes.chunks_mut(DIGEST)) {
-            let stream = self.digest("stream", label, &[mac, &[number]]);
+            // A token has one block.
+            let parts: &[&[u8]] = if number == 0 { &[mac] } else { &[mac, &[number]] };
+            let stream = self.digest("stream", label, parts);
             for (byte, key) in block.iter_mut().zip(stream) {
                 *byte ^= key;
             }
