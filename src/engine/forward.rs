@@ -9,7 +9,7 @@ use super::io::{Channel, SendError, Side, Sink};
 use super::media::{Exchange, Passing};
 use super::message::Received;
 use super::own::HostAndPort;
-use super::sealed_via::{SEAL_MARK, SealedVia};
+use super::sealed_via::SEAL_MARK;
 use super::stored::Stored;
 use super::transaction::{Registers, State, Transaction};
 use super::{Engine, branch};
@@ -43,8 +43,8 @@ pub(super) struct Hop {
 /// What the Via of a CANCEL or ACK has of its INVITE's (RFC 3261 §9.1, §17.1.1.3).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OfInvite {
-    loop_part: branch::LoopPart,
-    opens_dialog: bool,
+    pub(super) loop_part: branch::LoopPart,
+    pub(super) opens_dialog: bool,
 }
 
 impl Hop {
@@ -194,20 +194,14 @@ impl Engine {
         };
         let hidden = hop.side == Side::Wan && self.settings().topology_hiding;
         // The ACK of a 2xx is a request by itself, and has no answer.
-        let stored = if head.method != Method::Ack || hop.of_invite.is_some() { Stored::of(received) } else { None };
-        let seal = stored.as_ref().map_or_else(LetterText::new, |stored| {
-            let sealed = SealedVia {
-                hop: hop.to.ip(),
-                downstream_side: hop.side,
-                hidden,
-                opens_dialog: hop.of_invite.map_or(head.to_tag.is_empty(), |invite| invite.opens_dialog),
-                own_server: hop.own_server,
-                unregisters: hop.registers.is_end(),
-                ..received.sealed()
-            };
-            self.seal_via(received, &sealed, stored.vias.of(&stored.text), passage.call_id.unwrap_or(msg.get(head.call_id)))
-        });
-        let via = OwnVia { channel, branch: branch::text(&key, attempt, &loop_part), seal, hides: hidden };
+        let is_answered = head.method != Method::Ack || hop.of_invite.is_some();
+        let stored = if is_answered { Stored::of(received) } else { None };
+        let hidden_vias =
+            if hidden { stored.as_ref().map(|stored| stored.vias.of(&stored.text)) } else { Some(&[][..]) };
+        let call_id = passage.call_id.unwrap_or(msg.get(head.call_id));
+        let seal = hidden_vias.filter(|_| is_answered).map(|vias| self.seal_via(received, hop, hidden, vias, call_id));
+        let branch = branch::text(&key, attempt, &loop_part);
+        let via = OwnVia { channel, branch, seal: seal.unwrap_or_default(), hides: hidden };
         self.write_headers(received, passage, &via, edits).map_err(|_| Cause::TooLarge)?;
         if head.method != Method::Ack && known.is_none() {
             let mut request_uri = super::binding::UriText::new();
@@ -245,9 +239,7 @@ impl Engine {
                 call: found.filter(|f| f.same_dialog).map(|f| f.call),
                 request_uri,
                 // Where the Vias pass through, they need not be kept, however many a provider puts on.
-                stored: stored
-                    .or_else(|| Stored::call_id_only(received).filter(|_| !hidden))
-                    .ok_or(Cause::TooLarge)?,
+                stored: stored.or_else(|| Stored::call_id_only(received).filter(|_| !hidden)).ok_or(Cause::TooLarge)?,
             };
             if self.transactions.insert(transaction, now) {
                 self.shortages.over(Cause::TransactionsFull);
@@ -372,11 +364,8 @@ impl Engine {
         let msg = received.msg;
         let head = &received.head;
         let mark = if seal.is_empty() { "" } else { SEAL_MARK };
-        let our_via = format_args!(
-            "Via: SIP/2.0/{} {};branch={branch};rport{mark}{seal}\r\n",
-            channel.name(),
-            HostAndPort(own)
-        );
+        let our_via =
+            format_args!("Via: SIP/2.0/{} {};branch={branch};rport{mark}{seal}\r\n", channel.name(), HostAndPort(own));
         edits.delete(msg.leading())?;
         edits.delete(blanks_behind(msg, msg.start_line()))?;
         let mut vias = msg.headers().iter().filter(|h| h.id == HeaderId::Via);

@@ -108,7 +108,9 @@ impl Engine {
             return false;
         }
         Self::log_foreign_challenge(received, status, t.upstream);
-        if self.is_from_hop(received, hop) && let Some(t) = self.transactions.remove(handle) {
+        if self.is_from_hop(received, hop)
+            && let Some(t) = self.transactions.remove(handle)
+        {
             if t.method == Method::Invite {
                 self.send_beside(received, Method::Ack, out);
             }

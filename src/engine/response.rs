@@ -155,14 +155,7 @@ impl Engine {
     }
 
     /// What a final response changes besides being passed on.
-    fn final_response(
-        &mut self,
-        received: &Received<'_>,
-        status: u16,
-        back: &Back,
-        now: Instant,
-        out: &mut dyn Sink,
-    ) {
+    fn final_response(&mut self, received: &Received<'_>, status: u16, back: &Back, now: Instant, out: &mut dyn Sink) {
         let msg = received.msg;
         let head = &received.head;
         if head.method == Method::Register {
@@ -176,10 +169,10 @@ impl Engine {
                 self.note_servers(domain.rsplit(|byte| *byte == b'@').next().unwrap_or_default(), now, out);
             }
             if back.transaction.is_none() {
-                return match aor.filter(|_| (200..300).contains(&status)) {
-                    Some(aor) => self.registered_by_seal(received, &aor, back, now),
-                    None => {}
-                };
+                if let Some(aor) = aor.filter(|_| (200..300).contains(&status)) {
+                    self.registered_by_seal(received, &aor, back, now);
+                }
+                return;
             }
             let answered = RegisterAnswered {
                 registrar: back.downstream,
@@ -338,12 +331,7 @@ impl Engine {
     }
 
     /// From a phone to the WAN: nothing private leaves. Via, From, To, Call-ID and the other Record-Routes came from there.
-    fn write_to_wan(
-        &self,
-        received: &Received<'_>,
-        back: &Back,
-        edits: &mut Edits,
-    ) -> Result<(), EditError> {
+    fn write_to_wan(&self, received: &Received<'_>, back: &Back, edits: &mut Edits) -> Result<(), EditError> {
         let msg = received.msg;
         let bytes = msg.bytes();
         edits.delete(received.head.via_element.cut)?;

@@ -11,6 +11,7 @@
 //! Vias that are too long leave a Via without a seal: such a request needs its transaction.
 
 use super::Engine;
+use super::forward::Hop;
 use super::guard::Origin;
 use super::io::Side;
 use super::message::Received;
@@ -99,15 +100,29 @@ impl SealedVia {
 }
 
 impl Engine {
-    /// The seal for the Via of a request that leaves with `call_id`; `vias` are the lines that are hidden. Empty where they are too long.
+    /// The seal for the Via of a request that leaves by `hop` with `call_id`; `vias` are the lines that are `hidden`. Empty where they
+    /// are too long.
     pub(super) fn seal_via(
         &self,
         received: &Received<'_>,
-        sealed: &SealedVia,
+        hop: &Hop,
+        hidden: bool,
         vias: &[u8],
         call_id: &[u8],
     ) -> LetterText {
-        let vias = if sealed.hidden { vias } else { &[] };
+        let sealed = SealedVia {
+            upstream: received.reply_to(),
+            upstream_by: received.on.kind(),
+            upstream_local: received.on.local,
+            from_phone: received.origin == Origin::Phone,
+            hop: hop.to.ip(),
+            downstream_side: hop.side,
+            hidden,
+            opens_dialog: hop.of_invite.map_or(received.head.to_tag.is_empty(), |invite| invite.opens_dialog),
+            own_server: hop.own_server,
+            unregisters: hop.registers.is_end(),
+            vias: Vias::new(),
+        };
         let Some(content) = sealed.write(vias) else { return LetterText::new() };
         let context = [call_id, &received.head.cseq.number.to_be_bytes(), method_name(received)];
         self.key.seal_letter(LABEL, &context, &content)
@@ -120,25 +135,6 @@ impl Engine {
         let number = response.head.cseq.number.to_be_bytes();
         let context = [response.msg.get(response.head.call_id), &number, method_name(response)];
         SealedVia::read(&self.key.open_letter(LABEL, &context, text)?)
-    }
-}
-
-impl Received<'_> {
-    /// What of a request goes into the seal, but for what the next hop adds.
-    pub(super) fn sealed(&self) -> SealedVia {
-        SealedVia {
-            upstream: self.reply_to(),
-            upstream_by: self.on.kind(),
-            upstream_local: self.on.local,
-            from_phone: self.origin == Origin::Phone,
-            hop: self.from.ip(),
-            downstream_side: Side::Lan,
-            hidden: false,
-            opens_dialog: false,
-            own_server: false,
-            unregisters: false,
-            vias: Vias::new(),
-        }
     }
 }
 
@@ -238,7 +234,8 @@ mod tests {
 
     #[test]
     fn what_is_written_can_be_read() {
-        let vias = "Via: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK1;rport=5060;received=10.0.0.2\r\nVia: SIP/2.0/TLS h;a\r\n";
+        let vias =
+            "Via: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK1;rport=5060;received=10.0.0.2\r\nVia: SIP/2.0/TLS h;a\r\n";
         for number in 0..8 {
             for (upstream, hop) in [("10.0.0.2:5060", "2001:db8::1"), ("[2001:db8::2]:65535", "203.0.113.1")] {
                 let mut sealed = sealed(upstream, hop, 1 << number);
