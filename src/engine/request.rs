@@ -54,10 +54,10 @@ impl Engine {
         if received.origin == Origin::Phone && !msg.elements(HeaderId::Contact).all(|c| is_contact(msg, c.span)) {
             return Err(Cause::Malformed("Contact cannot be read"));
         }
-        if uri.scheme != Scheme::Sip
-            && msg.header(HeaderId::Route).is_none()
-            && self.settings().outbound_proxy.is_none()
-        {
+        // What asks for secrecy starts no dialog in the clear, whatever the next hop is (RFC 3261 §26.2.2).
+        let is_secret = uri.scheme == Scheme::Sips && received.head.to_tag.is_empty();
+        let is_routed = msg.header(HeaderId::Route).is_some() || self.settings().outbound_proxy.is_some();
+        if uri.scheme != Scheme::Sip && (is_secret || !is_routed) {
             return Err(Cause::Scheme);
         }
         if received.max_forwards()? == 0 {
@@ -68,7 +68,7 @@ impl Engine {
         }
         // ACK and CANCEL take the way of their INVITE, whatever they ask for (RFC 3261 §8.2.2.3).
         let asks = !matches!(received.head.method, Method::Ack | Method::Cancel);
-        if asks && msg.value(HeaderId::ProxyRequire).is_some_and(|v| !v.is_empty()) {
+        if asks && msg.elements(HeaderId::ProxyRequire).next().is_some() {
             return Err(Cause::Extension);
         }
         Ok(())
@@ -104,6 +104,7 @@ impl Engine {
         match target {
             _ if received.head.method == Method::Register => self.register(received, target, now, out),
             Target::Ourselves => self.serve_own_domain(received, now, out),
+            Target::Phone(place) => self.send_to_place(received, place, now, out),
             Target::Server { to, transport, spare } => {
                 let reach = self.reach(received, to, now);
                 if reach == Reach::Refused {
@@ -112,7 +113,8 @@ impl Engine {
                 let hop =
                     Hop { transport, spare, own_server: reach == Reach::Account, ..Hop::to(to, self.side_of(to)) };
                 let mut edits = Edits::new();
-                if self.route_strictly(received, &mut edits).is_err() {
+                let written = self.route_strictly(received, &mut edits);
+                if written.and_then(|()| self.drop_own_maddr(received, &mut edits)).is_err() {
                     return self.answer(received, Cause::TooLarge, out);
                 }
                 self.forward_request(received, hop, &mut edits, now, out);
@@ -146,7 +148,7 @@ impl Engine {
         let Ok(uri) = Uri::parse(bytes, received.request_uri()) else { return };
         let user = uri.user.map(|span| span.of(bytes));
         if let Some(place) = self.place_in(bytes, &uri) {
-            return self.send_to_place(received, &uri, place, now, out);
+            return self.send_to_place(received, place, now, out);
         }
         if user.is_none() && received.head.method == Method::Options {
             return self.answer_options(received, out);
@@ -163,8 +165,9 @@ impl Engine {
 
     /// Sends a request whose request-URI is one that we handed out. In a dialog it becomes exactly what the phone wrote;
     /// outside of one there must be a live binding, and a user that the provider changed becomes the phone's again.
-    fn send_to_place(&mut self, received: &Received<'_>, uri: &Uri, place: Place, now: Instant, out: &mut dyn Sink) {
+    fn send_to_place(&mut self, received: &Received<'_>, place: Place, now: Instant, out: &mut dyn Sink) {
         let bytes = received.msg.bytes();
+        let Ok(uri) = Uri::parse(bytes, received.request_uri()) else { return };
         let user = uri.user.map_or(&[][..], |span| span.of(bytes));
         let binding = self.bindings.at_place(user, place, now);
         let in_dialog = !received.head.to_tag.is_empty();
@@ -181,7 +184,7 @@ impl Engine {
         });
         let written = match stored {
             Some(b) => edits.replace(uri.whole, &b.contact),
-            None => Self::unmasquerade(bytes, uri, place, &mut edits),
+            None => Self::unmasquerade(bytes, &uri, place, &mut edits),
         };
         if written.is_err() {
             return self.answer(received, Cause::TooLarge, out);
@@ -233,7 +236,11 @@ impl Engine {
             // It acknowledges an answer of our own, and ends here.
             return true;
         }
-        let Some((hop, mut edits)) = self.invite_hop(received) else { return false };
+        // A 2xx is acknowledged end to end, even by one who keeps the branch of the INVITE.
+        let key = branch::key(&self.key, received);
+        let t = self.transactions.find(&key, false).and_then(|handle| self.transactions.get(handle));
+        let is_accepted = t.is_some_and(|t| (200..300).contains(&t.final_status));
+        let Some((hop, mut edits)) = self.invite_hop(received).filter(|_| !is_accepted) else { return false };
         self.forward_request(received, hop, &mut edits, now, out);
         true
     }

@@ -4,10 +4,12 @@
 //! nobody can know one to whom no request of ours went.
 
 use super::body::{cut_out, description};
+use super::call::Found;
 use super::forward::opens_dialogs;
 use super::hide::Way;
-use super::io::{Channel, Leg, Side, Sink};
+use super::io::{Channel, Leg, SendError, Side, Sink};
 use super::media::{CallResponse, Exchange, Passing};
+use super::mention::Crossing;
 use super::message::Received;
 use super::own::HostAndPort;
 use super::registrar::RegisterAnswered;
@@ -92,6 +94,7 @@ impl Engine {
             Some((handle, attempt, back)) => {
                 if self.is_kept_from_phone(received, status, attempt, handle, now, out)
                     || self.absorb_response(handle, status, out)
+                    || self.is_too_late(received, status, handle)
                     || self.is_foreign_challenge(received, status, handle, now, out)
                 {
                     return;
@@ -104,6 +107,11 @@ impl Engine {
             log::debug!(target: class::PROXY, "response {status} from {} dropped: it answers no request of ours", received.from);
             return;
         };
+        if self.own(back.side).is_none() {
+            // The address may come back before the peer gives up repeating it; until then nothing would be hidden.
+            log::info!(target: class::NET, "response {status} to {} not sent: {:?}", back.to, SendError::NoAddress);
+            return;
+        }
         let mut edits = Edits::new();
         if let Err(error) = self.write_response(received, status, &back, &mut edits, out) {
             log::warn!(target: class::SIP, "response {status} from {} dropped: {error:?}", received.from);
@@ -134,6 +142,19 @@ impl Engine {
         Some((handle, attempt, Back { downstream, ..Back::of(handle, t) }))
     }
 
+    /// Whether a final response has been passed on, and this is neither that one again nor a 2xx of another branch (RFC 3261 §16.7
+    /// step 5, RFC 6026 §7.2).
+    fn is_too_late(&self, received: &Received<'_>, status: u16, handle: Handle) -> bool {
+        let is_late = self.transactions.get(handle).is_some_and(|t| {
+            let is_accepted = t.method == Method::Invite && (200..300).contains(&status);
+            t.final_status != 0 && status != t.final_status && !is_accepted
+        });
+        if is_late {
+            log::debug!(target: class::PROXY, "response {status} from {} dropped: the final one is through", received.from);
+        }
+        is_late
+    }
+
     /// The way back of a response that no transaction is there for.
     fn way_by_seal(&mut self, received: &Received<'_>, status: u16, out: &mut dyn Sink) -> Option<Back> {
         let sealed = self.open_via(received)?;
@@ -150,7 +171,7 @@ impl Engine {
             }
         };
         let mut back = Back::of_seal(sealed, on, received);
-        back.call = self.found_for_response(received, &back).filter(|found| found.same_dialog).map(|found| found.call);
+        back.call = self.call_of_response(received, &back).filter(|found| found.same_dialog).map(|found| found.call);
         Some(back)
     }
 
@@ -191,7 +212,8 @@ impl Engine {
                 let call_id = call_id.as_deref().unwrap_or(msg.get(head.call_id));
                 self.key.hash("call", &[call_id, on_lan.as_deref().unwrap_or(tag)])
             });
-            let response = CallResponse { method: head.method, status, number: head.cseq.number, to_tag };
+            let asked_by = self.found_for_response(received, back, call).map(|found| found.sender.other());
+            let response = CallResponse { method: head.method, status, number: head.cseq.number, to_tag, asked_by };
             self.call_answered(call, &response, now, out);
         }
     }
@@ -251,12 +273,17 @@ impl Engine {
                 // The URIs of From and To stay as they are: tags and Call-ID name the dialog (RFC 3261 §12).
                 None => self.map_back_call_id(received, back, Way::ToLan, edits)?,
             }
-            if self.settings().topology_hiding {
-                self.map_dialogs(msg, &self.secrets(back.to.ip()), Way::ToLan, edits)?;
-            }
         } else {
             edits.delete(head.via_element.cut)?;
         }
+        let secrets = self.secrets(back.to.ip());
+        if back.hidden && self.settings().topology_hiding {
+            self.map_dialogs(msg, &secrets, Way::ToLan, edits)?;
+        }
+        let (by, leg) = (back.on.kind(), received.on.kind());
+        let crossing = Crossing { way: Way::ToLan, phone: back.to, by, leg, secrets: &secrets };
+        self.mentions_in_headers(msg, &crossing, edits)?;
+        self.mentions_in_body(msg, &crossing, edits)?;
         if head.method == Method::Register {
             if (200..300).contains(&status) {
                 self.unmasquerade_contacts(msg, &back.registers, edits)?;
@@ -276,11 +303,14 @@ impl Engine {
         let (msg, head) = (received.msg, &received.head);
         self.put_back(msg, HeaderId::From, stored.from.of(&stored.text), edits)?;
         self.put_back(msg, HeaderId::CallId, stored.call_id.of(&stored.text), edits)?;
-        // The tag of To is the far end's; only the URI may have been changed.
-        if let Ok(sent) = NameAddr::parse(&stored.text, stored.to) {
-            let sent_uri = sent.uri.of(&stored.text);
-            if msg.get(head.to.uri) != sent_uri && head.to.bracketed == sent.bracketed {
-                edits.replace(head.to.uri, sent_uri)?;
+        // The tag of To is the far end's; the name and the URI may have been changed.
+        if let Ok(sent) = NameAddr::parse(&stored.text, stored.to)
+            && let Some(to) = msg.header(HeaderId::To)
+        {
+            let sent_start = Span::new(stored.to.start, sent.uri.end).of(&stored.text);
+            let start = Span::new(to.value.start, head.to.uri.end);
+            if msg.get(start) != sent_start && head.to.bracketed == sent.bracketed {
+                edits.replace(start, sent_start)?;
             }
         }
         Ok(())
@@ -345,18 +375,31 @@ impl Engine {
                 self.masquerade(bytes, &contact, phone, back.on.kind(), edits)?;
             }
         }
-        if !self.settings().topology_hiding {
-            return Ok(());
-        }
-        match back.transaction.and_then(|handle| self.transactions.get(handle)) {
-            Some(t) => self.put_back(msg, HeaderId::CallId, t.stored.call_id.of(&t.stored.text), edits)?,
-            None => self.map_back_call_id(received, back, Way::ToWan, edits)?,
-        }
-        const FROM_WAN: [HeaderId; 4] = [HeaderId::Via, HeaderId::From, HeaderId::To, HeaderId::RecordRoute];
         let secrets = self.secrets(received.from.ip());
-        self.map_dialogs(msg, &secrets, Way::ToWan, edits)?;
-        self.scrub(msg, &secrets, &FROM_WAN, edits)?;
-        self.hide_body(msg, &secrets, edits)
+        let (by, leg) = (back.downstream_on.kind(), back.on.kind());
+        let crossing = Crossing { way: Way::ToWan, phone: back.downstream, by, leg, secrets: &secrets };
+        let is_hidden = self.settings().topology_hiding;
+        if is_hidden {
+            match back.transaction.and_then(|handle| self.transactions.get(handle)) {
+                Some(t) => self.put_back(msg, HeaderId::CallId, t.stored.call_id.of(&t.stored.text), edits)?,
+                None => self.map_back_call_id(received, back, Way::ToWan, edits)?,
+            }
+            self.map_dialogs(msg, &secrets, Way::ToWan, edits)?;
+        }
+        self.mentions_in_headers(msg, &crossing, edits)?;
+        if is_hidden {
+            const FROM_WAN: [HeaderId; 4] = [HeaderId::Via, HeaderId::From, HeaderId::To, HeaderId::RecordRoute];
+            self.scrub(msg, &secrets, &FROM_WAN, edits)?;
+        }
+        let mut body = self.mentions_in_body(msg, &crossing, edits);
+        if is_hidden && body.is_ok() {
+            body = self.hide_body(msg, &secrets, edits);
+        }
+        if body.is_err() {
+            log::warn!(target: class::SIP, "body of the {status} from {} cut out: too many addresses in it", received.from);
+            cut_out(msg, edits)?;
+        }
+        Ok(())
     }
 
     /// The session description of a response. One that cannot be passed on is cut out: the response itself must arrive.
@@ -371,8 +414,7 @@ impl Engine {
         let msg = received.msg;
         let Some(call) = back.call else { return };
         let Some(description) = description(msg).filter(|_| status < 300) else { return };
-        let found = self.found_for_response(received, back).filter(|found| found.call == call);
-        let Some(mut found) = found else { return };
+        let Some(mut found) = self.found_for_response(received, back, call) else { return };
         // A retransmitted 2xx to the first INVITE is no new offer.
         found.same_dialog &=
             !self.calls.calls.get(call).is_some_and(|c| {
@@ -380,7 +422,8 @@ impl Engine {
             });
         let Some(own) = self.own(back.side) else { return };
         let exchange = if status < 200 { Exchange::Answer } else { Exchange::FinalAnswer };
-        let passing = Passing { msg, description, found, exchange, sender_ip: received.from.ip() };
+        let sender_ip = received.from.ip();
+        let passing = Passing { msg, description, found, exchange, in_dialog: false, sender_ip };
         if let Err(cause) = self.pass_description(&passing, own, edits, out) {
             log::warn!(target: class::RTP, "description in the {status} from {} cut out: {}", received.from, cause.remedy());
             edits.clear();
@@ -390,7 +433,12 @@ impl Engine {
     }
 
     /// Which leg of its call faces the sender of a response.
-    fn found_for_response(&self, received: &Received<'_>, back: &Back) -> Option<super::call::Found> {
+    fn found_for_response(&self, received: &Received<'_>, back: &Back, call: Handle) -> Option<Found> {
+        self.call_of_response(received, back).filter(|found| found.call == call)
+    }
+
+    /// The call of a response, by its tags and Call-ID.
+    fn call_of_response(&self, received: &Received<'_>, back: &Back) -> Option<Found> {
         let mapped = self.lan_call_id(received, back);
         let call_id = mapped.as_deref().unwrap_or(received.msg.get(received.head.call_id));
         let between =
