@@ -11,7 +11,8 @@ from lab.sockets import socket_in, udp_in
 from lab.world import World
 
 PHONE, SERVER = PHONES["phone3"], REMOTES["remote2"]
-SERVER_PORT = 5070
+# A port for each way, so that no connection of the one before is taken for this one's.
+SERVER_PORTS = {"UDP-UDP": 5070, "TCP-TCP": 5072, "UDP-TCP": 5074, "TCP-UDP": 5076}
 DEADLINE = 5.0
 
 # What must come out as it is: lines of any spelling, folds, blanks, octets.
@@ -116,12 +117,12 @@ def value(received: bytes, name: str) -> str:
 ])
 def test_both_ways(world: World, phone_by: str, server_by: str, size: int) -> None:
     """A registration, a MESSAGE each way, and its answers, all of that size."""
-    port = {"UDP": 5080, "TCP": 5081}[phone_by]
-    phone = Side(world, "phone3", PHONE, port, phone_by)
-    server = Side(world, "remote2", SERVER, SERVER_PORT, server_by)
-    body = bytes(range(256)) * (size // 256)
-    uri = f"sip:{SERVER}:{SERVER_PORT};transport={server_by.lower()}"
     name = f"{phone_by}-{server_by}"
+    port = SERVER_PORTS[name]
+    phone = Side(world, "phone3", PHONE, port, phone_by)
+    server = Side(world, "remote2", SERVER, port, server_by)
+    body = bytes(range(256)) * (size // 256)
+    uri = f"sip:{SERVER}:{port};transport={server_by.lower()}"
     parties = [f"From: <sip:big@{SERVER}>;tag=a", f"To: <sip:big@{SERVER}>"]
 
     def exchange(sender: Side, receiver: Side, method: str, target: str, contact: Callable[[bytes], str]) -> bytes:
