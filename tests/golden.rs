@@ -26,7 +26,7 @@
 //! ```
 //! In what goes out, `#N` stands for a branch, token or sealed Call-ID part; equal ones have the same number.
 //! In what comes in, `{sx}` stands for the last token that went out, `{branch}` for the last branch, `{call-id}` for the
-//! last Call-ID on that side, `{to-tag}` for the last To tag, `{nonce}` for the last nonce, `{digest ALGORITHM USER PASSWORD COUNT}`
+//! last Call-ID on that side, `{branch to ADDRESS}` for the last branch that went there, `{to-tag}` for the last To tag, `{nonce}` for the last nonce, `{digest ALGORITHM USER PASSWORD COUNT}`
 //! for credentials with it in the realm Home (a count of 0: without qop), `{sdp ADDRESS PORT}` for a description with one audio section,
 //! and `{length}` for the length of the body. Lines end with LF in the file and CRLF on the wire. `UPDATE=1 cargo test --test golden`
 //! writes what comes out into the files; read the difference before you commit it.
@@ -203,6 +203,8 @@ fn remember(text: &str, names: &mut HashMap<String, String>) {
     keep("sx", after(text, ";sx="));
     keep("nonce", after(text, "nonce=\""));
     keep("branch", after(text, ";branch=z9hG4bKsx").map(|b| format!("z9hG4bKsx{b}")));
+    let to_peer = text.lines().next().and_then(|line| line.split_whitespace().last()).unwrap_or_default();
+    keep(&format!("branch to {to_peer}"), after(text, ";branch=z9hG4bKsx").map(|b| format!("z9hG4bKsx{b}")));
     let to = text.lines().find(|line| line.starts_with("To: "));
     keep("to-tag", to.and_then(|to| after(to, ";tag=")));
     if let Some(call_id) = text.lines().find_map(|line| line.strip_prefix("Call-ID: ")) {

@@ -58,6 +58,12 @@ impl Binding {
         &self.contact_user
     }
 
+    /// What phones of one address-of-record are chosen by: their preference, 1 where they name none, then who was refreshed
+    /// last.
+    pub(super) fn rank(&self) -> (Preference, Instant) {
+        (self.preference.unwrap_or(Preference::ONE), self.refreshed)
+    }
+
     /// The user part of the address-of-record.
     pub(super) fn user(&self) -> &[u8] {
         self.aor.split(|b| *b == b'@').next().unwrap_or_default()

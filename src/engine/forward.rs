@@ -4,8 +4,9 @@ use super::answer::Cause;
 use super::body::{cut_out, description};
 use super::branch::BranchKey;
 use super::failover::Spare;
+use super::fork::Part;
 use super::hide::{Secrets, Way};
-use super::io::{Channel, SendError, Side, Sink};
+use super::io::{Channel, Leg, SendError, Side, Sink};
 use super::media::{Exchange, Passing};
 use super::message::Received;
 use super::own::HostAndPort;
@@ -36,6 +37,8 @@ pub(super) struct Hop {
     pub(super) own_server: bool,
     /// Of a CANCEL or ACK: the second part of its INVITE's branch.
     pub(super) loop_part: Option<branch::LoopPart>,
+    /// Of a branch of a fork: the sender's transaction.
+    pub(super) fork: Option<Handle>,
 }
 
 impl Hop {
@@ -49,6 +52,7 @@ impl Hop {
             registers: Registers::default(),
             own_server: true,
             loop_part: None,
+            fork: None,
         }
     }
 }
@@ -117,7 +121,11 @@ impl Engine {
         let call_id = msg.get(head.call_id);
         let lan_call_id = if sender_side == Side::Lan { call_id } else { mapped.as_deref().unwrap_or(call_id) };
         let between = self.between(received, lan_call_id, (sender_side, received.from.ip()), (hop.side, hop.to.ip()));
-        let (found, is_new) = self.call_of_request(received, &between, known.is_some(), now)?;
+        let fork = hop.fork.and_then(|sender| self.transactions.get(sender)?.call);
+        let (found, is_new) = match self.call_of_fork(fork, Leg::Caller) {
+            Some(found) => (Some(found), false),
+            None => self.call_of_request(received, &between, known.is_some(), now)?,
+        };
         let passage = Passage { hop, own, key, known, secrets: &secrets, call_id: mapped.as_deref(), found };
         let sent = self.pass_on(received, &passage, edits, now, out);
         if let Err(cause) = sent
@@ -148,7 +156,7 @@ impl Engine {
             .find(&key, false)
             .and_then(|handle| self.transactions.get(handle))
             .map_or(0, |t| t.attempt);
-        let large = self.channel_for_large(hop.side, hop.to, msg.bytes().len());
+        let large = self.channel_for_large(hop.side, hop.to, msg.bytes().len()).filter(|_| hop.fork.is_none());
         let fallback = hop.spare.or_udp || (hop.transport != Transport::Tcp && large.is_some());
         let channel = match large {
             Some(channel) => Ok(channel),
@@ -166,7 +174,8 @@ impl Engine {
         let via_text = branch::text(&key, attempt, &loop_part);
         let hidden = hop.side == Side::Wan && self.settings().topology_hiding;
         self.write_headers(received, passage, channel, &via_text, hidden, edits).map_err(|_| Cause::TooLarge)?;
-        if head.method != Method::Ack && known.is_none() {
+        let is_stored = head.method != Method::Ack && !(head.method == Method::Cancel && hop.fork.is_some());
+        if is_stored && known.is_none() {
             let mut request_uri = super::binding::UriText::new();
             let is_changed = edits.touches(received.request_uri());
             if (is_changed || head.method == Method::Invite)
@@ -183,6 +192,7 @@ impl Engine {
                 tried_at: now,
                 failed: false,
                 cancelled: false,
+                part: hop.fork.map_or(Part::Alone, Part::Branch),
                 kept: None,
                 key,
                 loop_part,
@@ -221,13 +231,16 @@ impl Engine {
             (Ok(via), Some(handle)) => {
                 self.transactions.sent_over(handle, via);
                 let is_first = known.is_none();
-                if is_first
+                if hop.fork.is_some() {
+                    self.transactions.branch_sent(&key, head.method, &parts, now);
+                } else if is_first
                     && self.transactions.request_sent(handle, fallback, received, now)
                     && self.connections.is_open(via)
                 {
                     Self::answer_trying(received, out);
                 }
             }
+            (Ok(_), None) if hop.fork.is_some() => self.transactions.branch_sent(&key, head.method, &parts, now),
             (Ok(_), None) => self.transactions.ack_sent(&key, &parts),
             (Err(error), opened) => {
                 log::info!(target: class::NET, "{} to {} not sent: {error:?}", received.method_name(), hop.to);
@@ -254,7 +267,7 @@ impl Engine {
     }
 
     /// The Call-ID as the other side knows it, where that differs.
-    fn mapped_call_id(
+    pub(super) fn mapped_call_id(
         &self,
         received: &Received<'_>,
         from: Side,

@@ -36,6 +36,8 @@ struct Back {
     hidden: bool,
     call: Option<Handle>,
     registers: Registers,
+    /// Of a branch of a fork: the sender's transaction.
+    fork: Option<Handle>,
 }
 
 impl Back {
@@ -51,6 +53,7 @@ impl Back {
             hidden: t.hidden,
             call: t.call,
             registers: t.registers.clone(),
+            fork: t.part.fork(),
         }
     }
 }
@@ -70,9 +73,15 @@ impl Engine {
             Some((handle, attempt, Back { downstream, ..Back::of(t) }))
         });
         let Some((handle, attempt, back)) = found else {
+            if is_cancel && self.cancel_of_branch_answered(received) {
+                return;
+            }
             log::debug!(target: class::PROXY, "response {status} from {} dropped: it answers no request of ours", received.from);
             return;
         };
+        if back.fork.is_some() && self.ends_on_branch(received, status, handle, now, out) {
+            return;
+        }
         if self.is_kept_from_phone(received, status, attempt, handle, now, out)
             || self.absorb_response(handle, status, out)
         {
@@ -84,15 +93,26 @@ impl Engine {
         let mut edits = Edits::new();
         if let Err(error) = self.write_response(received, status, handle, &back, &mut edits, out) {
             log::warn!(target: class::SIP, "response {status} from {} dropped: {error:?}", received.from);
+            if let Some(sender) = back.fork.filter(|_| status >= 300) {
+                self.collect(received, (sender, handle), status, None, now, out);
+            }
             return;
+        }
+        if let Some(sender) = back.fork
+            && status >= 300
+        {
+            return self.collect(received, (sender, handle), status, Some(&edits), now, out);
         }
         let parts = edits.parts(msg.bytes());
         if let Err(error) = self.send_again(back.on, back.to, &parts, out) {
             log::info!(target: class::NET, "response {status} to {} not sent: {error:?}", back.to);
         }
-        self.transactions.response_sent(handle, status, &parts, now);
+        self.transactions.response_sent(back.fork.unwrap_or(handle), status, &parts, now);
         self.transactions.answered(handle, status, now);
         if status >= 200 {
+            if back.fork.is_some() {
+                self.accepted_on_branch(handle, status, now, out);
+            }
             self.final_response(received, status, handle, &back, now, out);
         }
     }
@@ -313,10 +333,13 @@ impl Engine {
 
     /// Which leg of its call faces the sender of a response.
     fn found_for_response(&self, received: &Received<'_>, back: &Back, call: Handle) -> Option<super::call::Found> {
+        if back.fork.is_some() {
+            return self.call_of_fork(Some(call), Leg::Callee);
+        }
         let mapped = self.lan_call_id(received, back);
         let call_id = mapped.as_deref().unwrap_or(received.msg.get(received.head.call_id));
         let between =
             self.between(received, call_id, (back.downstream_side, back.downstream.ip()), (back.side, back.to.ip()));
-        self.calls.find(&between).filter(|found| found.call == call)
+        self.calls.find(&between, &self.transactions).filter(|found| found.call == call)
     }
 }
