@@ -11,6 +11,8 @@ use siproxd::time::Duration;
 
 /// Events of one script that happen; the rest is left out, so that no input takes long.
 const MOST_EVENTS: usize = 60;
+/// Longest time in milliseconds that one event lets pass: over an hour, the usual life of a registration.
+const LONGEST_WAIT: u64 = 4_000_000;
 /// Longer than any transaction lasts (Timer C and Timer B, RFC 3261 §16.6 and §17.1.1.2).
 const ALL_OVER: Duration = Duration::from_secs(400);
 /// Who nobody has called, and who has no registration: nothing in a script but the event's own line names him.
@@ -25,6 +27,7 @@ pub fn engine(data: &[u8]) {
     let mut settings = open_settings();
     let mut events = events(data);
     events.retain(|event| event.kind() != "set" || !set(&mut settings, &event.words[1..]));
+    events.retain(|event| event.kind() != "wait" || is_short(event));
     let hiding = settings.topology_hiding;
     let is_named = |event: &Event| {
         let in_words = event.message().is_none() && event.kind() != "accept";
@@ -63,6 +66,10 @@ pub fn engine(data: &[u8]) {
     let usage = player.rig.engine.usage();
     // A call whose media was all declined may wait for its BYE: it makes room for the first that needs it.
     assert_eq!((usage.transactions, usage.relays), (0, 0), "something is left: {usage:?}");
+}
+
+fn is_short(wait: &Event) -> bool {
+    wait.words.get(1).and_then(|millis| millis.parse::<u64>().ok()).is_some_and(|millis| millis <= LONGEST_WAIT)
 }
 
 fn is_lan(ip: IpAddr) -> bool {

@@ -64,6 +64,13 @@ impl Binding {
         (self.preference.unwrap_or(Preference::ONE), self.refreshed)
     }
 
+    /// Whether `hostport` is that of the Contact, and none that the address-of-record has too.
+    fn is_called(&self, hostport: &[u8]) -> bool {
+        let own = Uri::parse(&self.contact, Span::from_usize(0, self.contact.len()));
+        let domain = self.aor.rsplit(|b| *b == b'@').next();
+        own.is_ok_and(|own| own.hostport.of(&self.contact).eq_ignore_ascii_case(hostport)) && domain != Some(hostport)
+    }
+
     /// The user part of the address-of-record.
     pub(super) fn user(&self) -> &[u8] {
         self.aor.split(|b| *b == b'@').next().unwrap_or_default()
@@ -239,6 +246,28 @@ impl Bindings {
         self.of_user(user)
             .find(|handle| self.slab.get(*handle).is_some_and(|b| live(b) && b.contact_user == user))
             .or_else(|| self.slab.find(live))
+    }
+
+    /// The valid binding whose phone a URI names by its place, or by `host:port` as in its Contact where that is another. Without a
+    /// port the user tells which of several at one address is meant.
+    pub(super) fn named(
+        &self,
+        user: &[u8],
+        hostport: &[u8],
+        address: Option<SocketAddr>,
+        port: Option<u16>,
+    ) -> Option<&Binding> {
+        let is_at = |b: &Binding| b.valid && Some(b.place.address) == address;
+        let of_user = self
+            .of_user(user)
+            .filter_map(|handle| self.slab.get(handle))
+            .filter(|b| b.valid && (b.user() == user || b.contact_user == user))
+            .filter(|b| {
+                let same_host = port.is_none() && address.is_some_and(|address| address.ip() == b.place.address.ip());
+                is_at(b) || same_host || (b.place.renamed && b.is_called(hostport))
+            })
+            .max_by_key(|b| (is_at(b), b.contact_user == user));
+        of_user.or_else(|| address.and_then(|_| self.slab.get(self.slab.find(is_at)?)))
     }
 
     /// Whether any binding, valid or not, is for `user`.

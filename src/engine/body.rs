@@ -15,20 +15,55 @@ use crate::span::Span;
 
 const SDP: &[u8] = b"application/sdp";
 
+/// What a body is, or a part of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A session description.
+    Description,
+    Xml,
+    /// A SIP message or the beginning of one (RFC 3420), or lines of the same form (RFC 3842).
+    Fragment,
+    /// What people read.
+    Text,
+    Other,
+}
+
+impl Kind {
+    /// What the value of a Content-Type names.
+    fn of(value: &[u8]) -> Self {
+        const FRAGMENTS: [&[u8]; 3] = [b"message/sipfrag", b"message/sip", b"application/simple-message-summary"];
+        let name = value.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
+        let ends_with = |end: &[u8]| {
+            name.len().checked_sub(end.len()).and_then(|at| name.get(at..)).is_some_and(|n| n.eq_ignore_ascii_case(end))
+        };
+        match name {
+            n if n.eq_ignore_ascii_case(SDP) => Self::Description,
+            // RFC 7303 §4.2
+            _ if ends_with(b"+xml") || ends_with(b"/xml") => Self::Xml,
+            n if FRAGMENTS.iter().any(|fragment| n.eq_ignore_ascii_case(fragment)) => Self::Fragment,
+            n if is_type(n, b"text/") => Self::Text,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// Where the session description of a message is.
 pub(super) fn description(msg: &Message<'_>) -> Option<Span> {
+    find_part(msg, &mut |kind, _| kind == Kind::Description)
+}
+
+/// The first part of a body that `wanted` picks; a body that is not multipart is its own only part.
+pub(super) fn find_part(msg: &Message<'_>, wanted: &mut dyn FnMut(Kind, Span) -> bool) -> Option<Span> {
     let header = msg.header(HeaderId::ContentType)?;
-    let body = msg.body();
+    let (value, body) = (msg.get(header.value), msg.body());
     if body.is_empty() {
-        None
-    } else if is_type(msg.get(header.value), SDP) {
-        Some(body)
-    } else if is_type(msg.get(header.value), b"multipart/") {
-        let boundary = params::find(msg.bytes(), header.value, b"boundary")?.value?;
-        part_with_description(msg.bytes(), body, params::unquoted(msg.bytes(), boundary).of(msg.bytes()))
-    } else {
-        None
+        return None;
     }
+    if !is_type(value, b"multipart/") {
+        return wanted(Kind::of(value), body).then_some(body);
+    }
+    let boundary = params::find(msg.bytes(), header.value, b"boundary")?.value?;
+    find_part_within(msg.bytes(), body, params::unquoted(msg.bytes(), boundary).of(msg.bytes()), wanted)
 }
 
 /// Whether `value` of a Content-Type begins with `name`, in any case.
@@ -36,32 +71,40 @@ fn is_type(value: &[u8], name: &[u8]) -> bool {
     value.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
 }
 
-/// The content of the first part that is a description (RFC 2046 §5.1.1).
-fn part_with_description(bytes: &[u8], body: Span, boundary: &[u8]) -> Option<Span> {
+/// The content of the first part that `wanted` picks (RFC 2046 §5.1.1).
+fn find_part_within(
+    bytes: &[u8],
+    body: Span,
+    boundary: &[u8],
+    wanted: &mut dyn FnMut(Kind, Span) -> bool,
+) -> Option<Span> {
     let text = body.of(bytes);
-    let (mut is_sdp, mut in_headers, mut content, mut at) = (false, false, None, 0);
+    let (mut kind, mut in_headers, mut content, mut at) = (Kind::Other, false, None, 0);
     for line in text.split_inclusive(|b| *b == b'\n') {
         let (start, end) = (at, at + line.len());
         at = end;
         let line = line.trim_ascii_end();
         let rest = line.strip_prefix(b"--").and_then(|line| line.strip_prefix(boundary));
         if rest.is_some_and(|rest| matches!(rest.trim_ascii(), b"" | b"--")) {
-            if let Some(from) = content.filter(|_| is_sdp) {
-                return Some(place(body, from, start));
+            if let Some(part) = content.map(|from| place(body, from, start)).filter(|part| wanted(kind, *part)) {
+                return Some(part);
             }
-            (is_sdp, in_headers, content) = (false, true, None);
+            (kind, in_headers, content) = (Kind::Other, true, None);
         } else if in_headers && line.is_empty() {
             in_headers = false;
             content = Some(end);
         } else if in_headers {
             let mut halves = line.splitn(2, |b| *b == b':');
             let name = halves.next().unwrap_or_default().trim_ascii();
-            let is_content_type = HeaderId::from_name(name) == HeaderId::ContentType;
-            is_sdp |= is_content_type && halves.next().is_some_and(|value| is_type(value.trim_ascii(), SDP));
+            if HeaderId::from_name(name) == HeaderId::ContentType
+                && let Some(value) = halves.next()
+            {
+                kind = Kind::of(value);
+            }
         }
     }
     // The last boundary is missing: the part goes on to the end.
-    content.filter(|_| is_sdp).map(|from| place(body, from, text.len()))
+    content.map(|from| place(body, from, text.len())).filter(|part| wanted(kind, *part))
 }
 
 fn place(body: Span, from: usize, to: usize) -> Span {
@@ -85,17 +128,24 @@ impl Engine {
                 }
             }
         }
-        let content_type = msg.value(HeaderId::ContentType).unwrap_or_default();
-        if is_type(content_type, b"text/") {
-            return Ok(());
-        }
-        self.scrub_span(msg.bytes(), msg.body(), secrets, own, edits)
+        // All between the texts: the other parts, their headers, and what is in no part.
+        let mut start = msg.body().start;
+        let mut result = Ok(());
+        find_part(msg, &mut |kind, part| {
+            if kind == Kind::Text {
+                result = self.scrub_span(msg.bytes(), Span::new(start, part.start), secrets, own, edits);
+                start = part.end;
+            }
+            result.is_err()
+        });
+        result?;
+        self.scrub_span(msg.bytes(), Span::new(start, msg.body().end), secrets, own, edits)
     }
 }
 
-/// Takes the body out of a message that must arrive all the same.
+/// Takes the body out of a message that must arrive all the same, with the edits that are in it.
 pub(super) fn cut_out(msg: &Message<'_>, edits: &mut Edits) -> Result<(), EditError> {
-    edits.delete(msg.body())?;
+    edits.cut(msg.body())?;
     msg.header(HeaderId::ContentType).map_or(Ok(()), |header| edits.delete(header.line))
 }
 

@@ -11,7 +11,7 @@ use super::own::HostAndPort;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
 use crate::sip::token;
-use crate::sip::uri::{DEFAULT_PORT, Uri};
+use crate::sip::uri::{DEFAULT_PORT, Scheme, Uri};
 use crate::sip::via::Transport;
 use crate::span::Span;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -114,26 +114,37 @@ impl Engine {
         edits: &mut Edits,
     ) -> Result<(), EditError> {
         let Ok(uri) = Uri::parse(bytes, contact.uri) else { return Ok(()) };
-        let Some(own) = self.sent_by(Side::Wan) else { return Ok(()) };
-        let is_sip = matches!(uri.scheme, crate::sip::uri::Scheme::Sip | crate::sip::uri::Scheme::Sips);
-        if !is_sip {
+        if !matches!(uri.scheme, Scheme::Sip | Scheme::Sips) {
             return Ok(());
         }
-        let place = Place::of(bytes, &uri, from, by);
+        self.write_token(bytes, &uri, contact.bracketed, (Place::of(bytes, &uri, from, by), leg), edits)
+    }
+
+    /// Edits a URI into the one by which the WAN reaches `place`; `enclosed` is whether its parameters are its own where it stands, so
+    /// that it needs no angle brackets.
+    pub(super) fn write_token(
+        &self,
+        bytes: &[u8],
+        uri: &Uri,
+        enclosed: bool,
+        (place, leg): (Place, Transport),
+        edits: &mut Edits,
+    ) -> Result<(), EditError> {
+        let Some(own) = self.sent_by(Side::Wan) else { return Ok(()) };
         let token = self.seal(place);
-        if !contact.bracketed {
+        if !enclosed {
             edits.replace(Span::at(uri.whole.start), b"<")?;
         }
         edits.replace_fmt(uri.hostport, format_args!("{}", HostAndPort(own)))?;
         let end = if uri.params.is_empty() { uri.hostport.end } else { uri.params.end };
         match (place.named, leg) {
             (None, Transport::Tcp) => edits.replace(Span::at(end), b";transport=tcp")?,
-            (Some(Transport::Udp), Transport::Tcp) => name_transport(bytes, &uri, "tcp", edits)?,
-            (Some(Transport::Tcp), Transport::Udp) => name_transport(bytes, &uri, "udp", edits)?,
+            (Some(Transport::Udp), Transport::Tcp) => name_transport(bytes, uri, "tcp", edits)?,
+            (Some(Transport::Tcp), Transport::Udp) => name_transport(bytes, uri, "udp", edits)?,
             _ => {}
         }
         edits.replace_fmt(Span::at(end), format_args!(";sx={token}"))?;
-        if !contact.bracketed {
+        if !enclosed {
             edits.replace(Span::at(uri.whole.end), b">")?;
         }
         Ok(())

@@ -8,6 +8,7 @@ use super::fork::Part;
 use super::hide::{Secrets, Way};
 use super::io::{Channel, Leg, SendError, Side, Sink};
 use super::media::{Exchange, Passing};
+use super::mention::Crossing;
 use super::message::Received;
 use super::own::HostAndPort;
 use super::stored::Stored;
@@ -361,8 +362,14 @@ impl Engine {
             (Side::Wan, Side::Lan) => Some(Way::ToLan),
             _ => None,
         };
-        if let Some(way) = way.filter(|_| self.settings().topology_hiding) {
-            self.map_dialogs(msg, secrets, way, edits)?;
+        if let Some(way) = way {
+            if self.settings().topology_hiding {
+                self.map_dialogs(msg, secrets, way, edits)?;
+            }
+            let phone = if way == Way::ToWan { received.from } else { hop.to };
+            let crossing = Crossing { way, phone, by: received.on.kind(), leg: hop.transport, secrets };
+            self.mentions_in_headers(msg, &crossing, edits)?;
+            self.mentions_in_body(msg, &crossing, edits)?;
         }
         if hidden {
             self.scrub(msg, secrets, &[HeaderId::Via], edits)?;

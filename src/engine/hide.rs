@@ -122,7 +122,7 @@ impl Engine {
         edits: &mut Edits,
     ) -> Result<(), EditError> {
         for header in msg.headers() {
-            if let Some(span) = dialog_in(msg, header)
+            if let Some(span) = dialog_in(msg.bytes(), header)
                 && !edits.touches(span)
             {
                 self.map_span(msg.bytes(), span, secrets, way, edits)?;
@@ -181,7 +181,8 @@ impl Engine {
         if crosses { self.map_call_id(tag, &self.secrets(phone), Way::ToLan) } else { None }
     }
 
-    fn map_span(
+    /// Maps the addresses in one span that names a dialog.
+    pub(super) fn map_span(
         &self,
         bytes: &[u8],
         span: Span,
@@ -228,17 +229,26 @@ impl Engine {
 }
 
 /// What of a header names a dialog.
-fn dialog_in(msg: &Message<'_>, header: &Header) -> Option<Span> {
+pub(super) fn dialog_in(bytes: &[u8], header: &Header) -> Option<Span> {
     const OTHERS: [&[u8]; 3] = [b"Join", b"Target-Dialog", b"In-Reply-To"];
-    let bytes = msg.bytes();
+    /// Headers of the URI in Refer-To; all else in there is no dialog's (RFC 3261 §19.1.1).
+    const FIELDS: [&[u8]; 3] = [b"Replaces=", b"Join=", b"Call-ID="];
     match header.id {
         HeaderId::From | HeaderId::To => NameAddr::parse(bytes, header.value).ok()?.param(bytes, b"tag")?.value,
         HeaderId::Replaces => Some(header.value),
         HeaderId::ReferTo => {
-            let question = msg.get(header.value).iter().position(|b| *b == b'?')?;
-            Some(Span::from_usize(usize::from(header.value.start) + question, usize::from(header.value.end)))
+            let text = header.value.of(bytes);
+            let is_field = |at: usize| {
+                let (before, rest) = text.split_at_checked(at).unwrap_or_default();
+                matches!(before.last(), Some(b'?' | b'&')) && FIELDS.iter().any(|name| starts_with(rest, name))
+            };
+            let at = (0..text.len()).find(|at| is_field(*at))?;
+            let value = text.get(at..)?;
+            let len = value.iter().position(|b| matches!(b, b'&' | b'>')).unwrap_or(value.len());
+            let at = usize::from(header.value.start) + at;
+            Some(Span::from_usize(at, at + len))
         }
-        HeaderId::Other if OTHERS.iter().any(|name| msg.get(header.name).eq_ignore_ascii_case(name)) => {
+        HeaderId::Other if OTHERS.iter().any(|name| header.name.of(bytes).eq_ignore_ascii_case(name)) => {
             Some(header.value)
         }
         _ => None,

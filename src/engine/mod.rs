@@ -24,6 +24,7 @@ mod hide;
 pub mod io;
 mod keepalive;
 mod media;
+mod mention;
 mod message;
 mod own;
 mod parked;

@@ -64,6 +64,8 @@ impl Engine {
             (Err(_), Target::Server { to, transport, spare }) if has_other_scheme(received) => {
                 self.register_there(received, (to, transport, spare), &asked, None, now, out);
             }
+            // A phone keeps no registrations.
+            (Ok(_), Target::Phone(_)) => self.answer(received, Cause::UnknownUser, out),
             (Err(cause), _) => self.answer(received, cause, out),
         }
     }

@@ -105,6 +105,7 @@ impl Engine {
         match target {
             _ if received.head.method == Method::Register => self.register(received, target, now, out),
             Target::Ourselves => self.serve_own_domain(received, now, out),
+            Target::Phone(place) => self.send_to_place(received, place, now, out),
             Target::Server { to, transport, spare } => {
                 let reach = self.reach(received, to, now);
                 if reach == Reach::Refused {
@@ -150,7 +151,7 @@ impl Engine {
         let Ok(uri) = Uri::parse(bytes, received.request_uri()) else { return };
         let user = uri.user.map(|span| span.of(bytes));
         if let Some(place) = self.place_in(bytes, &uri) {
-            return self.send_to_place(received, &uri, place, now, out);
+            return self.send_to_place(received, place, now, out);
         }
         if user.is_none() && received.head.method == Method::Options {
             return self.answer_options(received, out);
@@ -172,8 +173,9 @@ impl Engine {
 
     /// Sends a request whose request-URI is one that we handed out. In a dialog it becomes exactly what the phone wrote;
     /// outside of one there must be a live binding, and a user that the provider changed becomes the phone's again.
-    fn send_to_place(&mut self, received: &Received<'_>, uri: &Uri, place: Place, now: Instant, out: &mut dyn Sink) {
+    fn send_to_place(&mut self, received: &Received<'_>, place: Place, now: Instant, out: &mut dyn Sink) {
         let bytes = received.msg.bytes();
+        let Ok(uri) = Uri::parse(bytes, received.request_uri()) else { return };
         let user = uri.user.map_or(&[][..], |span| span.of(bytes));
         let binding = self.bindings.at_place(user, place, now);
         let in_dialog = !received.head.to_tag.is_empty();
@@ -190,7 +192,7 @@ impl Engine {
         });
         let written = match stored {
             Some(b) => edits.replace(uri.whole, &b.contact),
-            None => Self::unmasquerade(bytes, uri, place, &mut edits),
+            None => Self::unmasquerade(bytes, &uri, place, &mut edits),
         };
         if written.is_err() {
             return self.answer(received, Cause::TooLarge, out);

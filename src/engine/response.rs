@@ -8,6 +8,7 @@ use super::forward::opens_dialogs;
 use super::hide::Way;
 use super::io::{Channel, Leg, Side, Sink};
 use super::media::{CallResponse, Exchange, Passing};
+use super::mention::Crossing;
 use super::message::Received;
 use super::own::HostAndPort;
 use super::registrar::RegisterAnswered;
@@ -220,12 +221,17 @@ impl Engine {
                     edits.replace(head.to.uri, sent_uri)?;
                 }
             }
-            if self.settings().topology_hiding {
-                self.map_dialogs(msg, &self.secrets(back.to.ip()), Way::ToLan, edits)?;
-            }
         } else {
             edits.delete(head.via_element.cut)?;
         }
+        let secrets = self.secrets(back.to.ip());
+        if back.hidden && self.settings().topology_hiding {
+            self.map_dialogs(msg, &secrets, Way::ToLan, edits)?;
+        }
+        let (by, leg) = (back.on.kind(), received.on.kind());
+        let crossing = Crossing { way: Way::ToLan, phone: back.to, by, leg, secrets: &secrets };
+        self.mentions_in_headers(msg, &crossing, edits)?;
+        self.mentions_in_body(msg, &crossing, edits)?;
         if head.method == Method::Register {
             if (200..300).contains(&status) {
                 self.unmasquerade_contacts(msg, &back.registers, edits)?;
@@ -289,17 +295,30 @@ impl Engine {
                 self.masquerade(bytes, &contact, phone, back.on.kind(), edits)?;
             }
         }
-        if !self.settings().topology_hiding {
-            return Ok(());
-        }
-        if let Some(t) = self.transactions.get(handle) {
-            self.put_back(msg, HeaderId::CallId, t.stored.call_id.of(&t.stored.text), edits)?;
-        }
-        const FROM_WAN: [HeaderId; 4] = [HeaderId::Via, HeaderId::From, HeaderId::To, HeaderId::RecordRoute];
         let secrets = self.secrets(received.from.ip());
-        self.map_dialogs(msg, &secrets, Way::ToWan, edits)?;
-        self.scrub(msg, &secrets, &FROM_WAN, edits)?;
-        self.hide_body(msg, &secrets, edits)
+        let (by, leg) = (back.downstream_on.kind(), back.on.kind());
+        let crossing = Crossing { way: Way::ToWan, phone: back.downstream, by, leg, secrets: &secrets };
+        let is_hidden = self.settings().topology_hiding;
+        if is_hidden {
+            if let Some(t) = self.transactions.get(handle) {
+                self.put_back(msg, HeaderId::CallId, t.stored.call_id.of(&t.stored.text), edits)?;
+            }
+            self.map_dialogs(msg, &secrets, Way::ToWan, edits)?;
+        }
+        self.mentions_in_headers(msg, &crossing, edits)?;
+        if is_hidden {
+            const FROM_WAN: [HeaderId; 4] = [HeaderId::Via, HeaderId::From, HeaderId::To, HeaderId::RecordRoute];
+            self.scrub(msg, &secrets, &FROM_WAN, edits)?;
+        }
+        let mut body = self.mentions_in_body(msg, &crossing, edits);
+        if is_hidden && body.is_ok() {
+            body = self.hide_body(msg, &secrets, edits);
+        }
+        if body.is_err() {
+            log::warn!(target: class::SIP, "body of the {status} from {} cut out: too many addresses in it", received.from);
+            cut_out(msg, edits)?;
+        }
+        Ok(())
     }
 
     /// The session description of a response. One that cannot be passed on is cut out: the response itself must arrive.

@@ -5,6 +5,7 @@
 //! where the request goes to the same domain: it knows the phone. Servers that failed lately come last (see `failover`).
 
 use super::answer::Cause;
+use super::contact::Place;
 use super::failover::Spare;
 use super::io::{Side, Sink};
 use super::message::Received;
@@ -34,6 +35,8 @@ pub(super) enum Target {
         /// Those to be tried after it.
         spare: Spare,
     },
+    /// To a phone of ours, by our token in the request-URI.
+    Phone(Place),
     /// It names one of our own addresses: it is for a phone that is registered here, or for ourselves.
     Ourselves,
 }
@@ -62,7 +65,7 @@ impl Engine {
         let uri = Uri::parse(bytes, received.request_uri())
             .map_err(|_| Unroutable::Because(Cause::Malformed("the request-URI cannot be read")))?;
         if let Some(place) = self.place_in(bytes, &uri) {
-            return Ok(Target::Server { to: place.address, transport: place.transport, spare: Spare::default() });
+            return Ok(Target::Phone(place));
         }
         if self.is_own_uri(bytes, &uri) {
             return Ok(Target::Ourselves);

@@ -16,6 +16,11 @@ pub enum EditError {
     Overlap,
 }
 
+/// Edits that are left while [`Edits::has_room`] says so: one optional change, Record-Route and Content-Length.
+const RESERVED_EDITS: usize = 8;
+/// Bytes that are left then: a stored URI, and those headers.
+const RESERVED_BYTES: usize = 512;
+
 #[derive(Clone, Copy, Debug)]
 struct Splice {
     del: Span,
@@ -106,6 +111,22 @@ impl Edits {
             self.splices.remove(overlapping.start.saturating_add(1));
         }
         Ok(())
+    }
+
+    /// Removes `span` with all that was put into it. An edit that reaches out of it stays, and is an error.
+    ///
+    /// # Errors
+    /// See [`EditError`].
+    pub fn cut(&mut self, span: Span) -> Result<(), EditError> {
+        self.splices.retain(|s| s.del.start < span.start || s.del.end > span.end);
+        self.arena.truncate(self.splices.iter().map(|s| s.insert.end.into()).max().unwrap_or(0));
+        self.delete(span)
+    }
+
+    /// Whether some more edits fit: those that a proxy cannot do without, behind those that are optional.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.splices.len() <= MAX_EDITS - RESERVED_EDITS && self.arena.len() <= EDIT_ARENA - RESERVED_BYTES
     }
 
     /// Whether an edit removes or replaces any byte of `span`.

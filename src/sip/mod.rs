@@ -12,7 +12,7 @@ pub mod digest;
 pub mod edit;
 pub mod framing;
 pub mod header;
-mod lex;
+pub(crate) mod lex;
 pub mod message;
 mod normalise;
 pub mod params;

@@ -1,7 +1,7 @@
 //! Scripts: what happens to an engine, as text, in the language of the golden cases (`tests/golden.rs` tells it).
 //!
-//! A line `== …` begins an event, whatever follows up to the next one is the datagram. Lines that are no part of the
-//! language are passed over, so that any bytes are a script.
+//! A line `== …` begins an event, whatever follows up to the next one is the datagram. What is no part of the language makes
+//! nothing happen and panics nowhere, so that any bytes are a script; who wants to know gets `None` or `false`.
 
 use super::{Output, Rig, dns_answer};
 use core::net::{Ipv4Addr, SocketAddr};
@@ -16,8 +16,6 @@ use std::collections::HashMap;
 pub const MARK: &str = "== ";
 /// Begins what must come out, which a script has no use for.
 const OUTPUT: &str = "=> ";
-/// Longest time in milliseconds that one event lets pass: over an hour, the usual life of a registration.
-const LONGEST_WAIT: u64 = 4_000_000;
 const NAMESERVER: &str = "192.0.2.53:53";
 
 /// One event: its words, and the datagram if it has one.
@@ -25,6 +23,8 @@ const NAMESERVER: &str = "192.0.2.53:53";
 pub struct Event {
     pub words: Vec<String>,
     pub body: String,
+    /// The lines that it was read from.
+    pub source: Vec<u8>,
 }
 
 impl Event {
@@ -53,67 +53,66 @@ pub fn events(script: &[u8]) -> Vec<Event> {
     for line in text.split_inclusive('\n') {
         if let Some(event) = line.strip_prefix(MARK) {
             let words = event.split_whitespace().map(str::to_owned).collect();
-            events.push(Event { words, body: String::new() });
+            events.push(Event { words, body: String::new(), source: bytes(line) });
             output = false;
         } else if line.starts_with(OUTPUT) {
             output = true;
         } else if let Some(event) = events.last_mut().filter(|_| !output) {
             event.body.push_str(line);
+            event.source.extend(bytes(line));
         }
     }
     events
 }
 
-/// Sets a directive; `false` where it is none that a script may set.
-pub fn set(settings: &mut Settings, words: &[String]) -> bool {
-    let Some((name, values)) = words.split_first() else { return false };
-    let number = |n: usize| values.get(n).and_then(|value| value.parse::<u32>().ok());
-    let (Some(value), Some(first)) = (number(0), values.first()) else {
-        return values.first().is_some_and(|value| set_text(settings, name, value, number(1)));
-    };
-    match name.as_str() {
-        "max_bindings" => settings.max_bindings = value as usize,
-        "max_calls" => settings.max_calls = value as usize,
-        "topology_hiding" => settings.topology_hiding = value != 0,
-        "rtp_proxy_enable" => settings.rtp_proxy_enable = value != 0,
-        "default_expires" => settings.default_expires = value,
-        "sip_keepalive" => settings.sip_keepalive = value,
-        "rtp_ports" => {
-            // What the configuration's reader lets through: even ports that have one above.
-            let even = |port: u32| u16::try_from(port).ok().filter(|port| *port > 0 && port % 2 == 0);
-            let (Some(low), Some(high)) = (even(value), number(1).and_then(even)) else { return false };
-            (settings.rtp_port_low, settings.rtp_port_high) = (low, high.max(low));
-        }
-        other => return set_text(settings, other, first, number(1)),
-    }
-    true
+/// What stands before the first event.
+pub fn preamble(script: &[u8]) -> &[u8] {
+    let mark = |at: &usize| script[*at..].starts_with(MARK.as_bytes()) && (*at == 0 || script[*at - 1] == b'\n');
+    &script[..(0..script.len()).find(mark).unwrap_or(script.len())]
 }
 
-fn set_text(settings: &mut Settings, name: &str, value: &str, port: Option<u32>) -> bool {
-    match name {
-        "outbound_proxy_transport" => settings.outbound_proxy_transport = Some(Transport::Tcp),
-        "host_outbound" => settings.host_outbound = value.parse().ok(),
-        "allow_domains" if value == "none" => settings.allow_domains.clear(),
+/// Sets a directive; `false` where it is none that a script may set.
+pub fn set(settings: &mut Settings, words: &[String]) -> bool {
+    set_checked(settings, words).is_some()
+}
+
+fn set_checked(settings: &mut Settings, words: &[String]) -> Option<()> {
+    let (name, values) = words.split_first()?;
+    let value = values.first()?;
+    let number = |n: usize| values.get(n)?.parse::<u32>().ok();
+    match name.as_str() {
+        "max_bindings" => settings.max_bindings = number(0)? as usize,
+        "max_calls" => settings.max_calls = number(0)? as usize,
+        "topology_hiding" => settings.topology_hiding = number(0)? != 0,
+        "rtp_proxy_enable" => settings.rtp_proxy_enable = number(0)? != 0,
+        "default_expires" => settings.default_expires = number(0)?,
+        "sip_keepalive" => settings.sip_keepalive = number(0)?,
+        "rtp_ports" => {
+            // What the configuration's reader lets through: even ports that have one above.
+            let even = |n| number(n)?.try_into().ok().filter(|port: &u16| *port > 0 && port.is_multiple_of(2));
+            (settings.rtp_port_low, settings.rtp_port_high) = (even(0)?, even(1)?.max(even(0)?));
+        }
+        "host_outbound" => settings.host_outbound = Some(value.parse().ok()?),
         "allow_domains" => {
-            return value.try_into().is_ok_and(|domain| settings.allow_domains.push(domain).is_ok());
+            let domains = values.iter().filter(|domain| *domain != "none").map(|domain| domain.as_str().try_into());
+            let domains: Result<Vec<_>, _> = domains.collect();
+            settings.allow_domains.clear();
+            settings.allow_domains.extend_from_slice(&domains.ok()?).ok()?;
         }
         "wan_allow" | "lan_networks" => {
+            let (address, length) = value.split_once('/')?;
+            let length = length.parse().ok().filter(|length| *length <= 32)?;
             let list = if name == "wan_allow" { &mut settings.wan_allow } else { &mut settings.lan_networks };
-            let prefix = value.split_once('/').and_then(|(address, length)| {
-                Some(Prefix { address: address.parse().ok()?, length: length.parse().ok().filter(|l| *l <= 32)? })
-            });
-            return prefix.is_some_and(|prefix| list.push(prefix).is_ok());
+            list.push(Prefix { address: address.parse().ok()?, length }).ok()?;
         }
         "outbound_proxy" => {
-            let (Ok(host), Some(port)) = (heapless::String::try_from(value), port.and_then(|p| p.try_into().ok()))
-            else {
-                return false;
-            };
+            let (host, port) = (value.as_str().try_into().ok()?, number(1)?.try_into().ok()?);
             settings.outbound_proxy = Some(siproxd::engine::settings::HostPort { host, port });
         }
-        _ => return false,
+        "outbound_proxy_transport" => settings.outbound_proxy_transport = Some(Transport::Tcp),
+        _ => return None,
     }
-    true
+    Some(())
 }
 
 /// A script that runs: an engine, and what later events may refer to.
@@ -198,7 +197,7 @@ impl Player {
             }
             "wait" => {
                 let millis = words.get(1).and_then(|word| word.parse::<u64>().ok())?;
-                self.rig.wait(Duration::from_millis(millis.min(LONGEST_WAIT)))
+                self.rig.wait(Duration::from_millis(millis))
             }
             "address" => {
                 let side = if *words.get(1)? == "lan" { Side::Lan } else { Side::Wan };
@@ -248,7 +247,7 @@ impl Player {
         self.rig.now = now;
         self.relays.clear();
         for line in saved.lines() {
-            // One that does not fit, or that has expired in this very second, is left out.
+            // One that does not fit, or that has expired in this very second, is left out: the next message shows it.
             let _ = self.rig.engine.restore_binding(line, now, UNIX_NOW);
         }
     }
@@ -272,6 +271,12 @@ impl Player {
                 "{before}v=0\no=- 1 1 IN IP4 {address}\ns=-\nc=IN IP4 {address}\nt=0 0\nm=audio {port} RTP/AVP 0{rest}"
             );
         }
+        while let Some((before, rest)) = body.split_once("{digest ") {
+            let Some((words, rest)) = rest.split_once('}') else { break };
+            let nonce = self.names.get("nonce").map_or("invented", String::as_str);
+            let Some(credentials) = credentials(words, nonce) else { break };
+            body = format!("{before}{credentials}{rest}");
+        }
         let length = body.split_once("\n\n").map_or(0, |(_, rest)| wire_lines(rest).len());
         body.replace("{length}", &length.to_string())
     }
@@ -285,26 +290,47 @@ impl Player {
                 Output::Relay(RelayCmd::Open { relay, .. }) => self.relays.push(*relay),
                 Output::Relay(RelayCmd::Close { relay }) => self.relays.retain(|open| open != relay),
                 Output::Relay(RelayCmd::Retarget { .. }) | Output::Connect { .. } | Output::Disconnect { .. } => {}
-                Output::Sent { via, bytes, .. } => {
+                Output::Sent { via, to, bytes } => {
                     let text: String = bytes.iter().map(|byte| char::from(*byte)).collect();
                     let side = if via.local == Side::Lan { "lan" } else { "wan" };
-                    self.remember_text(&text.replace("\r\n", "\n"), side);
+                    self.remember_text(&text.replace("\r\n", "\n"), side, *to);
                 }
             }
         }
     }
 
-    fn remember_text(&mut self, text: &str, side: &str) {
+    fn remember_text(&mut self, text: &str, side: &str, to: SocketAddr) {
         let names = &mut self.names;
         let mut keep = |name: &str, value: Option<String>| value.map(|value| names.insert(name.to_owned(), value));
         keep("nonce", after(text, "nonce=\""));
         keep("sx", after(text, ";sx="));
-        keep("branch", after(text, ";branch=z9hG4bKsx").map(|b| format!("z9hG4bKsx{b}")));
+        let branch = after(text, ";branch=z9hG4bKsx").map(|b| format!("z9hG4bKsx{b}"));
+        keep(&format!("branch to {to}"), branch.clone());
+        keep("branch", branch);
         let to = text.lines().find(|line| line.starts_with("To: "));
         keep("to-tag", to.and_then(|to| after(to, ";tag=")));
         let call_id = text.lines().find_map(|line| line.strip_prefix("Call-ID: "));
         keep(&format!("call-id@{side}"), call_id.map(str::to_owned));
     }
+}
+
+/// Credentials for a REGISTER: algorithm, user, password, count.
+fn credentials(words: &str, nonce: &str) -> Option<String> {
+    use siproxd::sip::digest::{Algorithm, Credentials, Hash};
+    let [algorithm, user, password, count] = words.split(' ').collect::<Vec<_>>().try_into().ok()?;
+    let algorithm = Algorithm::from_name(algorithm.as_bytes())?;
+    let count: u32 = count.parse().ok()?;
+    let qop = if count > 0 { format!(", qop=auth, nc={count:08x}, cnonce=\"c\"") } else { String::new() };
+    let written = |response: &str| {
+        let name = algorithm.name();
+        format!(
+            "Digest username=\"{user}\", realm=\"Home\", nonce=\"{nonce}\", uri=\"sip:10.0.0.1\", algorithm={name}{qop}, response=\"{response}\""
+        )
+    };
+    let ha1 = Hash::of_password(algorithm, user.as_bytes(), b"Home", password.as_bytes());
+    let empty = written(&ha1.to_hex());
+    let response = Credentials::parse(empty.as_bytes()).ok()?.expected(&ha1, b"REGISTER");
+    Some(written(&response.to_hex()))
 }
 
 /// Lines that end with CRLF; a line that ends with CRLF in the script has the bare LF.
