@@ -244,10 +244,10 @@ impl Engine {
         if let Cause::IntervalTooBrief(seconds) = cause {
             reply.header("Min-Expires", format_args!("{seconds}"))?;
         }
-        if cause == Cause::Extension
-            && let Some(tokens) = received.msg.value(HeaderId::ProxyRequire)
-        {
-            reply.header("Unsupported", format_args!("{}", tokens.escape_ascii()))?;
+        if cause == Cause::Extension {
+            for line in received.msg.headers().iter().filter(|line| line.id == HeaderId::ProxyRequire) {
+                reply.header("Unsupported", format_args!("{}", received.msg.get(line.value).escape_ascii()))?;
+            }
         }
         Self::send_reply(received, &mut reply, out)
     }

@@ -173,6 +173,7 @@ impl Engine {
             loop_part: LoopPart::default(),
             method: received.head.method,
             state: State::Trying,
+            final_status: 0,
             deadline: now,
             attempt: 0,
             tried_at: now,

@@ -190,6 +190,7 @@ impl Engine {
             let transaction = Transaction {
                 state: State::Trying,
                 deadline: now,
+                final_status: 0,
                 tried_at: now,
                 failed: false,
                 cancelled: false,
@@ -299,7 +300,9 @@ impl Engine {
         let method = received.head.method;
         let Some(found) = found else { return Ok(()) };
         let exchange = match method {
-            Method::Invite | Method::Update | Method::Prack => Exchange::Offer,
+            Method::Invite | Method::Update => Exchange::Offer,
+            // It answers the offer in the provisional response that it acknowledges, if there was one (RFC 3262 §5).
+            Method::Prack => Exchange::Answer,
             Method::Ack => Exchange::Acknowledgement,
             _ => return Ok(()),
         };
@@ -308,7 +311,8 @@ impl Engine {
             return if is_first { self.reserve(found.call, out) } else { Ok(()) };
         };
         let own = self.own(hop.side).ok_or(Cause::NoInterface)?;
-        let passing = Passing { msg, description, found, exchange, sender_ip: received.from.ip() };
+        let in_dialog = !received.head.to_tag.is_empty();
+        let passing = Passing { msg, description, found, exchange, in_dialog, sender_ip: received.from.ip() };
         match self.pass_description(&passing, own, edits, out) {
             // The ACK itself must arrive, and nobody can be told.
             Err(Cause::Description) if method == Method::Ack => cut_out(msg, edits).map_err(|_| Cause::TooLarge),
@@ -343,7 +347,9 @@ impl Engine {
         }
         self.write_max_forwards(received, edits)?;
         self.write_route(received, hop.side, edits)?;
-        if hop.side == Side::Lan && head.to_tag.is_empty() && opens_dialogs(head.method) {
+        // A NOTIFY may make the dialog of a SUBSCRIBE whose answer is not here yet (RFC 6665 §4.3).
+        let may_open = head.to_tag.is_empty() || head.method == Method::Notify;
+        if hop.side == Side::Lan && may_open && opens_dialogs(head.method) {
             self.write_record_route(received, own, hop.transport, edits)?;
         }
         if hop.side == Side::Wan && head.method != Method::Register {

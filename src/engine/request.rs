@@ -55,10 +55,10 @@ impl Engine {
         if received.origin == Origin::Phone && !msg.elements(HeaderId::Contact).all(|c| is_contact(msg, c.span)) {
             return Err(Cause::Malformed("Contact cannot be read"));
         }
-        if uri.scheme != Scheme::Sip
-            && msg.header(HeaderId::Route).is_none()
-            && self.settings().outbound_proxy.is_none()
-        {
+        // What asks for secrecy starts no dialog in the clear, whatever the next hop is (RFC 3261 §26.2.2).
+        let is_secret = uri.scheme == Scheme::Sips && received.head.to_tag.is_empty();
+        let is_routed = msg.header(HeaderId::Route).is_some() || self.settings().outbound_proxy.is_some();
+        if uri.scheme != Scheme::Sip && (is_secret || !is_routed) {
             return Err(Cause::Scheme);
         }
         if received.max_forwards()? == 0 {
@@ -69,7 +69,7 @@ impl Engine {
         }
         // ACK and CANCEL take the way of their INVITE, whatever they ask for (RFC 3261 §8.2.2.3).
         let asks = !matches!(received.head.method, Method::Ack | Method::Cancel);
-        if asks && msg.value(HeaderId::ProxyRequire).is_some_and(|v| !v.is_empty()) {
+        if asks && msg.elements(HeaderId::ProxyRequire).next().is_some() {
             return Err(Cause::Extension);
         }
         Ok(())
@@ -114,7 +114,8 @@ impl Engine {
                 let hop =
                     Hop { transport, spare, own_server: reach == Reach::Account, ..Hop::to(to, self.side_of(to)) };
                 let mut edits = Edits::new();
-                if self.route_strictly(received, &mut edits).is_err() {
+                let written = self.route_strictly(received, &mut edits);
+                if written.and_then(|()| self.drop_own_maddr(received, &mut edits)).is_err() {
                     return self.answer(received, Cause::TooLarge, out);
                 }
                 self.forward_request(received, hop, &mut edits, now, out);
@@ -254,7 +255,10 @@ impl Engine {
             // It acknowledges an answer of our own, and ends here.
             return true;
         }
-        let Some((hop, mut edits)) = self.invite_hop(received, &key) else { return false };
+        // A 2xx is acknowledged end to end, even by one who keeps the branch of the INVITE.
+        let t = self.transactions.find(&key, false).and_then(|handle| self.transactions.get(handle));
+        let is_accepted = t.is_some_and(|t| (200..300).contains(&t.final_status));
+        let Some((hop, mut edits)) = self.invite_hop(received, &key).filter(|_| !is_accepted) else { return false };
         self.forward_request(received, hop, &mut edits, now, out);
         true
     }

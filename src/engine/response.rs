@@ -6,7 +6,7 @@
 use super::body::{cut_out, description};
 use super::forward::opens_dialogs;
 use super::hide::Way;
-use super::io::{Channel, Leg, Side, Sink};
+use super::io::{Channel, Leg, SendError, Side, Sink};
 use super::media::{CallResponse, Exchange, Passing};
 use super::mention::Crossing;
 use super::message::Received;
@@ -80,12 +80,21 @@ impl Engine {
             log::debug!(target: class::PROXY, "response {status} from {} dropped: it answers no request of ours", received.from);
             return;
         };
+        if self.own(back.side).is_none() {
+            // The address may come back before the peer gives up repeating it; until then nothing would be hidden.
+            log::info!(target: class::NET, "response {status} to {} not sent: {:?}", back.to, SendError::NoAddress);
+            return;
+        }
         if back.fork.is_some() && self.ends_on_branch(received, status, handle, now, out) {
             return;
         }
         if self.is_kept_from_phone(received, status, attempt, handle, now, out)
             || self.absorb_response(handle, status, out)
         {
+            return;
+        }
+        if self.transactions.get(handle).is_some_and(|t| comes_too_late(t, status)) {
+            log::debug!(target: class::PROXY, "response {status} from {} dropped: the final one is through", received.from);
             return;
         }
         if self.is_foreign_challenge(received, status, handle, now, out) {
@@ -155,7 +164,8 @@ impl Engine {
                 let call_id = call_id.as_deref().unwrap_or(msg.get(head.call_id));
                 self.key.hash("call", &[call_id, on_lan.as_deref().unwrap_or(tag)])
             });
-            let response = CallResponse { method: head.method, status, number: head.cseq.number, to_tag };
+            let asked_by = self.found_for_response(received, back, call).map(|found| found.sender.other());
+            let response = CallResponse { method: head.method, status, number: head.cseq.number, to_tag, asked_by };
             self.call_answered(call, &response, now, out);
         }
     }
@@ -214,11 +224,14 @@ impl Engine {
             vias.try_for_each(|via| edits.delete(via.line))?;
             self.put_back(msg, HeaderId::From, stored.from.of(&stored.text), edits)?;
             self.put_back(msg, HeaderId::CallId, stored.call_id.of(&stored.text), edits)?;
-            // The tag of To is the far end's; only the URI may have been changed.
-            if let Ok(sent) = NameAddr::parse(&stored.text, stored.to) {
-                let sent_uri = sent.uri.of(&stored.text);
-                if msg.get(head.to.uri) != sent_uri && head.to.bracketed == sent.bracketed {
-                    edits.replace(head.to.uri, sent_uri)?;
+            // The tag of To is the far end's; the name and the URI may have been changed.
+            if let Ok(sent) = NameAddr::parse(&stored.text, stored.to)
+                && let Some(to) = msg.header(HeaderId::To)
+            {
+                let sent_start = Span::new(stored.to.start, sent.uri.end).of(&stored.text);
+                let start = Span::new(to.value.start, head.to.uri.end);
+                if msg.get(start) != sent_start && head.to.bracketed == sent.bracketed {
+                    edits.replace(start, sent_start)?;
                 }
             }
         } else {
@@ -341,7 +354,8 @@ impl Engine {
             });
         let Some(own) = self.own(back.side) else { return };
         let exchange = if status < 200 { Exchange::Answer } else { Exchange::FinalAnswer };
-        let passing = Passing { msg, description, found, exchange, sender_ip: received.from.ip() };
+        let sender_ip = received.from.ip();
+        let passing = Passing { msg, description, found, exchange, in_dialog: false, sender_ip };
         if let Err(cause) = self.pass_description(&passing, own, edits, out) {
             log::warn!(target: class::RTP, "description in the {status} from {} cut out: {}", received.from, cause.remedy());
             edits.clear();
@@ -361,4 +375,11 @@ impl Engine {
             self.between(received, call_id, (back.downstream_side, back.downstream.ip()), (back.side, back.to.ip()));
         self.calls.find(&between, &self.transactions).filter(|found| found.call == call)
     }
+}
+
+/// Whether a final response has been passed on, and this is neither that one again nor a 2xx of another branch (RFC 3261 §16.7
+/// step 5, RFC 6026 §7.2).
+fn comes_too_late(t: &Transaction, status: u16) -> bool {
+    let is_accepted = t.method == Method::Invite && (200..300).contains(&status);
+    t.final_status != 0 && status != t.final_status && !is_accepted
 }

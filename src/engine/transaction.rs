@@ -65,6 +65,8 @@ pub(super) struct Transaction {
     pub(super) loop_part: LoopPart,
     pub(super) method: Method,
     pub(super) state: State,
+    /// The status of the final response that was passed on; 0 before.
+    pub(super) final_status: u16,
     /// Set by [`Transactions::insert`].
     pub(super) deadline: Instant,
     /// Which server has it now, counted from 0; see [`super::failover`].
@@ -166,6 +168,9 @@ impl Transactions {
         if status >= 200 {
             let was_completed = t.state == State::Completed;
             t.state = State::Completed;
+            if !was_completed {
+                t.final_status = status;
+            }
             // After the final response to an INVITE its ACK, and retransmitted 2xx, still pass (Timer H, 64 × T1).
             let rest = if t.method == Method::Invite { TIMER_F } else { TIMER_K };
             t.deadline = round_up(now.after(rest));

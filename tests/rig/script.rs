@@ -277,7 +277,7 @@ impl Player {
             let Some(credentials) = credentials(words, nonce) else { break };
             body = format!("{before}{credentials}{rest}");
         }
-        let length = body.split_once("\n\n").map_or(0, |(_, rest)| wire_lines(rest).len());
+        let length = body.split_once("\n\n").map_or(0, |(_, rest)| wire_lines(rest).chars().count());
         body.replace("{length}", &length.to_string())
     }
 

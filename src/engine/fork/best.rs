@@ -33,7 +33,7 @@ impl Transactions {
     /// Takes the ACK of a fork's final response; `false` where there is none, or its ACK goes on to a phone.
     pub(in super::super) fn is_answer_of_fork_acknowledged(&mut self, key: &BranchKey) -> bool {
         let Some(sender) = self.sender(key) else { return false };
-        let accepted = self.get(sender).is_some_and(|t| matches!(t.part, Part::Sender { best: 200..300 }));
+        let accepted = self.get(sender).is_some_and(|t| (200..300).contains(&t.final_status));
         if !accepted {
             self.stop(sender);
         }
@@ -156,7 +156,6 @@ impl Engine {
             call.parties[Leg::Callee as usize] = phone;
         }
         if self.transactions.get(sender).is_some_and(|t| t.state != State::Completed) {
-            self.transactions.set_best(sender, status);
             self.transactions.answered(sender, status, now);
         }
         self.cancel_branches(sender, now, out);
@@ -211,7 +210,6 @@ impl Engine {
         if let Err(error) = self.send_again(via, to, &[bytes], out) {
             log::info!(target: class::NET, "response {status} to {to} not sent: {error:?}");
         }
-        self.transactions.set_best(sender, status);
         self.transactions.response_sent(sender, status, &[bytes], now);
         self.transactions.answered(sender, status, now);
         if let Some(call) = call.filter(|call| self.calls.calls.get(*call).is_some_and(|c| !c.answered)) {
