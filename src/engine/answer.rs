@@ -162,7 +162,7 @@ impl Cause {
             }
             Self::ForeignChallenge => "it is no server of the phone's account and asks for its password",
             Self::UnknownUser => "no phone is registered for this user",
-            Self::NotRegistered => "the phone's registration has ended",
+            Self::NotRegistered => "the phone's registration has ended, or was not refreshed in time",
             Self::NoTransaction => "there is no INVITE for this CANCEL",
             Self::Transport => "the URI asks for a transport that siproxd does not have: set the phone to UDP",
             Self::NoSuchName => "the name does not exist in the DNS: check the phone's domain",

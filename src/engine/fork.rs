@@ -126,7 +126,7 @@ impl Engine {
         let is_aor = chosen.registrar.is_none() && chosen.user() == user;
         let mut left_out = 0;
         for (handle, b) in self.bindings.of_aor(&chosen.aor) {
-            let is_live = b.valid && b.expires_at > now && b.registrar == chosen.registrar;
+            let is_live = b.is_live(now) && b.registrar == chosen.registrar;
             let is_meant = is_aor || b.contact_user() == chosen.contact_user();
             if !is_live || !is_meant || is_place_of(received, b.place) {
                 continue;

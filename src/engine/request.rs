@@ -88,6 +88,9 @@ impl Engine {
     }
 
     fn serve_phone(&mut self, received: &Received<'_>, interface: Side, now: Instant, out: &mut dyn Sink) {
+        if received.head.method == Method::Register && self.answer_refresh(received, now, out) {
+            return;
+        }
         let target = match self.route(received, now, out) {
             Ok(target) => target,
             Err(Unroutable::Because(cause)) => return self.answer(received, cause, out),

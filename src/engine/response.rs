@@ -248,6 +248,7 @@ impl Engine {
         if head.method == Method::Register {
             if (200..300).contains(&status) {
                 self.unmasquerade_contacts(msg, &back.registers, edits)?;
+                self.shorten_expiry(msg, &back.registers, edits)?;
             }
         } else if back.opens_dialog
             && opens_dialogs(head.method)

@@ -9,7 +9,7 @@
 //! request came from, the Via stack that the far side must not see, and the headers that an answer of our own would copy.
 //! ACK has no entry; CANCEL has its own beside that of its INVITE, with the same branch.
 
-use super::binding::UriText;
+use super::binding::{Refresh, UriText};
 use super::branch::{BranchKey, LoopPart};
 use super::fork::Part;
 use super::io::{Channel, ConnId, Side};
@@ -55,6 +55,8 @@ pub(super) struct Registers {
     pub(super) bindings: heapless::Vec<(Handle, u32), MAX_CONTACTS>,
     /// `Contact: *`: every binding of the address-of-record ends.
     pub(super) removes_all: bool,
+    /// Where it binds one Contact and asks for nothing else, and `lan_expires` is set.
+    pub(super) refresh: Option<Refresh>,
 }
 
 /// One forwarded request.

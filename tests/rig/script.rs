@@ -86,6 +86,7 @@ fn set_checked(settings: &mut Settings, words: &[String]) -> Option<()> {
         "topology_hiding" => settings.topology_hiding = number(0)? != 0,
         "rtp_proxy_enable" => settings.rtp_proxy_enable = number(0)? != 0,
         "default_expires" => settings.default_expires = number(0)?,
+        "lan_expires" => settings.lan_expires = number(0)?,
         "sip_keepalive" => settings.sip_keepalive = number(0)?,
         "rtp_ports" => {
             // What the configuration's reader lets through: even ports that have one above.
