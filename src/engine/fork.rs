@@ -114,7 +114,8 @@ impl Engine {
         };
         match self.open_fork(received, key, stored, now) {
             Some(sender) => self.ring(received, sender, &key, &phones, now, out),
-            None => self.answer(received, Cause::TransactionsFull, out),
+            // It may pass without.
+            None => self.send_to_binding(received, one, now, out),
         }
     }
 
@@ -236,7 +237,10 @@ impl Engine {
         }
         if rung == 0 {
             self.transactions.remove(sender);
-            return self.answer(received, failed.unwrap_or(Cause::NotRegistered), out);
+            return match (failed, phones.first()) {
+                (Some(Cause::TransactionsFull), Some(first)) => self.send_to_binding(received, *first, now, out),
+                _ => self.answer(received, failed.unwrap_or(Cause::NotRegistered), out),
+            };
         }
         if let Some(cause) = failed {
             self.report_shortage(cause, received.from);

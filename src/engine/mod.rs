@@ -37,6 +37,7 @@ mod request;
 mod response;
 mod retransmit;
 mod route;
+mod sealed_via;
 pub mod settings;
 mod stored;
 mod strict;

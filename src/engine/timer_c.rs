@@ -44,8 +44,7 @@ impl Engine {
         let mut text = cancel(t)?;
         let (key, upstream_on, upstream) = (t.key, t.upstream_on, t.upstream);
         let origin = if t.from_phone { Origin::Phone } else { Origin::Known };
-        let (loop_part, fork, transport) = (Some(t.loop_part), t.part.fork(), t.downstream_on.kind());
-        let hop = Hop { loop_part, fork, transport, ..Hop::to(t.downstream, t.downstream_side) };
+        let hop = Hop::of_invite(t);
         let (msg, _) = Message::parse_head(&mut text).ok()?;
         let head = Head::read(&msg).ok()?;
         let received = Received { msg: &msg, head, on: upstream_on, from: upstream, origin };

@@ -2,7 +2,7 @@
 
 use super::super::answer::Cause;
 use super::super::branch::BranchKey;
-use super::super::io::Leg;
+use super::super::io::{Leg, Side};
 use super::super::message::Received;
 use super::super::transaction::{State, Transaction, Transactions};
 use super::super::{Engine, Sink};
@@ -69,6 +69,11 @@ impl Engine {
         out: &mut dyn Sink,
     ) -> bool {
         let Some(t) = self.transactions.get(branch) else { return true };
+        if self.own(if t.from_phone { Side::Lan } else { Side::Wan }).is_none() {
+            // The phone repeats it, and the address may be back then.
+            log::info!(target: class::NET, "response {status} to {} not sent: no address", t.upstream);
+            return true;
+        }
         let is_invite = t.method == Method::Invite;
         let (was_silent, was_over) = (t.state == State::Trying, t.state == State::Completed);
         let sender = t.part.fork().and_then(|sender| self.transactions.get(sender));

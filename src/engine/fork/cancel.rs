@@ -64,11 +64,14 @@ impl Engine {
         }
     }
 
-    /// The phone has answered our CANCEL: it is not sent again. `false` where that was not ours.
-    pub(in super::super) fn cancel_of_branch_answered(&mut self, received: &Received<'_>) -> bool {
+    /// Whether a response is to a CANCEL of our own: it ends here, and the CANCEL is not sent again.
+    pub(in super::super) fn is_of_own_cancel(&mut self, received: &Received<'_>) -> bool {
+        if received.head.cseq.method != Method::Cancel {
+            return false;
+        }
         let Some((key, ..)) = branch::parse(received.branch_text()) else { return false };
         let Some(branch) = self.transactions.find(&key, false) else { return false };
-        let is_ours = self.transactions.get(branch).is_some_and(|t| t.part.fork().is_some() && t.cancelled);
+        let is_ours = self.transactions.get(branch).is_some_and(|t| t.cancelled);
         if is_ours {
             self.transactions.forget(branch);
         }
