@@ -241,7 +241,8 @@ impl Engine {
             reply.header("Min-Expires", format_args!("{seconds}"))?;
         }
         if cause == Cause::Extension {
-            for line in received.msg.headers().iter().filter(|line| line.id == HeaderId::ProxyRequire) {
+            let lines = received.msg.headers().iter().filter(|line| line.id == HeaderId::ProxyRequire);
+            for line in lines.filter(|line| !line.value.is_empty()) {
                 reply.header("Unsupported", format_args!("{}", received.msg.get(line.value).escape_ascii()))?;
             }
         }
