@@ -35,7 +35,7 @@ impl Engine {
         let ip = to.ip();
         if received.head.method == Method::Register
             || self.side_of(to) == Side::Lan
-            || self.outbound_proxy_ips.contains(&ip)
+            || self.is_proxy_of(received, ip)
             || self.settings().wan_allow.iter().any(|prefix| prefix.contains(ip))
         {
             return Reach::Account;
@@ -74,6 +74,12 @@ impl Engine {
             })
     }
 
+    /// Whether `ip` is one of the outbound proxy that a phone's request would go to.
+    fn is_proxy_of(&self, received: &Received<'_>, ip: IpAddr) -> bool {
+        let proxy = self.outbound_proxy(received);
+        proxy.is_some_and(|(proxy, _)| self.domains.is_proxy(ip, Some(self.proxy_name(&proxy.host))))
+    }
+
     /// Whether the DNS names two addresses as servers of one domain.
     fn is_beside(&self, ip: IpAddr, other: IpAddr) -> bool {
         self.domains.has_beside(ip, |beside| beside == other)
@@ -104,8 +110,7 @@ impl Engine {
             return false;
         }
         let (from, hop) = (received.from.ip(), t.downstream.ip());
-        let is_proxy = |ip: &IpAddr| self.outbound_proxy_ips.contains(ip);
-        let is_hop = from == hop || self.is_beside(from, hop) || (is_proxy(&from) && is_proxy(&hop));
+        let is_hop = from == hop || self.is_beside(from, hop);
         let asks_rightly = t.own_server;
         if is_hop && asks_rightly {
             return false;

@@ -125,7 +125,8 @@ impl Engine {
                 super::binding::aor_text(&t.stored.text, to.uri)
             });
             if let Some(domain) = aor.as_ref().filter(|_| (200..300).contains(&status)) {
-                self.note_servers(domain.rsplit(|byte| *byte == b'@').next().unwrap_or_default(), now, out);
+                let domain = domain.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
+                self.note_servers(received, domain, back.downstream.ip(), now, out);
             }
             let answered = RegisterAnswered {
                 registrar: back.downstream,
