@@ -66,6 +66,9 @@ pub const MAX_TRANSACTIONS: usize = 256;
 /// RFC 4475, with 34 Vias, needs 2,800.
 pub const MAX_HIDDEN: usize = 3 * 1024;
 
+/// Bytes of the Vias that are sealed into our own. A request with more of them needs a place in the table of transactions.
+pub const MAX_SEALED_VIAS: usize = 512;
+
 /// Calls with media. About 500 bytes each.
 pub const MAX_CALLS: usize = 512;
 

@@ -36,6 +36,7 @@ mod request;
 mod response;
 mod retransmit;
 mod route;
+mod sealed_via;
 pub mod settings;
 mod stored;
 mod strict;

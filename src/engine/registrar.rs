@@ -21,6 +21,7 @@ use crate::sip::{HeaderId, Message};
 use crate::time::Instant;
 use core::net::SocketAddr;
 
+mod by_seal;
 mod caching;
 mod here;
 

@@ -35,7 +35,7 @@ impl Engine {
             (_, Origin::Stranger) => {
                 log::debug!(target: class::ACL, "{} from stranger {} dropped", received.method_name(), received.from);
             }
-            (Method::Cancel, _) => self.cancel(received, now, out),
+            (Method::Cancel, _) if self.cancel(received, now, out) => {}
             (Method::Ack, _) if self.acknowledge(received, now, out) => {}
             (_, Origin::Phone) => self.serve_phone(received, interface, now, out),
             (_, Origin::Known) => self.serve_wan(received, now, out),
@@ -224,14 +224,12 @@ impl Engine {
         self.forward_request(received, Hop { transport, ..Hop::to(to, Side::Lan) }, edits, now, out);
     }
 
-    /// CANCEL goes where its INVITE went (RFC 3261 §16.10).
-    fn cancel(&mut self, received: &Received<'_>, now: Instant, out: &mut dyn Sink) {
-        match self.invite_hop(received) {
-            Some((hop, mut edits)) => {
-                self.forward_request(received, hop, &mut edits, now, out);
-            }
-            None => self.answer(received, Cause::NoTransaction, out),
-        }
+    /// CANCEL goes where its INVITE went; `false` for one whose INVITE has no transaction here. That is routed as its INVITE was, which
+    /// may have passed without (RFC 3261 §16.10).
+    fn cancel(&mut self, received: &Received<'_>, now: Instant, out: &mut dyn Sink) -> bool {
+        let Some((hop, mut edits)) = self.invite_hop(received) else { return false };
+        self.forward_request(received, hop, &mut edits, now, out);
+        true
     }
 
     /// The ACK of a final response other than 2xx goes where its INVITE went (RFC 3261 §17.1.1.3); `false` for that of a 2xx,
@@ -258,9 +256,7 @@ impl Engine {
         if !t.request_uri.is_empty() {
             edits.replace(received.request_uri(), &t.request_uri).ok()?;
         }
-        let transport = t.downstream_on.kind();
-        let hop = Hop { transport, loop_part: Some(t.loop_part), ..Hop::to(t.downstream, t.downstream_side) };
-        Some((hop, edits))
+        Some((Hop::of_invite(t), edits))
     }
 }
 

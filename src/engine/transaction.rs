@@ -56,6 +56,13 @@ pub(super) struct Registers {
     pub(super) refresh: Option<Refresh>,
 }
 
+impl Registers {
+    /// Whether it only ends bindings.
+    pub(super) fn is_end(&self) -> bool {
+        self.removes_all || (!self.bindings.is_empty() && self.bindings.iter().all(|(_, secs)| *secs == 0))
+    }
+}
+
 /// One forwarded request.
 #[derive(Debug)]
 pub(super) struct Transaction {
