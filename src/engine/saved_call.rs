@@ -209,7 +209,9 @@ impl Fields<'_> {
         let names = [self.name("from")?, self.name("to")?];
         let (sides, parties) = ([caller.0, callee.0], [caller.1, callee.1]);
         let relays = heapless::Vec::new();
-        let call = Call { digest, sides, parties, answered, callee_tag, invite_number, relays, started: now, names };
+        // Its branches are gone with their transactions.
+        let (forked, started) = (false, now);
+        let call = Call { digest, sides, parties, answered, forked, callee_tag, invite_number, relays, started, names };
         Some((until, call))
     }
 
