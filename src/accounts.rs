@@ -92,10 +92,14 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 /// What a line is that cannot be understood.
-struct NoAccount;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoAccount;
 
 /// The account of one line; `None` where the line is empty or a comment.
-fn account(line: &str) -> Result<Option<Account<'_>>, NoAccount> {
+///
+/// # Errors
+/// [`NoAccount`] where it has not two words, or an HA1 that is none.
+pub fn account(line: &str) -> Result<Option<Account<'_>>, NoAccount> {
     let mut words = line.split_whitespace();
     let Some(user) = words.next().filter(|user| !user.starts_with('#')) else { return Ok(None) };
     let secret = words.next().and_then(Secret::parse).ok_or(NoAccount)?;

@@ -25,8 +25,12 @@ pub const MAX_PARTS: usize = 2 * MAX_EDITS + 1;
 /// Largest answer of our own in bytes; a request whose copied headers do not fit is dropped and logged.
 pub const MAX_REPLY: usize = 4 * 1024;
 
-/// Bindings: one phone under one address-of-record. About 800 bytes each.
+/// Bindings: one phone under one address-of-record. About 1,200 bytes each.
 pub const MAX_BINDINGS: usize = 512;
+
+/// Bytes of what a registrar's 200 says that a phone needs (Service-Route, P-Associated-URI, GRUUs), kept in each binding for
+/// the refreshes that are answered here; where a 200 says more, they go to the registrar.
+pub const MAX_GRANTED: usize = 384;
 
 /// Accounts of phones that register at siproxd itself. About 260 bytes each.
 pub const MAX_ACCOUNTS: usize = 512;
@@ -61,6 +65,9 @@ pub const MAX_TRANSACTIONS: usize = 256;
 /// Bytes of one hidden Via stack, together with the From and To that were changed on the way out. The longest request of
 /// RFC 4475, with 34 Vias, needs 2,800.
 pub const MAX_HIDDEN: usize = 3 * 1024;
+
+/// Bytes of the Vias that are sealed into our own. A request with more of them needs a place in the table of transactions.
+pub const MAX_SEALED_VIAS: usize = 512;
 
 /// Calls with media. About 500 bytes each.
 pub const MAX_CALLS: usize = 512;

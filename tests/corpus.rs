@@ -20,6 +20,11 @@ fn replay(name: &str) {
 }
 
 #[test]
+fn digest() {
+    replay("digest");
+}
+
+#[test]
 fn dns() {
     replay("dns");
 }
@@ -37,6 +42,11 @@ fn framing() {
 #[test]
 fn message() {
     replay("message");
+}
+
+#[test]
+fn roundtrip() {
+    replay("roundtrip");
 }
 
 #[test]

@@ -19,14 +19,14 @@
 //! == failed 203.0.113.10:5060                a datagram there could not be delivered
 //! == idle                                    the relay opened last carried nothing for `rtp_timeout`
 //! == restart                                 a new engine with the same key, and the bindings that the old one saved
-//! == keep one                                keeps token, branch and Call-IDs as `{sx:one}`, `{branch:one}`, `{call-id:one}`
+//! == keep one                                keeps them as `{sx:one}`, `{via:one}`, `{branch:one}`, `{call-id:one}`
 //! => lan 10.0.0.2:5060                       a datagram out
 //! => tcp lan 10.0.0.2:40000 | => connect wan 203.0.113.10:5060 | => disconnect 0
 //! => open lan:7074 wan:7080 | => aim caller 10.0.0.2:4000 | => close | => query provider.example
 //! ```
 //! In what goes out, `#N` stands for a branch, token or sealed Call-ID part; equal ones have the same number.
-//! In what comes in, `{sx}` stands for the last token that went out, `{branch}` for the last branch, `{call-id}` for the
-//! last Call-ID on that side, `{to-tag}` for the last To tag, `{nonce}` for the last nonce, `{digest ALGORITHM USER PASSWORD COUNT}`
+//! What is sealed into our Via is not shown. In what comes in, `{via}` stands for the last Via that went out, seal and all, `{sx}` for
+//! the last token in another header, `{branch}` for the last branch, `{call-id}` for the last Call-ID on that side, `{to-tag}` for the last To tag, `{nonce}` for the last nonce, `{digest ALGORITHM USER PASSWORD COUNT}`
 //! for credentials with it in the realm Home (a count of 0: without qop), `{sdp ADDRESS PORT}` for a description with one audio section,
 //! and `{length}` for the length of the body. Lines end with LF in the file and CRLF on the wire. `UPDATE=1 cargo test --test golden`
 //! writes what comes out into the files; read the difference before you commit it.
@@ -37,7 +37,7 @@ mod rig;
 
 use core::fmt::Write as _;
 use rig::Output;
-use rig::script::{Player, events, preamble, set};
+use rig::script::{Player, events, preamble, set, without_seals};
 use siproxd::engine::Side;
 use siproxd::engine::io::{Leg, RelayCmd};
 use std::path::{Path, PathBuf};
@@ -155,7 +155,7 @@ fn describe(output: &Output) -> String {
             let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
             let end = if text.ends_with('\n') { "" } else { "\n" };
             let tcp = if via.is_reliable() { "tcp " } else { "" };
-            format!("=> {tcp}{} {to}\n{text}{end}", side(via.local))
+            format!("=> {tcp}{} {to}\n{}{end}", side(via.local), without_seals(&text))
         }
         Output::Connect { side: from, to, .. } => format!("=> connect {} {to}\n", side(*from)),
         Output::Disconnect { conn } => format!("=> disconnect {}\n", conn.index()),

@@ -33,6 +33,8 @@ pub fn dns(data: &[u8]) {
     let port = (choice & 1 != 0).then_some(5060);
     let target = Target { host: b"provider.example", port, transport: None };
     let transports = Transports { tcp: choice & 2 != 0, tls: choice & 4 != 0 };
+    // Whether each of both has come to an end since no message is left; while the one is asked for, the other may expire.
+    let mut ended = [false; 2];
     for _ in 0..MOST_TIMEOUTS + data.len() {
         let address = resolver.resolve(b"host.example", now, &mut queries);
         let servers = locate(&mut resolver, target, transports, 7, now, &mut queries);
@@ -53,11 +55,15 @@ pub fn dns(data: &[u8]) {
             }
             continue;
         }
-        let pending = address == Answer::Pending || matches!(servers, Located::Pending);
+        let pending = [address == Answer::Pending, matches!(servers, Located::Pending)];
+        if data.is_empty() {
+            ended = [ended[0] || !pending[0], ended[1] || !pending[1]];
+        }
         // What has expired is asked for anew, with no end.
-        if !pending && data.is_empty() {
+        if ended == [true; 2] {
             return;
         }
+        let pending = pending.contains(&true);
         let Some(next) = resolver.next_timeout() else {
             assert!(!pending, "pending, and nothing to wait for");
             return;

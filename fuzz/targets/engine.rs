@@ -113,12 +113,18 @@ fn check(outputs: &[Output], secret: bool) {
     }
 }
 
-/// Whether there is an address of the LAN in its usual form; `510.0.0.2`, `10.0.0.256` and `10.0.0.02` are none.
+/// Whether there is an address of the LAN in its usual form.
 fn holds_private_address(text: &[u8]) -> bool {
-    (0..text.len()).filter(|at| text[*at..].starts_with(PRIVATE)).any(|at| {
-        let digits: String =
-            text[at + PRIVATE.len()..].iter().take_while(|b| b.is_ascii_digit()).map(|b| char::from(*b)).collect();
-        let is_octet = digits.parse::<u8>().is_ok_and(|octet| octet.to_string() == digits);
-        is_octet && !text[..at].last().is_some_and(u8::is_ascii_digit)
-    })
+    (0..text.len()).any(|at| private_address_at(text, at).is_some())
+}
+
+/// The length of the address of the LAN at `at`, in its usual form; `510.0.0.2`, `10.0.0.256` and `10.0.0.02` are none. The
+/// digits of an escape (`%40`) may stand before it.
+pub(super) fn private_address_at(text: &[u8], at: usize) -> Option<usize> {
+    let last = text[at..].strip_prefix(PRIVATE)?;
+    let digits: String = last.iter().take_while(|b| b.is_ascii_digit()).map(|b| char::from(*b)).collect();
+    let is_octet = digits.parse::<u8>().is_ok_and(|octet| octet.to_string() == digits);
+    let escaped = matches!(text[..at], [.., b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+    let goes_on = text[..at].last().is_some_and(u8::is_ascii_digit) && !escaped;
+    (is_octet && !goes_on).then_some(PRIVATE.len() + digits.len())
 }

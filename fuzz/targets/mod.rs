@@ -5,20 +5,24 @@
 //! and a folder of seeds in `fuzz/corpus`.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each program uses one target, and may panic")]
 
+mod digest;
 mod dns;
 mod engine;
 mod framing;
 mod message;
+mod roundtrip;
 mod sdp;
 mod token;
 
 #[path = "../../tests/rig/mod.rs"]
 pub mod rig;
 
+pub use digest::digest;
 pub use dns::dns;
 pub use engine::engine;
 pub use framing::framing;
 pub use message::message;
+pub use roundtrip::roundtrip;
 pub use sdp::sdp;
 pub use token::token;
 
@@ -26,8 +30,16 @@ pub use token::token;
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their folder in `fuzz/corpus`.
-pub const TARGETS: [(&str, Target); 6] =
-    [("dns", dns), ("engine", engine), ("framing", framing), ("message", message), ("sdp", sdp), ("token", token)];
+pub const TARGETS: [(&str, Target); 8] = [
+    ("digest", digest),
+    ("dns", dns),
+    ("engine", engine),
+    ("framing", framing),
+    ("message", message),
+    ("roundtrip", roundtrip),
+    ("sdp", sdp),
+    ("token", token),
+];
 
 /// Formats every log line and keeps none, so that what is logged is fuzzed too.
 struct Formatter;

@@ -234,8 +234,9 @@ keys! {
 
     /// Seconds a registration lasts that names no time itself.
     default_expires: int(1, WEEK), "3600" => |c, v| c.default_expires = v.int();
-    /// Seconds after which phones shall register again; 0 leaves it to the provider.
-    lan_expires: int(0, WEEK), "0";
+    /// Seconds after which phones shall register again; their provider hears of it only when half of what it granted is over. 0 is
+    /// off.
+    lan_expires: int(0, DAY), "0" => |c, v| c.lan_expires = v.int();
     /// Seconds between keepalives towards providers; 0 is off.
     sip_keepalive: int(0, 3600), "25" => |c, v| c.sip_keepalive = v.int();
     /// 1 shows the Internet one Via and no private address.

@@ -42,8 +42,6 @@ pub enum Cause {
     UnknownUser,
     /// The phone was registered and is no longer.
     NotRegistered,
-    /// A CANCEL for no INVITE of ours.
-    NoTransaction,
     /// The URI asks for a transport that we do not have.
     Transport,
     /// A name in the request does not exist in the DNS.
@@ -118,7 +116,6 @@ impl Cause {
             }
             Self::UnknownUser => say(404, "Not Found"),
             Self::NotRegistered => say(480, "Temporarily Unavailable"),
-            Self::NoTransaction => say(481, "Call/Transaction Does Not Exist"),
             Self::NoSuchName => warn(502, "Bad Gateway", "The domain does not exist in the DNS"),
             Self::Transport => warn(503, "Service Unavailable", "The router has no such transport"),
             Self::DnsSilent => warn(504, "Server Time-out", "No nameserver answers the router"),
@@ -162,8 +159,7 @@ impl Cause {
             }
             Self::ForeignChallenge => "it is no server of the phone's account and asks for its password",
             Self::UnknownUser => "no phone is registered for this user",
-            Self::NotRegistered => "the phone's registration has ended",
-            Self::NoTransaction => "there is no INVITE for this CANCEL",
+            Self::NotRegistered => "the phone's registration has ended, or was not refreshed in time",
             Self::Transport => "the URI asks for a transport that siproxd does not have: set the phone to UDP",
             Self::NoSuchName => "the name does not exist in the DNS: check the phone's domain",
             Self::DnsSilent => "no nameserver answers: check the servers in resolv.conf",
@@ -237,10 +233,10 @@ impl Engine {
         if let Cause::IntervalTooBrief(seconds) = cause {
             reply.header("Min-Expires", format_args!("{seconds}"))?;
         }
-        if cause == Cause::Extension
-            && let Some(tokens) = received.msg.value(HeaderId::ProxyRequire)
-        {
-            reply.header("Unsupported", format_args!("{}", tokens.escape_ascii()))?;
+        if cause == Cause::Extension {
+            for line in received.msg.headers().iter().filter(|line| line.id == HeaderId::ProxyRequire) {
+                reply.header("Unsupported", format_args!("{}", received.msg.get(line.value).escape_ascii()))?;
+            }
         }
         Self::send_reply(received, &mut reply, out)
     }
@@ -299,13 +295,20 @@ impl Shortages {
     }
 
     fn report(&mut self, cause: Cause, from: SocketAddr) {
+        if self.begins(cause) {
+            log::warn!(target: class::SIP, "request from {from} refused: {}", cause.remedy());
+        }
+    }
+
+    /// Counts a shortage; whether an episode begins with it.
+    pub(super) fn begins(&mut self, cause: Cause) -> bool {
         if let Some(entry) = self.counts.iter_mut().find(|entry| entry.0 == cause) {
             entry.1 = entry.1.saturating_add(1);
-            return;
+            return false;
         }
-        log::warn!(target: class::SIP, "request from {from} refused: {}", cause.remedy());
         // Eight places for six causes.
         let _ = self.counts.push((cause, 1));
+        true
     }
 
     /// The shortage is over: the next one is logged again.
@@ -313,7 +316,7 @@ impl Shortages {
         if let Some(at) = self.counts.iter().position(|entry| entry.0 == cause) {
             let (_, count) = self.counts.swap_remove(at);
             if count > 1 {
-                log::warn!(target: class::SIP, "{count} requests were refused: {}", cause.remedy());
+                log::warn!(target: class::SIP, "over, after {count} requests: {}", cause.remedy());
             }
         }
     }

@@ -8,7 +8,7 @@
 
 use super::contact::Place;
 use super::preference::Preference;
-use crate::limits::{MAX_BINDINGS, MAX_URI};
+use crate::limits::{MAX_BINDINGS, MAX_GRANTED, MAX_URI};
 use crate::sip::uri::Uri;
 use crate::sip::via::Transport;
 use crate::span::Span;
@@ -48,14 +48,24 @@ pub(super) struct Binding {
     pub(super) request: Option<RequestMark>,
     /// What the phone prefers it by; only where we are the registrar.
     pub(super) preference: Option<Preference>,
+    /// What its registrar said, where refreshes may be answered here.
+    pub(super) granted: Option<Granted>,
+    /// From when on the phone counts as gone, though its registrar still holds the binding; zero where that cannot be told.
+    pub(super) silent_at: Instant,
     /// When it was made or refreshed last.
-    refreshed: Instant,
+    pub(super) refreshed: Instant,
 }
 
 impl Binding {
     /// The user part of the Contact, empty where it has none.
     pub(super) fn contact_user(&self) -> &[u8] {
         &self.contact_user
+    }
+
+    /// Whether requests for it are sent to the phone.
+    fn is_live(&self, now: Instant) -> bool {
+        let is_silent = self.silent_at != Instant::ZERO && self.silent_at <= now;
+        self.valid && self.expires_at > now && !is_silent
     }
 
     /// Whether `hostport` is that of the Contact, and none that the address-of-record has too.
@@ -86,6 +96,52 @@ impl RequestMark {
     /// Whether this one may change what `last` left.
     pub(super) fn may_follow(&self, last: &Self) -> bool {
         self.call_id != last.call_id || self.cseq > last.cseq || self == last
+    }
+}
+
+/// A REGISTER that binds one Contact and asks for nothing else; see [`super::registrar`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refresh {
+    /// A hash of what the registrar sees of it.
+    pub(super) seen: [u8; 8],
+    /// Seconds that the phone asks for.
+    pub(super) asked: u32,
+    pub(super) cseq: u32,
+}
+
+/// What a registrar granted to a [`Refresh`].
+#[derive(Debug)]
+pub(super) struct Granted {
+    pub(super) to: Refresh,
+    /// Seconds.
+    pub(super) secs: u32,
+    pub(super) text: GrantedText,
+}
+
+/// What a registrar's 200 said that a phone needs: the parameters of its Contact, and header lines.
+#[derive(Debug, Default)]
+pub(super) struct GrantedText {
+    text: heapless::Vec<u8, MAX_GRANTED>,
+    /// Bytes of the parameters.
+    params: usize,
+}
+
+impl GrantedText {
+    /// Adds a parameter of the Contact; `None` where it does not fit.
+    pub(super) fn param(&mut self, text: &[u8]) -> Option<()> {
+        self.line(text)?;
+        self.params = self.text.len();
+        Some(())
+    }
+
+    /// Adds a header line, behind all parameters; `None` where it does not fit.
+    pub(super) fn line(&mut self, text: &[u8]) -> Option<()> {
+        self.text.extend_from_slice(text).ok()
+    }
+
+    /// The parameters, and the header lines.
+    pub(super) fn parts(&self) -> (&[u8], &[u8]) {
+        self.text.split_at_checked(self.params).unwrap_or_default()
     }
 }
 
@@ -171,6 +227,8 @@ impl Bindings {
             expires_at: now.after_secs(PENDING_SECS),
             request: None,
             preference: None,
+            granted: None,
+            silent_at: Instant::ZERO,
             refreshed: now,
         };
         let expires_at = binding.expires_at;
@@ -197,6 +255,11 @@ impl Bindings {
         }
     }
 
+    /// Forgets what a registrar granted to an address-of-record.
+    pub(super) fn forget_granted(&mut self, aor: &[u8]) {
+        self.slab.iter_mut().map(|(_, b)| b).filter(|b| b.aor == aor).for_each(|b| b.granted = None);
+    }
+
     pub(super) fn remove(&mut self, handle: Handle) -> Option<Binding> {
         let b = self.slab.remove(handle)?;
         let (aor_hash, contact_hash) = (hash_of(b.user()), hash_of(&b.contact_user));
@@ -219,7 +282,7 @@ impl Bindings {
     pub(super) fn lookup(&self, user: &[u8], server: IpAddr, now: Instant) -> Option<Handle> {
         self.of_user(user)
             .filter_map(|handle| Some((handle, self.slab.get(handle)?)))
-            .filter(|(_, b)| b.valid && b.expires_at > now && (b.user() == user || b.contact_user == user))
+            .filter(|(_, b)| b.is_live(now) && (b.user() == user || b.contact_user == user))
             .max_by_key(|(_, b)| (b.registrar.is_some_and(|r| r.ip() == server), b.contact_user == user, b.refreshed))
             .map(|(handle, _)| handle)
     }
@@ -236,7 +299,7 @@ impl Bindings {
 
     /// A valid binding of the phone at `place`, that of `user` before any other.
     pub(super) fn at_place(&self, user: &[u8], place: Place, now: Instant) -> Option<Handle> {
-        let live = |b: &Binding| b.valid && b.expires_at > now && b.place.address == place.address;
+        let live = |b: &Binding| b.is_live(now) && b.place.address == place.address;
         self.of_user(user)
             .find(|handle| self.slab.get(*handle).is_some_and(|b| live(b) && b.contact_user == user))
             .or_else(|| self.slab.find(live))

@@ -49,6 +49,8 @@ pub(super) struct Relay {
     pub(super) ports: [u16; 2],
     /// What an offer said that is not answered yet.
     pub(super) pending: [Option<Peer>; 2],
+    /// Which legs have been aimed.
+    pub(super) aimed: [bool; 2],
     /// Opened by an offer in a running call that is not answered yet.
     pub(super) offered: bool,
 }

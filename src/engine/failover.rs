@@ -144,6 +144,11 @@ impl Engine {
         (hop.to, hop.side, hop.transport) = (current, side, transport);
     }
 
+    /// Whether a server has failed lately.
+    pub(super) fn is_avoided(&self, server: SocketAddr, now: Instant) -> bool {
+        self.avoided.until(server, now).is_some()
+    }
+
     /// A server did not answer, or refused a datagram.
     pub(super) fn server_failed(&mut self, server: SocketAddr, now: Instant) {
         if self.side_of(server) == Side::Wan {

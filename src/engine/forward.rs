@@ -10,12 +10,14 @@ use super::media::{Exchange, Passing};
 use super::mention::Crossing;
 use super::message::Received;
 use super::own::HostAndPort;
+use super::sealed_via::SEAL_MARK;
 use super::stored::Stored;
 use super::transaction::{Registers, State, Transaction};
 use super::{Engine, branch};
 use crate::log_class as class;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
+use crate::sip::token::LetterText;
 use crate::sip::via::Transport;
 use crate::sip::{HeaderId, Method};
 use crate::span::Span;
@@ -35,8 +37,15 @@ pub(super) struct Hop {
     pub(super) registers: Registers,
     /// Whether the next hop may challenge the request.
     pub(super) own_server: bool,
-    /// Of a CANCEL or ACK: the second part of its INVITE's branch.
-    pub(super) loop_part: Option<branch::LoopPart>,
+    /// Of a CANCEL or the ACK of a refusal: what its Via has of its INVITE's, with which it is the same.
+    pub(super) of_invite: Option<OfInvite>,
+}
+
+/// What the Via of a CANCEL or ACK has of its INVITE's (RFC 3261 §9.1, §17.1.1.3).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OfInvite {
+    pub(super) loop_part: branch::LoopPart,
+    pub(super) opens_dialog: bool,
 }
 
 impl Hop {
@@ -49,7 +58,17 @@ impl Hop {
             spare: Spare::default(),
             registers: Registers::default(),
             own_server: true,
-            loop_part: None,
+            of_invite: None,
+        }
+    }
+
+    /// The hop of a CANCEL or ACK whose INVITE has the transaction `t`.
+    pub(super) fn of_invite(t: &Transaction) -> Self {
+        Self {
+            transport: t.downstream_on.kind(),
+            own_server: t.own_server,
+            of_invite: Some(OfInvite { loop_part: t.loop_part, opens_dialog: t.opens_dialog }),
+            ..Self::to(t.downstream, t.downstream_side)
         }
     }
 }
@@ -67,6 +86,16 @@ struct Passage<'a> {
     /// The Call-ID of the other side, where that differs.
     call_id: Option<&'a [u8]>,
     found: Option<super::call::Found>,
+}
+
+/// Our own Via of a request.
+struct OwnVia {
+    channel: Channel,
+    branch: branch::Text,
+    /// What must come back, sealed; empty where there is no response, or too much to be sealed.
+    seal: LetterText,
+    /// Whether it stands alone.
+    hides: bool,
 }
 
 impl Engine {
@@ -142,7 +171,7 @@ impl Engine {
         let msg = received.msg;
         let head = &received.head;
         self.pass_media(received, hop, found, edits, out)?;
-        let loop_part = hop.loop_part.unwrap_or_else(|| branch::loop_part(&self.key, received));
+        let loop_part = hop.of_invite.map_or_else(|| branch::loop_part(&self.key, received), |invite| invite.loop_part);
         // A CANCEL and an ACK go to the server that has their INVITE now.
         let attempt = self
             .transactions
@@ -164,9 +193,17 @@ impl Engine {
                 return Err(self.not_sent(error, hop, now));
             }
         };
-        let via_text = branch::text(&key, attempt, &loop_part);
         let hidden = hop.side == Side::Wan && self.settings().topology_hiding;
-        self.write_headers(received, passage, channel, &via_text, hidden, edits).map_err(|_| Cause::TooLarge)?;
+        // The ACK of a 2xx is a request by itself, and has no answer.
+        let is_answered = head.method != Method::Ack || hop.of_invite.is_some();
+        let stored = if is_answered { Stored::of(received) } else { None };
+        let hidden_vias =
+            if hidden { stored.as_ref().map(|stored| stored.vias.of(&stored.text)) } else { Some(&[][..]) };
+        let call_id = passage.call_id.unwrap_or(msg.get(head.call_id));
+        let seal = hidden_vias.filter(|_| is_answered).map(|vias| self.seal_via(received, hop, hidden, vias, call_id));
+        let branch = branch::text(&key, attempt, &loop_part);
+        let via = OwnVia { channel, branch, seal: seal.unwrap_or_default(), hides: hidden };
+        self.write_headers(received, passage, &via, edits).map_err(|_| Cause::TooLarge)?;
         if head.method != Method::Ack && known.is_none() {
             let mut request_uri = super::binding::UriText::new();
             let is_changed = edits.touches(received.request_uri());
@@ -181,6 +218,7 @@ impl Engine {
             let transaction = Transaction {
                 state: State::Trying,
                 deadline: now,
+                final_status: 0,
                 tried_at: now,
                 failed: false,
                 cancelled: false,
@@ -203,14 +241,13 @@ impl Engine {
                 call: found.filter(|f| f.same_dialog).map(|f| f.call),
                 request_uri,
                 // Where the Vias pass through, they need not be kept, however many a provider puts on.
-                stored: Stored::of(received)
-                    .or_else(|| Stored::call_id_only(received).filter(|_| !hidden))
-                    .ok_or(Cause::TooLarge)?,
+                stored: stored.or_else(|| Stored::call_id_only(received).filter(|_| !hidden)).ok_or(Cause::TooLarge)?,
             };
-            if !self.transactions.insert(transaction, now) {
-                return Err(Cause::TransactionsFull);
+            if self.transactions.insert(transaction, now) {
+                self.shortages.over(Cause::TransactionsFull);
+            } else {
+                self.go_without_transaction(received, &via)?;
             }
-            self.shortages.over(Cause::TransactionsFull);
         }
         if hop.side == Side::Wan {
             self.buckets.expect(hop.to.ip());
@@ -229,7 +266,8 @@ impl Engine {
                     Self::answer_trying(received, out);
                 }
             }
-            (Ok(_), None) => self.transactions.ack_sent(&key, &parts),
+            (Ok(_), None) if head.method == Method::Ack => self.transactions.ack_sent(&key, &parts),
+            (Ok(_), None) => {}
             (Err(error), opened) => {
                 log::info!(target: class::NET, "{} to {} not sent: {error:?}", received.method_name(), hop.to);
                 if let Some(handle) = opened {
@@ -237,6 +275,19 @@ impl Engine {
                 }
                 return Err(self.not_sent(error, hop, now));
             }
+        }
+        Ok(())
+    }
+
+    /// Lets a request pass for which the table of transactions has no place, where its Via has all that must come back, and its sender
+    /// repeats it should it be lost.
+    fn go_without_transaction(&mut self, received: &Received<'_>, via: &OwnVia) -> Result<(), Cause> {
+        let is_repeated = !received.on.is_reliable() || via.channel.is_reliable() || !received.head.to_tag.is_empty();
+        if via.seal.is_empty() || !is_repeated {
+            return Err(Cause::TransactionsFull);
+        }
+        if self.shortages.begins(Cause::TransactionsFull) {
+            log::warn!(target: class::SIP, "the table of transactions is full: requests pass without one, and nobody is told when they get no answer");
         }
         Ok(())
     }
@@ -286,7 +337,9 @@ impl Engine {
         let method = received.head.method;
         let Some(found) = found else { return Ok(()) };
         let exchange = match method {
-            Method::Invite | Method::Update | Method::Prack => Exchange::Offer,
+            Method::Invite | Method::Update => Exchange::Offer,
+            // It answers the offer in the provisional response that it acknowledges, if there was one (RFC 3262 §5).
+            Method::Prack => Exchange::Answer,
             Method::Ack => Exchange::Acknowledgement,
             _ => return Ok(()),
         };
@@ -295,7 +348,8 @@ impl Engine {
             return if is_first { self.reserve(found.call, out) } else { Ok(()) };
         };
         let own = self.own(hop.side).ok_or(Cause::NoInterface)?;
-        let passing = Passing { msg, description, found, exchange, sender_ip: received.from.ip() };
+        let in_dialog = !received.head.to_tag.is_empty();
+        let passing = Passing { msg, description, found, exchange, in_dialog, sender_ip: received.from.ip() };
         match self.pass_description(&passing, own, edits, out) {
             // The ACK itself must arrive, and nobody can be told.
             Err(Cause::Description) if method == Method::Ack => cut_out(msg, edits).map_err(|_| Cause::TooLarge),
@@ -307,19 +361,20 @@ impl Engine {
         &self,
         received: &Received<'_>,
         passage: &Passage<'_>,
-        channel: Channel,
-        branch: &str,
-        hidden: bool,
+        via: &OwnVia,
         edits: &mut Edits,
     ) -> Result<(), EditError> {
         let Passage { hop, own, secrets, call_id, .. } = *passage;
+        let OwnVia { channel, branch, seal, hides: hidden } = via;
         let msg = received.msg;
         let head = &received.head;
-        let our_via = format_args!("Via: SIP/2.0/{} {};branch={branch};rport\r\n", channel.name(), HostAndPort(own));
+        let mark = if seal.is_empty() { "" } else { SEAL_MARK };
+        let our_via =
+            format_args!("Via: SIP/2.0/{} {};branch={branch};rport{mark}{seal}\r\n", channel.name(), HostAndPort(own));
         edits.delete(msg.leading())?;
         edits.delete(blanks_behind(msg, msg.start_line()))?;
         let mut vias = msg.headers().iter().filter(|h| h.id == HeaderId::Via);
-        if hidden {
+        if *hidden {
             if let Some(first) = vias.next() {
                 edits.replace_fmt(first.line, our_via)?;
             }
@@ -330,7 +385,9 @@ impl Engine {
         }
         self.write_max_forwards(received, edits)?;
         self.write_route(received, hop.side, edits)?;
-        if hop.side == Side::Lan && head.to_tag.is_empty() && opens_dialogs(head.method) {
+        // A NOTIFY may make the dialog of a SUBSCRIBE whose answer is not here yet (RFC 6665 §4.3).
+        let may_open = head.to_tag.is_empty() || head.method == Method::Notify;
+        if hop.side == Side::Lan && may_open && opens_dialogs(head.method) {
             self.write_record_route(received, own, hop.transport, edits)?;
         }
         if hop.side == Side::Wan && head.method != Method::Register {
@@ -358,11 +415,11 @@ impl Engine {
             self.mentions_in_headers(msg, &crossing, edits)?;
             self.mentions_in_body(msg, &crossing, edits)?;
         }
-        if hidden {
+        if *hidden {
             self.scrub(msg, secrets, &[HeaderId::Via], edits)?;
             self.hide_body(msg, secrets, edits)?;
         }
-        write_content_length(msg, channel, edits)
+        write_content_length(msg, *channel, edits)
     }
 
     /// Our Record-Route, so that what the phone sends in this dialog comes back here (RFC 3261 §16.6 step 4).

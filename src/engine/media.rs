@@ -29,7 +29,7 @@ const MAX_PORT_TRIES: usize = 16;
 pub(super) enum Exchange {
     /// In a request that may carry an offer.
     Offer,
-    /// In a provisional response.
+    /// In a provisional response, or in its PRACK.
     Answer,
     /// In an ACK: the answer to an offer in the 2xx.
     Acknowledgement,
@@ -45,6 +45,8 @@ pub(super) struct Passing<'a> {
     pub(super) description: Span,
     pub(super) found: Found,
     pub(super) exchange: Exchange,
+    /// Whether it is a request with a To tag.
+    pub(super) in_dialog: bool,
     /// The address that the sender's signalling comes from.
     pub(super) sender_ip: IpAddr,
 }
@@ -198,11 +200,14 @@ impl Engine {
         let Some(relay) = self.calls.relays.get_mut(handle) else { return Err(Cause::PortsExhausted) };
         let port = relay.ports[found.sender.other() as usize];
         if found.same_dialog {
-            if answered && !is_answer {
+            // An early dialog whose offer has been answered may be refused the next one (RFC 3311 §5.2).
+            let is_new_offer = answered || (passing.in_dialog && relay.aimed == [true; 2]);
+            if is_new_offer && !is_answer {
                 relay.pending[found.sender as usize] = Some(peer);
             } else {
                 relay.pending[found.sender as usize] = None;
                 relay.offered = false;
+                relay.aimed[found.sender as usize] = true;
                 aim(handle, found.sender, peer, out);
             }
         }
@@ -286,7 +291,7 @@ impl Engine {
     ) -> Result<Handle, Cause> {
         let range = (self.settings().rtp_port_low, self.settings().rtp_port_high);
         let shared = self.addresses.of(Side::Lan) == self.addresses.of(Side::Wan);
-        let relay = Relay { call, sides, ports: [0; 2], pending: [None; 2], offered };
+        let relay = Relay { call, sides, ports: [0; 2], pending: [None; 2], aimed: [false; 2], offered };
         let handle = self.calls.relays.insert(relay).map_err(|_| Cause::CallsFull)?;
         let mut taken = heapless::Vec::<(Side, u16), { 2 * MAX_PORT_TRIES }>::new();
         let mut opened = Err(Cause::PortsExhausted);
@@ -348,22 +353,33 @@ impl Engine {
             relay.offered = false;
             for leg in [Leg::Caller, Leg::Callee] {
                 if let Some(peer) = relay.pending[leg as usize].take() {
+                    relay.aimed[leg as usize] = true;
                     aim(*handle, leg, peer, out);
                 }
             }
         }
     }
 
-    /// The offer is refused: the media stays as it was.
-    pub(super) fn discard_pending(&mut self, call: Handle, now: Instant, out: &mut dyn Sink) {
+    /// The offer of a request is refused, the sender of which is on the leg `from` if that is known: the media stays as it was. An
+    /// offer that crossed it lives on (RFC 3261 §14.1).
+    pub(super) fn discard_pending(&mut self, call: Handle, from: Option<Leg>, now: Instant, out: &mut dyn Sink) {
         let Some(c) = self.calls.calls.get(call) else { return };
+        let offers = |leg: &Leg| {
+            let mut relays = c.relays.iter().flatten().filter_map(|handle| self.calls.relays.get(*handle));
+            relays.any(|relay| relay.pending[*leg as usize].is_some())
+        };
+        // One that has offered nothing has asked for an offer.
+        let from = from.filter(offers);
         for number in 0..c.relays.len() {
             let Some(Some(handle)) = self.calls.calls.get(call).and_then(|c| c.relays.get(number).copied()) else {
                 continue;
             };
             let Some(relay) = self.calls.relays.get_mut(handle) else { continue };
-            relay.pending = [None; 2];
-            if relay.offered {
+            match from {
+                Some(leg) => relay.pending[leg as usize] = None,
+                None => relay.pending = [None; 2],
+            }
+            if relay.offered && relay.pending.iter().all(Option::is_none) {
                 self.close_section(call, number, out);
             }
         }
@@ -387,8 +403,11 @@ impl Engine {
             Method::Invite if !is_success && !c.answered && response.number == c.invite_number => {
                 self.end_call(call, "not answered", now, out);
             }
-            Method::Invite | Method::Update if !is_success => self.discard_pending(call, now, out),
-            Method::Bye if is_success || matches!(response.status, 408 | 481) => {
+            Method::Invite | Method::Update | Method::Prack if !is_success => {
+                self.discard_pending(call, response.asked_by, now, out);
+            }
+            // In an early dialog it ends that one alone; the INVITE is answered all the same (RFC 3261 §15).
+            Method::Bye if c.answered && (is_success || matches!(response.status, 408 | 481)) => {
                 self.end_call(call, "hung up", now, out);
             }
             _ => {}
@@ -450,6 +469,8 @@ pub(super) struct CallResponse {
     pub(super) number: u32,
     /// Keyed hash of Call-ID and To tag.
     pub(super) to_tag: Option<super::call::Digest>,
+    /// The leg of the request's sender.
+    pub(super) asked_by: Option<Leg>,
 }
 
 fn aim(relay: Handle, leg: Leg, peer: Peer, out: &mut dyn Sink) {

@@ -36,6 +36,7 @@ mod request;
 mod response;
 mod retransmit;
 mod route;
+mod sealed_via;
 pub mod settings;
 mod stored;
 mod strict;
@@ -375,17 +376,18 @@ impl Engine {
         log::warn!(target: class::SIP, "no answer from {}: {}", t.downstream, cause.remedy());
         let wording = cause.wording(t.from_phone);
         let tag = self.tag_of(&t.key);
-        if let Some(reply) = t.stored.reply(wording.status, wording.reason, wording.warning, &tag) {
+        // On the WAN a 408 to anything but INVITE is one of many that come too late (RFC 4320 §4.2).
+        let may_say = t.from_phone || t.method == Method::Invite || wording.status != 408;
+        if may_say && let Some(reply) = t.stored.reply(wording.status, wording.reason, wording.warning, &tag) {
             // The sender's own timer ends its transaction if this is lost.
             let _ = self.send_again(t.upstream_on, t.upstream, &[&reply], out);
         }
         if let Some(call) = t.call {
-            let end_of_call = t.method == Method::Bye
-                || (t.method == Method::Invite && self.calls.calls.get(call).is_some_and(|c| !c.answered));
-            if end_of_call {
+            let answered = self.calls.calls.get(call).is_some_and(|c| c.answered);
+            if t.method == if answered { Method::Bye } else { Method::Invite } {
                 self.end_call(call, "no answer", now, out);
             } else {
-                self.discard_pending(call, now, out);
+                self.discard_pending(call, None, now, out);
             }
         }
     }

@@ -103,25 +103,39 @@ impl Engine {
         if !matches!(status, 401 | 407) || !t.from_phone || t.downstream_side == Side::Lan {
             return false;
         }
-        let (from, hop) = (received.from.ip(), t.downstream.ip());
-        let is_proxy = |ip: &IpAddr| self.outbound_proxy_ips.contains(ip);
-        let is_hop = from == hop || self.is_beside(from, hop) || (is_proxy(&from) && is_proxy(&hop));
-        let asks_rightly = t.own_server;
-        if is_hop && asks_rightly {
+        let hop = t.downstream.ip();
+        if self.may_challenge(received, hop, t.own_server) {
             return false;
         }
-        log::warn!(
-            target: class::ACL,
-            "{status} from {} dropped: no server of the account of {}, which would give away a digest of its password",
-            received.from,
-            t.upstream
-        );
-        if is_hop && let Some(t) = self.transactions.remove(handle) {
+        Self::log_foreign_challenge(received, status, t.upstream);
+        if self.is_from_hop(received, hop)
+            && let Some(t) = self.transactions.remove(handle)
+        {
             if t.method == Method::Invite {
                 self.send_beside(received, Method::Ack, out);
             }
             self.give_up(&t, Cause::ForeignChallenge, now, out);
         }
         true
+    }
+
+    /// Whether a challenge may reach the phone: it comes from where the request went, and that is a server of its account.
+    pub(super) fn may_challenge(&self, received: &Received<'_>, hop: IpAddr, own_server: bool) -> bool {
+        own_server && self.is_from_hop(received, hop)
+    }
+
+    /// Whether a response comes from the server that the request went to, or from one beside it.
+    fn is_from_hop(&self, received: &Received<'_>, hop: IpAddr) -> bool {
+        let from = received.from.ip();
+        let is_proxy = |ip: &IpAddr| self.outbound_proxy_ips.contains(ip);
+        from == hop || self.is_beside(from, hop) || (is_proxy(&from) && is_proxy(&hop))
+    }
+
+    pub(super) fn log_foreign_challenge(received: &Received<'_>, status: u16, phone: SocketAddr) {
+        log::warn!(
+            target: class::ACL,
+            "{status} from {} dropped: no server of the account of {phone}, which would give away a digest of its password",
+            received.from,
+        );
     }
 }

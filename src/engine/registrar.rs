@@ -21,6 +21,8 @@ use crate::sip::{HeaderId, Message};
 use crate::time::Instant;
 use core::net::SocketAddr;
 
+mod by_seal;
+mod caching;
 mod here;
 
 /// One Contact of a REGISTER.
@@ -117,6 +119,8 @@ impl Engine {
     ) {
         let msg = received.msg;
         let mut edits = Edits::new();
+        let refresh = aor.and_then(|_| self.refresh_of(received, asked)).map(|(refresh, _)| refresh);
+        let upstream = refresh.map(|refresh| self.seconds_upstream(refresh));
         if let Asked::Contacts(contacts) = asked {
             let phone = (received.from, received.on.kind());
             if let Some(aor) = aor
@@ -127,12 +131,19 @@ impl Engine {
             let written = contacts
                 .iter()
                 .try_for_each(|c| self.masquerade(msg.bytes(), &c.addr, phone, transport, &mut edits))
-                .and_then(|()| self.add_expires(msg, contacts, &mut edits));
+                .and_then(|()| self.write_expires(msg, contacts, upstream, &mut edits));
             if written.is_err() {
                 return self.answer(received, Cause::TooLarge, out);
             }
         }
-        let registers = aor.map_or_else(Registers::default, |aor| self.changes(msg, asked, aor));
+        let mut registers = aor.map_or_else(Registers::default, |aor| self.changes(msg, asked, aor));
+        registers.refresh = refresh;
+        if let (Some(secs), [(_, asked)]) = (upstream, &mut registers.bindings[..]) {
+            *asked = secs;
+        }
+        if let Some(aor) = aor {
+            self.refresh_goes_on(received, &registers, aor, now);
+        }
         let hop = Hop { registers, transport, spare, ..Hop::to(to, Side::Wan) };
         self.forward_request(received, hop, &mut edits, now, out);
     }
@@ -156,11 +167,24 @@ impl Engine {
         registers
     }
 
-    /// A REGISTER that names no expiry at all asks for `default_expires`.
-    fn add_expires(&self, msg: &Message<'_>, contacts: &[Contact], edits: &mut Edits) -> Result<(), EditError> {
-        let named = msg.header(HeaderId::Expires).is_some()
-            || contacts.iter().any(|c| c.addr.param(msg.bytes(), b"expires").is_some());
-        if named {
+    /// A REGISTER that names no expiry at all asks for `default_expires`; one that is to ask for `secs` does so.
+    fn write_expires(
+        &self,
+        msg: &Message<'_>,
+        contacts: &[Contact],
+        secs: Option<u32>,
+        edits: &mut Edits,
+    ) -> Result<(), EditError> {
+        let in_header = msg.header(HeaderId::Expires).map(|header| header.value);
+        let in_contacts = contacts.iter().filter_map(|c| c.addr.param(msg.bytes(), b"expires")?.value);
+        let mut is_named = false;
+        for place in in_header.into_iter().chain(in_contacts) {
+            is_named = true;
+            if let Some(secs) = secs.filter(|secs| contacts.iter().any(|c| c.expires != *secs)) {
+                edits.replace_fmt(place, format_args!("{secs}"))?;
+            }
+        }
+        if is_named {
             return Ok(());
         }
         let end = crate::span::Span::at(msg.end_of_headers());
@@ -198,6 +222,7 @@ impl Engine {
             if accepted {
                 let granted = if *asked == 0 { 0 } else { self.granted(msg, *handle).unwrap_or(*asked) };
                 self.settle(*handle, Some(t.registrar), granted, now);
+                self.note_granted(msg, *handle, t.registers, now);
                 if let Some(binding) = self.bindings.get_mut(*handle) {
                     binding.registrar_by = t.by;
                 }
@@ -246,18 +271,28 @@ impl Engine {
     /// The expiry that a 2xx grants to a binding: that of our Contact in it, else its Expires header (RFC 3261 §10.2.4).
     fn granted(&self, msg: &Message<'_>, handle: crate::table::Handle) -> Option<u32> {
         let binding = self.bindings.get(handle)?;
+        let secs = |addr: NameAddr| delta_seconds(addr.param(msg.bytes(), b"expires")?.value?.of(msg.bytes()));
+        let of_contact = self.contacts_of(msg, binding).find_map(secs);
+        of_contact.or_else(|| msg.value(HeaderId::Expires).and_then(delta_seconds))
+    }
+
+    /// The Contacts of a response that are those of a binding.
+    fn contacts_of<'m>(
+        &'m self,
+        msg: &'m Message<'_>,
+        binding: &'m Binding,
+    ) -> impl Iterator<Item = NameAddr> + use<'m> {
         let bytes = msg.bytes();
-        let of_contact = msg.elements(HeaderId::Contact).find_map(|element| {
+        msg.elements(HeaderId::Contact).filter_map(move |element| {
             let addr = NameAddr::parse(bytes, element.span).ok()?;
             let uri = Uri::parse(bytes, addr.uri).ok()?;
             let user_matches = uri.user.map_or(&[][..], |u| u.of(bytes)) == binding.contact_user();
-            let ours = match self.place_in(bytes, &uri) {
+            let is_its = match self.place_in(bytes, &uri) {
                 Some(place) => place.address == binding.place.address && user_matches,
                 None => user_matches && self.is_own_uri(bytes, &uri),
             };
-            if ours { addr.param(bytes, b"expires")?.value.and_then(|v| delta_seconds(v.of(bytes))) } else { None }
-        });
-        of_contact.or_else(|| msg.value(HeaderId::Expires).and_then(delta_seconds))
+            is_its.then_some(addr)
+        })
     }
 
     fn remove_all(&mut self, aor: &[u8]) {

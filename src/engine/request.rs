@@ -35,7 +35,7 @@ impl Engine {
             (_, Origin::Stranger) => {
                 log::debug!(target: class::ACL, "{} from stranger {} dropped", received.method_name(), received.from);
             }
-            (Method::Cancel, _) => self.cancel(received, now, out),
+            (Method::Cancel, _) if self.cancel(received, now, out) => {}
             (Method::Ack, _) if self.acknowledge(received, now, out) => {}
             (_, Origin::Phone) => self.serve_phone(received, interface, now, out),
             (_, Origin::Known) => self.serve_wan(received, now, out),
@@ -54,10 +54,10 @@ impl Engine {
         if received.origin == Origin::Phone && !msg.elements(HeaderId::Contact).all(|c| is_contact(msg, c.span)) {
             return Err(Cause::Malformed("Contact cannot be read"));
         }
-        if uri.scheme != Scheme::Sip
-            && msg.header(HeaderId::Route).is_none()
-            && self.settings().outbound_proxy.is_none()
-        {
+        // What asks for secrecy starts no dialog in the clear, whatever the next hop is (RFC 3261 §26.2.2).
+        let is_secret = uri.scheme == Scheme::Sips && received.head.to_tag.is_empty();
+        let is_routed = msg.header(HeaderId::Route).is_some() || self.settings().outbound_proxy.is_some();
+        if uri.scheme != Scheme::Sip && (is_secret || !is_routed) {
             return Err(Cause::Scheme);
         }
         if received.max_forwards()? == 0 {
@@ -68,7 +68,7 @@ impl Engine {
         }
         // ACK and CANCEL take the way of their INVITE, whatever they ask for (RFC 3261 §8.2.2.3).
         let asks = !matches!(received.head.method, Method::Ack | Method::Cancel);
-        if asks && msg.value(HeaderId::ProxyRequire).is_some_and(|v| !v.is_empty()) {
+        if asks && msg.elements(HeaderId::ProxyRequire).next().is_some() {
             return Err(Cause::Extension);
         }
         Ok(())
@@ -87,6 +87,9 @@ impl Engine {
     }
 
     fn serve_phone(&mut self, received: &Received<'_>, interface: Side, now: Instant, out: &mut dyn Sink) {
+        if received.head.method == Method::Register && self.answer_refresh(received, now, out) {
+            return;
+        }
         let target = match self.route(received, now, out) {
             Ok(target) => target,
             Err(Unroutable::Because(cause)) => return self.answer(received, cause, out),
@@ -113,7 +116,8 @@ impl Engine {
                 let hop =
                     Hop { transport, spare, own_server: reach == Reach::Account, ..Hop::to(to, self.side_of(to)) };
                 let mut edits = Edits::new();
-                if self.route_strictly(received, &mut edits).is_err() {
+                let written = self.route_strictly(received, &mut edits);
+                if written.and_then(|()| self.drop_own_maddr(received, &mut edits)).is_err() {
                     return self.answer(received, Cause::TooLarge, out);
                 }
                 self.forward_request(received, hop, &mut edits, now, out);
@@ -220,14 +224,12 @@ impl Engine {
         self.forward_request(received, Hop { transport, ..Hop::to(to, Side::Lan) }, edits, now, out);
     }
 
-    /// CANCEL goes where its INVITE went (RFC 3261 §16.10).
-    fn cancel(&mut self, received: &Received<'_>, now: Instant, out: &mut dyn Sink) {
-        match self.invite_hop(received) {
-            Some((hop, mut edits)) => {
-                self.forward_request(received, hop, &mut edits, now, out);
-            }
-            None => self.answer(received, Cause::NoTransaction, out),
-        }
+    /// CANCEL goes where its INVITE went; `false` for one whose INVITE has no transaction here. That is routed as its INVITE was, which
+    /// may have passed without (RFC 3261 §16.10).
+    fn cancel(&mut self, received: &Received<'_>, now: Instant, out: &mut dyn Sink) -> bool {
+        let Some((hop, mut edits)) = self.invite_hop(received) else { return false };
+        self.forward_request(received, hop, &mut edits, now, out);
+        true
     }
 
     /// The ACK of a final response other than 2xx goes where its INVITE went (RFC 3261 §17.1.1.3); `false` for that of a 2xx,
@@ -237,7 +239,11 @@ impl Engine {
             // It acknowledges an answer of our own, and ends here.
             return true;
         }
-        let Some((hop, mut edits)) = self.invite_hop(received) else { return false };
+        // A 2xx is acknowledged end to end, even by one who keeps the branch of the INVITE.
+        let key = branch::key(&self.key, received);
+        let t = self.transactions.find(&key, false).and_then(|handle| self.transactions.get(handle));
+        let is_accepted = t.is_some_and(|t| (200..300).contains(&t.final_status));
+        let Some((hop, mut edits)) = self.invite_hop(received).filter(|_| !is_accepted) else { return false };
         self.forward_request(received, hop, &mut edits, now, out);
         true
     }
@@ -250,9 +256,7 @@ impl Engine {
         if !t.request_uri.is_empty() {
             edits.replace(received.request_uri(), &t.request_uri).ok()?;
         }
-        let transport = t.downstream_on.kind();
-        let hop = Hop { transport, loop_part: Some(t.loop_part), ..Hop::to(t.downstream, t.downstream_side) };
-        Some((hop, edits))
+        Some((Hop::of_invite(t), edits))
     }
 }
 

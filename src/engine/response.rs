@@ -1,17 +1,20 @@
 //! Responses: back along the way of their request (RFC 3261 §16.7).
 //!
-//! A response passes only with a branch of ours on top. Branches are keyed, so that nobody but the next hop of a request of
-//! ours can know one.
+//! A response passes only with a Via of ours on top, whose branch names a transaction or whose seal opens. Both are keyed, so that
+//! nobody can know one to whom no request of ours went.
 
 use super::body::{cut_out, description};
+use super::call::Found;
 use super::forward::opens_dialogs;
 use super::hide::Way;
-use super::io::{Channel, Leg, Side, Sink};
+use super::io::{Channel, Leg, SendError, Side, Sink};
 use super::media::{CallResponse, Exchange, Passing};
 use super::mention::Crossing;
 use super::message::Received;
 use super::own::HostAndPort;
 use super::registrar::RegisterAnswered;
+use super::sealed_via::{SealedVia, Vias};
+use super::stored::Stored;
 use super::transaction::{Registers, Transaction};
 use super::{Engine, branch};
 use crate::log_class as class;
@@ -24,12 +27,13 @@ use crate::table::Handle;
 use crate::time::Instant;
 use core::net::SocketAddr;
 
-/// What of a transaction is needed while a response passes.
-struct Back {
-    to: SocketAddr,
-    on: Channel,
+/// The way back of a response: what its transaction says, or where there is none the seal of our Via.
+pub(super) struct Back {
+    transaction: Option<Handle>,
+    pub(super) to: SocketAddr,
+    pub(super) on: Channel,
     /// The side that the request came from, and this response goes to.
-    side: Side,
+    pub(super) side: Side,
     downstream: SocketAddr,
     downstream_side: Side,
     downstream_on: Channel,
@@ -37,11 +41,16 @@ struct Back {
     hidden: bool,
     call: Option<Handle>,
     registers: Registers,
+    /// Of a REGISTER without a transaction: whether it ends the bindings that its 2xx does not name.
+    pub(super) unregisters: bool,
+    /// The Vias that were hidden, where there is no transaction to keep them.
+    vias: Vias,
 }
 
 impl Back {
-    fn of(t: &Transaction) -> Self {
+    fn of(handle: Handle, t: &Transaction) -> Self {
         Self {
+            transaction: Some(handle),
             to: t.upstream,
             on: t.upstream_on,
             side: if t.from_phone { Side::Lan } else { Side::Wan },
@@ -52,6 +61,26 @@ impl Back {
             hidden: t.hidden,
             call: t.call,
             registers: t.registers.clone(),
+            unregisters: false,
+            vias: Vias::new(),
+        }
+    }
+
+    fn of_seal(sealed: SealedVia, on: Channel, received: &Received<'_>) -> Self {
+        Self {
+            transaction: None,
+            to: sealed.upstream,
+            on,
+            side: if sealed.from_phone { Side::Lan } else { Side::Wan },
+            downstream: received.from,
+            downstream_side: sealed.downstream_side,
+            downstream_on: received.on,
+            opens_dialog: sealed.opens_dialog,
+            hidden: sealed.hidden,
+            call: None,
+            registers: Registers::default(),
+            unregisters: sealed.unregisters,
+            vias: sealed.vias,
         }
     }
 }
@@ -61,29 +90,30 @@ impl Engine {
     pub(super) fn response(&mut self, received: &Received<'_>, now: Instant, out: &mut dyn Sink) {
         let msg = received.msg;
         let StartLine::Response { status, .. } = msg.start() else { return };
-        let is_cancel = received.head.cseq.method == Method::Cancel;
-        let found = branch::parse(received.branch_text()).and_then(|(key, attempt, _)| {
-            let handle = self.transactions.find(&key, is_cancel)?;
-            // RFC 3261 §17.1.3: the method counts too.
-            let t = self.transactions.get(handle).filter(|t| t.method == received.head.cseq.method)?;
-            // A server that was left speaks for itself.
-            let downstream = if attempt == t.attempt { t.downstream } else { received.from };
-            Some((handle, attempt, Back { downstream, ..Back::of(t) }))
-        });
-        let Some((handle, attempt, back)) = found else {
+        let back = match self.way_by_transaction(received) {
+            Some((handle, attempt, back)) => {
+                if self.is_kept_from_phone(received, status, attempt, handle, now, out)
+                    || self.absorb_response(handle, status, out)
+                    || self.is_too_late(received, status, handle)
+                    || self.is_foreign_challenge(received, status, handle, now, out)
+                {
+                    return;
+                }
+                Some(back)
+            }
+            None => self.way_by_seal(received, status, out),
+        };
+        let Some(back) = back else {
             log::debug!(target: class::PROXY, "response {status} from {} dropped: it answers no request of ours", received.from);
             return;
         };
-        if self.is_kept_from_phone(received, status, attempt, handle, now, out)
-            || self.absorb_response(handle, status, out)
-        {
-            return;
-        }
-        if self.is_foreign_challenge(received, status, handle, now, out) {
+        if self.own(back.side).is_none() {
+            // The address may come back before the peer gives up repeating it; until then nothing would be hidden.
+            log::info!(target: class::NET, "response {status} to {} not sent: {:?}", back.to, SendError::NoAddress);
             return;
         }
         let mut edits = Edits::new();
-        if let Err(error) = self.write_response(received, status, handle, &back, &mut edits, out) {
+        if let Err(error) = self.write_response(received, status, &back, &mut edits, out) {
             log::warn!(target: class::SIP, "response {status} from {} dropped: {error:?}", received.from);
             return;
         }
@@ -91,32 +121,79 @@ impl Engine {
         if let Err(error) = self.send_again(back.on, back.to, &parts, out) {
             log::info!(target: class::NET, "response {status} to {} not sent: {error:?}", back.to);
         }
-        self.transactions.response_sent(handle, status, &parts, now);
-        self.transactions.answered(handle, status, now);
+        if let Some(handle) = back.transaction {
+            self.transactions.response_sent(handle, status, &parts, now);
+            self.transactions.answered(handle, status, now);
+        }
         if status >= 200 {
-            self.final_response(received, status, handle, &back, now, out);
+            self.final_response(received, status, &back, now, out);
         }
     }
 
+    /// The transaction that a response is for, the number of the server that sent it, and the way back.
+    fn way_by_transaction(&self, received: &Received<'_>) -> Option<(Handle, u8, Back)> {
+        let method = received.head.cseq.method;
+        let (key, attempt, _) = branch::parse(received.branch_text())?;
+        let handle = self.transactions.find(&key, method == Method::Cancel)?;
+        // RFC 3261 §17.1.3: the method counts too.
+        let t = self.transactions.get(handle).filter(|t| t.method == method)?;
+        // A server that was left speaks for itself.
+        let downstream = if attempt == t.attempt { t.downstream } else { received.from };
+        Some((handle, attempt, Back { downstream, ..Back::of(handle, t) }))
+    }
+
+    /// Whether a final response has been passed on, and this is neither that one again nor a 2xx of another branch (RFC 3261 §16.7
+    /// step 5, RFC 6026 §7.2).
+    fn is_too_late(&self, received: &Received<'_>, status: u16, handle: Handle) -> bool {
+        let is_late = self.transactions.get(handle).is_some_and(|t| {
+            let is_accepted = t.method == Method::Invite && (200..300).contains(&status);
+            t.final_status != 0 && status != t.final_status && !is_accepted
+        });
+        if is_late {
+            log::debug!(target: class::PROXY, "response {status} from {} dropped: the final one is through", received.from);
+        }
+        is_late
+    }
+
+    /// The way back of a response that no transaction is there for.
+    fn way_by_seal(&mut self, received: &Received<'_>, status: u16, out: &mut dyn Sink) -> Option<Back> {
+        let sealed = self.open_via(received)?;
+        let is_from_wan = sealed.from_phone && sealed.downstream_side == Side::Wan;
+        if is_from_wan && matches!(status, 401 | 407) && !self.may_challenge(received, sealed.hop, sealed.own_server) {
+            Self::log_foreign_challenge(received, status, sealed.upstream);
+            return None;
+        }
+        let on = match self.channel_to(sealed.upstream_local, sealed.upstream, sealed.upstream_by, out) {
+            Ok(channel) => channel,
+            Err(error) => {
+                log::info!(target: class::NET, "response {status} to {} not sent: {error:?}", sealed.upstream);
+                return None;
+            }
+        };
+        let mut back = Back::of_seal(sealed, on, received);
+        back.call = self.call_of_response(received, &back).filter(|found| found.same_dialog).map(|found| found.call);
+        Some(back)
+    }
+
     /// What a final response changes besides being passed on.
-    fn final_response(
-        &mut self,
-        received: &Received<'_>,
-        status: u16,
-        handle: Handle,
-        back: &Back,
-        now: Instant,
-        out: &mut dyn Sink,
-    ) {
+    fn final_response(&mut self, received: &Received<'_>, status: u16, back: &Back, now: Instant, out: &mut dyn Sink) {
         let msg = received.msg;
         let head = &received.head;
         if head.method == Method::Register {
-            let aor = self.transactions.get(handle).and_then(|t| {
-                let to = NameAddr::parse(&t.stored.text, t.stored.to).ok()?;
-                super::binding::aor_text(&t.stored.text, to.uri)
-            });
+            let aor = match back.transaction.and_then(|handle| self.transactions.get(handle)) {
+                Some(t) => NameAddr::parse(&t.stored.text, t.stored.to)
+                    .ok()
+                    .and_then(|to| super::binding::aor_text(&t.stored.text, to.uri)),
+                None => super::binding::aor_text(msg.bytes(), head.to.uri),
+            };
             if let Some(domain) = aor.as_ref().filter(|_| (200..300).contains(&status)) {
                 self.note_servers(domain.rsplit(|byte| *byte == b'@').next().unwrap_or_default(), now, out);
+            }
+            if back.transaction.is_none() {
+                if let Some(aor) = aor.filter(|_| (200..300).contains(&status)) {
+                    self.registered_by_seal(received, &aor, back, now);
+                }
+                return;
             }
             let answered = RegisterAnswered {
                 registrar: back.downstream,
@@ -135,7 +212,8 @@ impl Engine {
                 let call_id = call_id.as_deref().unwrap_or(msg.get(head.call_id));
                 self.key.hash("call", &[call_id, on_lan.as_deref().unwrap_or(tag)])
             });
-            let response = CallResponse { method: head.method, status, number: head.cseq.number, to_tag };
+            let asked_by = self.found_for_response(received, back, call).map(|found| found.sender.other());
+            let response = CallResponse { method: head.method, status, number: head.cseq.number, to_tag, asked_by };
             self.call_answered(call, &response, now, out);
         }
     }
@@ -153,7 +231,6 @@ impl Engine {
         &mut self,
         received: &Received<'_>,
         status: u16,
-        handle: Handle,
         back: &Back,
         edits: &mut Edits,
         out: &mut dyn Sink,
@@ -166,8 +243,8 @@ impl Engine {
             edits.replace(msg.start_line(), b"SIP/2.0 500 Server Internal Error")?;
         }
         match (back.downstream_side, back.side) {
-            (Side::Wan, _) => self.write_to_phone(received, status, handle, back, edits)?,
-            (Side::Lan, Side::Wan) => self.write_to_wan(received, handle, back, edits)?,
+            (Side::Wan, _) => self.write_to_phone(received, status, back, edits)?,
+            (Side::Lan, Side::Wan) => self.write_to_wan(received, back, edits)?,
             (Side::Lan, Side::Lan) => edits.delete(received.head.via_element.cut)?,
         }
         super::forward::write_content_length(msg, back.on, edits)
@@ -178,28 +255,23 @@ impl Engine {
         &self,
         received: &Received<'_>,
         status: u16,
-        handle: Handle,
         back: &Back,
         edits: &mut Edits,
     ) -> Result<(), EditError> {
         let msg = received.msg;
         let head = &received.head;
         if back.hidden {
-            let Some(t) = self.transactions.get(handle) else { return Ok(()) };
-            let stored = &t.stored;
+            let stored = back.transaction.and_then(|handle| self.transactions.get(handle)).map(|t| &t.stored);
+            let stored_vias = stored.map_or(&back.vias[..], |stored| stored.vias.of(&stored.text));
             let mut vias = msg.headers().iter().filter(|h| h.id == HeaderId::Via);
             if let Some(first) = vias.next() {
-                edits.replace(first.line, stored.vias.of(&stored.text))?;
+                edits.replace(first.line, stored_vias)?;
             }
             vias.try_for_each(|via| edits.delete(via.line))?;
-            self.put_back(msg, HeaderId::From, stored.from.of(&stored.text), edits)?;
-            self.put_back(msg, HeaderId::CallId, stored.call_id.of(&stored.text), edits)?;
-            // The tag of To is the far end's; only the URI may have been changed.
-            if let Ok(sent) = NameAddr::parse(&stored.text, stored.to) {
-                let sent_uri = sent.uri.of(&stored.text);
-                if msg.get(head.to.uri) != sent_uri && head.to.bracketed == sent.bracketed {
-                    edits.replace(head.to.uri, sent_uri)?;
-                }
+            match stored {
+                Some(stored) => self.put_back_names(received, stored, edits)?,
+                // The URIs of From and To stay as they are: tags and Call-ID name the dialog (RFC 3261 §12).
+                None => self.map_back_call_id(received, back, Way::ToLan, edits)?,
             }
         } else {
             edits.delete(head.via_element.cut)?;
@@ -215,6 +287,7 @@ impl Engine {
         if head.method == Method::Register {
             if (200..300).contains(&status) {
                 self.unmasquerade_contacts(msg, &back.registers, edits)?;
+                self.shorten_expiry(msg, &back.registers, edits)?;
             }
         } else if back.opens_dialog
             && opens_dialogs(head.method)
@@ -224,6 +297,40 @@ impl Engine {
             self.append_record_route(received, back.on.kind(), edits)?;
         }
         Ok(())
+    }
+
+    /// Edits From, To and Call-ID into what the phone wrote.
+    fn put_back_names(&self, received: &Received<'_>, stored: &Stored, edits: &mut Edits) -> Result<(), EditError> {
+        let (msg, head) = (received.msg, &received.head);
+        self.put_back(msg, HeaderId::From, stored.from.of(&stored.text), edits)?;
+        self.put_back(msg, HeaderId::CallId, stored.call_id.of(&stored.text), edits)?;
+        // The tag of To is the far end's; the name and the URI may have been changed.
+        if let Ok(sent) = NameAddr::parse(&stored.text, stored.to)
+            && let Some(to) = msg.header(HeaderId::To)
+        {
+            let sent_start = Span::new(stored.to.start, sent.uri.end).of(&stored.text);
+            let start = Span::new(to.value.start, head.to.uri.end);
+            if msg.get(start) != sent_start && head.to.bracketed == sent.bracketed {
+                edits.replace(start, sent_start)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Edits the Call-ID into that of the side that a response goes to.
+    fn map_back_call_id(
+        &self,
+        received: &Received<'_>,
+        back: &Back,
+        way: Way,
+        edits: &mut Edits,
+    ) -> Result<(), EditError> {
+        let phone = if way == Way::ToLan { back.to.ip() } else { back.downstream.ip() };
+        let call_id = received.head.call_id;
+        match self.map_call_id(received.msg.get(call_id), &self.secrets(phone), way) {
+            Some(mapped) => edits.replace(call_id, &mapped),
+            None => Ok(()),
+        }
     }
 
     fn put_back(
@@ -255,13 +362,7 @@ impl Engine {
     }
 
     /// From a phone to the WAN: nothing private leaves. Via, From, To, Call-ID and the other Record-Routes came from there.
-    fn write_to_wan(
-        &self,
-        received: &Received<'_>,
-        handle: Handle,
-        back: &Back,
-        edits: &mut Edits,
-    ) -> Result<(), EditError> {
+    fn write_to_wan(&self, received: &Received<'_>, back: &Back, edits: &mut Edits) -> Result<(), EditError> {
         let msg = received.msg;
         let bytes = msg.bytes();
         edits.delete(received.head.via_element.cut)?;
@@ -280,8 +381,9 @@ impl Engine {
         let crossing = Crossing { way: Way::ToWan, phone: back.downstream, by, leg, secrets: &secrets };
         let is_hidden = self.settings().topology_hiding;
         if is_hidden {
-            if let Some(t) = self.transactions.get(handle) {
-                self.put_back(msg, HeaderId::CallId, t.stored.call_id.of(&t.stored.text), edits)?;
+            match back.transaction.and_then(|handle| self.transactions.get(handle)) {
+                Some(t) => self.put_back(msg, HeaderId::CallId, t.stored.call_id.of(&t.stored.text), edits)?,
+                None => self.map_back_call_id(received, back, Way::ToWan, edits)?,
             }
             self.map_dialogs(msg, &secrets, Way::ToWan, edits)?;
         }
@@ -321,7 +423,8 @@ impl Engine {
             });
         let Some(own) = self.own(back.side) else { return };
         let exchange = if status < 200 { Exchange::Answer } else { Exchange::FinalAnswer };
-        let passing = Passing { msg, description, found, exchange, sender_ip: received.from.ip() };
+        let sender_ip = received.from.ip();
+        let passing = Passing { msg, description, found, exchange, in_dialog: false, sender_ip };
         if let Err(cause) = self.pass_description(&passing, own, edits, out) {
             log::warn!(target: class::RTP, "description in the {status} from {} cut out: {}", received.from, cause.remedy());
             edits.clear();
@@ -331,11 +434,16 @@ impl Engine {
     }
 
     /// Which leg of its call faces the sender of a response.
-    fn found_for_response(&self, received: &Received<'_>, back: &Back, call: Handle) -> Option<super::call::Found> {
+    fn found_for_response(&self, received: &Received<'_>, back: &Back, call: Handle) -> Option<Found> {
+        self.call_of_response(received, back).filter(|found| found.call == call)
+    }
+
+    /// The call of a response, by its tags and Call-ID.
+    fn call_of_response(&self, received: &Received<'_>, back: &Back) -> Option<Found> {
         let mapped = self.lan_call_id(received, back);
         let call_id = mapped.as_deref().unwrap_or(received.msg.get(received.head.call_id));
         let between =
             self.between(received, call_id, (back.downstream_side, back.downstream.ip()), (back.side, back.to.ip()));
-        self.calls.find(&between).filter(|found| found.call == call)
+        self.calls.find(&between)
     }
 }

@@ -12,10 +12,12 @@ use super::message::Received;
 use super::{Engine, Queries};
 use crate::dns::{self, Candidate, Candidates, Located, Transport, Transports};
 use crate::sip::addr::NameAddr;
+use crate::sip::edit::{EditError, Edits};
 use crate::sip::message::Element;
-use crate::sip::uri::{DEFAULT_PORT, Scheme, Uri};
+use crate::sip::uri::{DEFAULT_PORT, Scheme, Uri, parse_ip};
 use crate::sip::via;
 use crate::sip::{HeaderId, Method};
+use crate::span::Span;
 use crate::time::Instant;
 use core::net::SocketAddr;
 
@@ -67,7 +69,7 @@ impl Engine {
         if let Some(place) = self.place_in(bytes, &uri) {
             return Ok(Target::Phone(place));
         }
-        if self.is_own_uri(bytes, &uri) {
+        if self.is_own_uri(bytes, &uri) && !self.has_own_maddr(bytes, &uri) {
             return Ok(Target::Ourselves);
         }
         if let Some(proxy) = self.settings().outbound_proxy.clone() {
@@ -102,8 +104,11 @@ impl Engine {
         }
         let bytes = received.msg.bytes();
         let transport = transport_of(bytes, uri).map_err(Unroutable::Because)?;
-        let maddr = uri.param(bytes, b"maddr").and_then(|param| param.value);
-        let target = dns::Target { host: maddr.unwrap_or(uri.host).of(bytes), port: uri.port, transport };
+        let target = if self.has_own_maddr(bytes, uri) {
+            dns::Target { host: uri.host.of(bytes), port: None, transport: None }
+        } else {
+            dns::Target { host: maddr_of(bytes, uri).unwrap_or(uri.host).of(bytes), port: uri.port, transport }
+        };
         let pinned = self.registrar_of_sender(received, Some(target.host), (uri.port, transport), now);
         let (candidates, more) = self.locate(received, target, pinned, now, out)?;
         self.first_of(received, transport, candidates, more, now)
@@ -210,8 +215,28 @@ impl Engine {
 
     /// Whether a URI names us: one of our addresses with the SIP port.
     pub(super) fn is_own_uri(&self, bytes: &[u8], uri: &Uri) -> bool {
-        let address = uri.ip(bytes).map(|ip| SocketAddr::new(ip, uri.port.unwrap_or(DEFAULT_PORT)));
+        let host = maddr_of(bytes, uri).unwrap_or(uri.host);
+        let address = parse_ip(host.of(bytes)).map(|ip| SocketAddr::new(ip, uri.port.unwrap_or(DEFAULT_PORT)));
         address.is_some_and(|address| self.is_own_address(address))
+    }
+
+    /// Whether a URI has come here by its `maddr` alone: without that it leads to its host (RFC 3261 §16.4).
+    fn has_own_maddr(&self, bytes: &[u8], uri: &Uri) -> bool {
+        maddr_of(bytes, uri).is_some()
+            && self.is_own_uri(bytes, uri)
+            && !uri.ip(bytes).is_some_and(|ip| self.addresses.is_own(ip))
+    }
+
+    /// Takes out of the request-URI a `maddr` that names us, with the port and transport that belong to it (RFC 3261 §16.4).
+    pub(super) fn drop_own_maddr(&self, received: &Received<'_>, edits: &mut Edits) -> Result<(), EditError> {
+        let bytes = received.msg.bytes();
+        let Ok(uri) = Uri::parse(bytes, received.request_uri()) else { return Ok(()) };
+        if edits.touches(uri.whole) || !self.has_own_maddr(bytes, &uri) {
+            return Ok(());
+        }
+        edits.delete(Span::new(uri.host.end, uri.hostport.end))?;
+        let params = [b"maddr".as_slice(), b"transport"].into_iter().filter_map(|name| uri.param(bytes, name));
+        params.map(|param| param.whole).try_for_each(|param| edits.delete(param))
     }
 
     /// Whether an element of Route or Record-Route names us.
@@ -230,6 +255,10 @@ impl Engine {
     pub(super) fn side_of(&self, address: SocketAddr) -> Side {
         if self.is_lan(address.ip()) { Side::Lan } else { Side::Wan }
     }
+}
+
+fn maddr_of(bytes: &[u8], uri: &Uri) -> Option<Span> {
+    uri.param(bytes, b"maddr")?.value
 }
 
 /// The transport that a URI asks for (RFC 3261 §19.1.1). What asks for secrecy is not sent in the clear.

@@ -35,6 +35,8 @@ pub struct Settings {
     pub rtp_port_high: u16,
     /// `default_expires`, seconds.
     pub default_expires: u32,
+    /// `lan_expires`, seconds; 0 is off.
+    pub lan_expires: u32,
     /// `outbound_proxy_host` and `outbound_proxy_port`
     pub outbound_proxy: Option<HostPort>,
     /// `outbound_proxy_transport`; `None`: as the DNS says.
@@ -64,6 +66,7 @@ impl Settings {
         rtp_port_low: 7070,
         rtp_port_high: 7088,
         default_expires: 3600,
+        lan_expires: 0,
         outbound_proxy: None,
         outbound_proxy_transport: None,
         topology_hiding: true,

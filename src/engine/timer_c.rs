@@ -41,7 +41,7 @@ impl Engine {
         let mut text = cancel(t)?;
         let (key, upstream_on, upstream) = (t.key, t.upstream_on, t.upstream);
         let origin = if t.from_phone { Origin::Phone } else { Origin::Known };
-        let hop = Hop { loop_part: Some(t.loop_part), ..Hop::to(t.downstream, t.downstream_side) };
+        let hop = Hop::of_invite(t);
         log::info!(target: class::SIP, "INVITE from {upstream} to {} rings for too long: cancelled", hop.to);
         let (msg, _) = Message::parse_head(&mut text).ok()?;
         let head = Head::read(&msg).ok()?;

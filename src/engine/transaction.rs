@@ -9,7 +9,7 @@
 //! request came from, the Via stack that the far side must not see, and the headers that an answer of our own would copy.
 //! ACK has no entry; CANCEL has its own beside that of its INVITE, with the same branch.
 
-use super::binding::UriText;
+use super::binding::{Refresh, UriText};
 use super::branch::{BranchKey, LoopPart};
 use super::io::{Channel, ConnId, Side};
 use super::retransmit::Keep;
@@ -52,6 +52,15 @@ pub(super) struct Registers {
     pub(super) bindings: heapless::Vec<(Handle, u32), MAX_CONTACTS>,
     /// `Contact: *`: every binding of the address-of-record ends.
     pub(super) removes_all: bool,
+    /// Where it binds one Contact and asks for nothing else, and `lan_expires` is set.
+    pub(super) refresh: Option<Refresh>,
+}
+
+impl Registers {
+    /// Whether it only ends bindings.
+    pub(super) fn is_end(&self) -> bool {
+        self.removes_all || (!self.bindings.is_empty() && self.bindings.iter().all(|(_, secs)| *secs == 0))
+    }
 }
 
 /// One forwarded request.
@@ -62,6 +71,8 @@ pub(super) struct Transaction {
     pub(super) loop_part: LoopPart,
     pub(super) method: Method,
     pub(super) state: State,
+    /// The status of the final response that was passed on; 0 before.
+    pub(super) final_status: u16,
     /// Set by [`Transactions::insert`].
     pub(super) deadline: Instant,
     /// Which server has it now, counted from 0; see [`super::failover`].
@@ -157,6 +168,9 @@ impl Transactions {
         if status >= 200 {
             let was_completed = t.state == State::Completed;
             t.state = State::Completed;
+            if !was_completed {
+                t.final_status = status;
+            }
             // After the final response to an INVITE its ACK, and retransmitted 2xx, still pass (Timer H, 64 × T1).
             let rest = if t.method == Method::Invite { TIMER_F } else { TIMER_K };
             t.deadline = round_up(now.after(rest));

@@ -85,6 +85,14 @@ impl Reply {
         result
     }
 
+    /// Adds header lines, or a piece of one, from messages that were parsed.
+    ///
+    /// # Errors
+    /// [`ReplyError`].
+    pub fn raw(&mut self, text: &[u8]) -> Result<(), ReplyError> {
+        self.append(text)
+    }
+
     /// Ends the answer with `Content-Length: 0` and gives its bytes.
     ///
     /// # Errors

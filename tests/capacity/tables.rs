@@ -67,8 +67,15 @@ fn goes_on(outputs: &[Output]) -> bool {
     sent(outputs).iter().any(|text| status(text).is_none())
 }
 
+/// What went to `to`.
+fn sent_to(outputs: &[Output], to: SocketAddr) -> Vec<String> {
+    let mut outputs = outputs.to_vec();
+    outputs.retain(|output| matches!(output, Output::Sent { to: there, .. } if *there == to));
+    sent(&outputs)
+}
+
 #[test]
-fn a_full_table_of_transactions_refuses_and_empties_itself() {
+fn a_full_table_of_transactions_lets_pass_what_its_via_brings_back() {
     keep_log();
     let mut settings = Settings { rtp_port_high: 9000, ..open_settings() };
     settings.wan_allow.push(Prefix { address: "203.0.113.0".parse().unwrap(), length: 24 }).unwrap();
@@ -80,10 +87,35 @@ fn a_full_table_of_transactions_refuses_and_empties_itself() {
     }
     assert_eq!(rig.engine.usage().transactions, MAX_TRANSACTIONS);
     let relays = rig.recorder.open;
+    logged();
 
-    assert_eq!(codes(&options(&mut rig, 1000)), [503]);
-    assert_eq!(codes(&invite(&mut rig, 1001, 1)), [503]);
+    let outputs = options(&mut rig, 1000);
+    assert!(goes_on(&outputs));
+    let back = sent_to(&answer(&mut rig, &outputs, "200 OK", ""), phone(1000));
+    let via = format!(
+        "SIP/2.0/UDP {0};branch=z9hG4bK1000;rport={1};received={2}",
+        phone(1000),
+        phone(1000).port(),
+        phone(1000).ip()
+    );
+    assert_eq!((back.len(), header(&back[0], "Via"), header(&back[0], "Call-ID")), (1, &via[..], "c1000"));
+    // A call is set up and refused.
+    let outputs = invite(&mut rig, 1001, 1);
+    let only_sent: Vec<_> = outputs.iter().filter(|output| matches!(output, Output::Sent { .. })).cloned().collect();
+    assert_eq!(rig.recorder.open, relays + 1);
+    assert_eq!(codes(&answer(&mut rig, &only_sent, "180 Ringing", "")), [180]);
+    assert_eq!(codes(&answer(&mut rig, &only_sent, "486 Busy Here", "")), [486]);
     assert_eq!(rig.recorder.open, relays, "a refused call keeps no relay");
+    let told = logged().iter().filter(|line| line.contains("table of transactions is full")).count();
+    assert_eq!(told, 1, "once an episode");
+
+    // Vias that are too long to be sealed, and what nobody would repeat.
+    let long = format!("Via: SIP/2.0/UDP proxy.example;branch=z9hG4bK{}\n", "x".repeat(600));
+    let message = request("OPTIONS", "sip:bob@203.0.113.10", phone(1002), 1002, &long, "");
+    assert_eq!(codes(&rig.datagram(Side::Lan, phone(1002), &message)), [503]);
+    rig.accept(Side::Lan, phone(1003));
+    let message = request("OPTIONS", "sip:bob@203.0.113.10", phone(1003), 1003, "", "");
+    assert_eq!(codes(&rig.stream(phone(1003), &message)), [503]);
     // A retransmission of what is in the table is no new entry.
     assert!(goes_on(&options(&mut rig, 1)));
     // The phone hangs up before the answer: it hears something in any case.
@@ -99,10 +131,11 @@ fn a_full_table_of_transactions_refuses_and_empties_itself() {
     assert_eq!(invites, 1, "the call is among them");
     assert_eq!((rig.engine.usage().transactions, rig.recorder.open), (0, 0));
     assert!(goes_on(&options(&mut rig, 2000)));
+    assert!(logged().iter().any(|line| line.starts_with("over, after ")), "the end of the shortage is told");
 }
 
 #[test]
-fn a_full_table_of_transactions_asks_a_provider_to_try_again() {
+fn a_full_table_of_transactions_lets_a_provider_s_call_through() {
     keep_log();
     let mut rig = Rig::new(&open_settings());
     let outputs = register(&mut rig, 0, "203.0.113.10");
@@ -116,6 +149,18 @@ fn a_full_table_of_transactions_asks_a_provider_to_try_again() {
     let provider: SocketAddr = PROVIDER.parse().unwrap();
     let call = request("INVITE", &token, provider, 3000, "Contact: <sip:bob@203.0.113.10>\n", "");
     let outputs = rig.datagram(Side::Wan, provider, &call);
+    let invite = sent_to(&outputs, phone(0));
+    assert_eq!(invite.len(), 1, "{outputs:?}");
+    let busy = crate::rig::text::answer(&invite[0], "486 Busy Here", "a", "", "");
+    let back = sent_to(&rig.datagram(Side::Lan, phone(0), busy.as_bytes()), provider);
+    assert_eq!((back.len(), status(&back[0])), (1, Some(486)), "{back:?}");
+    let long = format!("Via: SIP/2.0/UDP h;branch=z9hG4bK{}\nContact: <sip:b@h>\n", "x".repeat(3000));
+    let outputs = rig.datagram(Side::Wan, provider, &request("INVITE", &token, provider, 3001, &long, ""));
+    assert_eq!(sent_to(&outputs, phone(0)).len(), 1, "Vias that are not hidden come back by themselves: {outputs:?}");
+    // What nobody would repeat is asked to come again.
+    rig.accept(Side::Wan, provider);
+    let outputs =
+        rig.stream(provider, &request("INVITE", &token, provider, 3002, "Contact: <sip:bob@203.0.113.10>\n", ""));
     assert_eq!(codes(&outputs), [480], "{:?}", sent(&outputs));
     assert_eq!(header(&sent(&outputs)[0], "Retry-After"), "10");
 }

@@ -86,6 +86,7 @@ fn set_checked(settings: &mut Settings, words: &[String]) -> Option<()> {
         "topology_hiding" => settings.topology_hiding = number(0)? != 0,
         "rtp_proxy_enable" => settings.rtp_proxy_enable = number(0)? != 0,
         "default_expires" => settings.default_expires = number(0)?,
+        "lan_expires" => settings.lan_expires = number(0)?,
         "sip_keepalive" => settings.sip_keepalive = number(0)?,
         "rtp_ports" => {
             // What the configuration's reader lets through: even ports that have one above.
@@ -277,7 +278,7 @@ impl Player {
             let Some(credentials) = credentials(words, nonce) else { break };
             body = format!("{before}{credentials}{rest}");
         }
-        let length = body.split_once("\n\n").map_or(0, |(_, rest)| wire_lines(rest).len());
+        let length = body.split_once("\n\n").map_or(0, |(_, rest)| wire_lines(rest).chars().count());
         body.replace("{length}", &length.to_string())
     }
 
@@ -303,13 +304,26 @@ impl Player {
         let names = &mut self.names;
         let mut keep = |name: &str, value: Option<String>| value.map(|value| names.insert(name.to_owned(), value));
         keep("nonce", after(text, "nonce=\""));
-        keep("sx", after(text, ";sx="));
+        keep("sx", after(&without_seals(text), ";sx="));
+        keep("via", text.lines().find_map(|line| line.strip_prefix("Via: ")).map(str::to_owned));
         keep("branch", after(text, ";branch=z9hG4bKsx").map(|b| format!("z9hG4bKsx{b}")));
         let to = text.lines().find(|line| line.starts_with("To: "));
         keep("to-tag", to.and_then(|to| after(to, ";tag=")));
         let call_id = text.lines().find_map(|line| line.strip_prefix("Call-ID: "));
         keep(&format!("call-id@{side}"), call_id.map(str::to_owned));
     }
+}
+
+/// A message without what is sealed into the Vias.
+pub fn without_seals(text: &str) -> String {
+    let shown = |line: &str| match line.split_once(";sx=") {
+        Some((before, rest)) if line.starts_with("Via: ") => {
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"-_".contains(c)).unwrap_or(rest.len());
+            format!("{before}{}", &rest[end..])
+        }
+        _ => line.to_owned(),
+    };
+    text.split_inclusive('\n').map(shown).collect()
 }
 
 /// Credentials for a REGISTER: algorithm, user, password, count.
