@@ -12,6 +12,7 @@ from lab.kamailio import DOMAIN, password
 from lab.netns import Network
 from lab.process import Process
 from lab.siproxd import target
+from lab.wait import until
 
 AGENT = Path(__file__).with_name("pjsua_agent.py")
 
@@ -57,7 +58,13 @@ class PjPhone:
 
     def event(self, pattern: str, since: int = 0, timeout: float = PATIENCE) -> re.Match[str]:
         """Waits for an event that matches."""
-        return self.process.wait_line(rf"^EVENT {pattern}", timeout, since)
+        expression = re.compile(rf"^EVENT {pattern}", re.MULTILINE)
+
+        def look() -> re.Match[str] | None:
+            assert self.process.running(), f"PJSUA2 at {self.host} ended:\n{self.process.text()[-3000:]}"
+            return expression.search(self.process.text(), since)
+
+        return until(look, timeout, f"{pattern!r} at {self.host}", [self.log, self.dir / "library.log"])
 
     def command(self, *words: object) -> None:
         """Tells the phone what to do."""

@@ -139,7 +139,8 @@ def endpoint(address: str) -> pj.Endpoint:
     config = pj.EpConfig()
     config.uaConfig.threadCnt, config.uaConfig.mainThreadOnly = 0, True
     config.uaConfig.userAgent = "pjsua2"
-    config.logConfig.level = config.logConfig.consoleLevel = 5
+    # In a file of its own: no line of it shall stand in the middle of an event.
+    config.logConfig.level, config.logConfig.consoleLevel, config.logConfig.filename = 5, 0, "library.log"
     media = config.medConfig
     media.clockRate = media.sndClockRate = 8000
     media.ecTailLen, media.noVad = 0, True
