@@ -215,6 +215,13 @@ impl Engine {
         }
     }
 
+    /// Logs a shortage of which only a part of a request suffers.
+    pub(super) fn report_shortage(&mut self, cause: Cause, from: SocketAddr) {
+        if cause.is_shortage() {
+            self.shortages.report(cause, from);
+        }
+    }
+
     /// Sends an answer with everything that its cause says.
     fn send_answer(
         received: &Received<'_>,
@@ -234,7 +241,8 @@ impl Engine {
             reply.header("Min-Expires", format_args!("{seconds}"))?;
         }
         if cause == Cause::Extension {
-            for line in received.msg.headers().iter().filter(|line| line.id == HeaderId::ProxyRequire) {
+            let lines = received.msg.headers().iter().filter(|line| line.id == HeaderId::ProxyRequire);
+            for line in lines.filter(|line| !line.value.is_empty()) {
                 reply.header("Unsupported", format_args!("{}", received.msg.get(line.value).escape_ascii()))?;
             }
         }

@@ -88,7 +88,7 @@ impl Engine {
             return Ok((None, false));
         }
         let head = &received.head;
-        let found = self.calls.find(between);
+        let found = self.calls.find(between, &self.transactions);
         if head.method != Method::Invite {
             return Ok((found, false));
         }
@@ -119,6 +119,7 @@ impl Engine {
             sides: [between.sender.0, between.receiver.0],
             parties: [between.sender.1, between.receiver.1],
             answered: in_dialog,
+            forked: false,
             callee_tag: between.by_to,
             invite_number: head.cseq.number,
             relays: heapless::Vec::new(),

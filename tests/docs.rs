@@ -1,0 +1,80 @@
+//! `docs/rfc.md`: every row says what is done, and names a case that is there.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::path::Path;
+
+/// What a row may begin its third cell with.
+const WORDS: [&str; 3] = ["**done**", "**passes**", "**differs**"];
+
+/// The rows of all tables of a document: cells without blanks around them.
+fn rows(text: &str) -> Vec<Vec<&str>> {
+    let row = |line: &'_ str| -> bool { line.starts_with("| ") && !line.starts_with("| section ") };
+    text.lines().filter(|line| row(line)).map(|line| line.split('|').map(str::trim).collect()).collect()
+}
+
+/// What is wrong with a row, in words.
+fn fault(cells: &[&str]) -> Option<String> {
+    let ["", _, asks, does, cases, ""] = cells[..] else { return Some("it has not four cells".to_owned()) };
+    if asks.is_empty() {
+        return Some("it does not say what is asked for".to_owned());
+    }
+    let word = WORDS.iter().find_map(|word| Some((*word, does.strip_prefix(word)?)));
+    let Some((word, reason)) = word else { return Some(format!("it says none of {WORDS:?}")) };
+    if word == "**differs**" && reason.trim().is_empty() {
+        return Some("it does not say why".to_owned());
+    }
+    let named: Vec<&str> = cases.split('`').skip(1).step_by(2).collect();
+    if named.is_empty() {
+        return Some("it has no case".to_owned());
+    }
+    named.into_iter().find(|case| !is_there(case)).map(|case| format!("there is no case {case}"))
+}
+
+/// Whether a golden case, a torture message or a test is there.
+fn is_there(case: &str) -> bool {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if let Some((file, name)) = case.split_once("::") {
+        let text = std::fs::read_to_string(root.join(file)).unwrap_or_default();
+        return if file.ends_with(".py") {
+            text.contains(&format!("\ndef {name}("))
+        } else {
+            // `#[test]`, attributes of its own, and the function.
+            text.split("#[test]").skip(1).any(|rest| {
+                let line = rest.lines().map(str::trim).find(|line| line.starts_with("fn "));
+                line.is_some_and(|line| line.starts_with(&format!("fn {name}(")))
+            })
+        };
+    }
+    match case.strip_prefix("torture/") {
+        Some(name) => ["rfc4475", "rfc5118"]
+            .iter()
+            .any(|rfc| root.join("tests/torture").join(rfc).join(format!("{name}.dat")).is_file()),
+        None => root.join("tests/golden").join(format!("{case}.txt")).is_file(),
+    }
+}
+
+#[test]
+fn every_row_of_rfc_has_its_case() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rfc.md")).unwrap();
+    let rows = rows(&text);
+    assert!(rows.len() > 100, "the tables have another form");
+    let faults: Vec<String> = rows.iter().filter_map(|row| Some(format!("{}: {}", row.get(1)?, fault(row)?))).collect();
+    assert!(faults.is_empty(), "docs/rfc.md:\n{}", faults.join("\n"));
+}
+
+#[test]
+fn the_rule_sees_what_it_forbids() {
+    let fault_of = |row: &str| fault(&rows(row)[0]).unwrap_or_default();
+    assert_eq!(fault_of("| §1 | x | **done** | `02_call/01_out`, `torture/wsinv` |"), "");
+    assert_eq!(fault_of("| §1 | x | **done** | `tests/docs.rs::the_rule_sees_what_it_forbids` |"), "");
+    assert!(fault_of("| §1 | x | **done** | |").contains("no case"));
+    assert!(fault_of("| §1 | x | **done** | 02_call/01_out |").contains("no case"));
+    assert!(fault_of("| §1 | x | **done** | `02_call/01_out`, `02_call/01` |").contains("there is no case 02_call/01"));
+    assert!(fault_of("| §1 | x | **done** | `tests/docs.rs::fault` |").contains("there is no case"));
+    assert!(fault_of("| §1 | x | **done** | `tests/lab/test_rig.py::test` |").contains("there is no case"));
+    assert!(fault_of("| §1 | x | done | `02_call/01_out` |").contains("none of"));
+    assert!(fault_of("| §1 | x | **differs** | `02_call/01_out` |").contains("why"));
+    assert!(fault_of("| §1 | | **done** | `02_call/01_out` |").contains("asked"));
+    assert!(fault_of("| §1 | x | `02_call/01_out` |").contains("four cells"));
+}
