@@ -151,7 +151,8 @@ impl Call {
             }
             Step::Cancel | Step::Again => {}
         }
-        let ends = self.cancelled || self.finals.iter().any(|text| status(text).is_some_and(|s| s < 300 || s >= 600));
+        let ends =
+            self.cancelled || self.finals.iter().any(|text| status(text).is_some_and(|s| !(300..600).contains(&s)));
         for (number, phone) in self.phones.iter().enumerate() {
             let rings_on = phone.rings && phone.answered.is_none() && !phone.is_cancelled;
             assert!(!(ends && rings_on), "phone {number} rings on");
