@@ -11,8 +11,8 @@
 
 use super::Engine;
 use super::body::{Kind, find_part};
-use super::connection::named_transport;
 use super::contact::Place;
+use super::contact::named_transport;
 use super::hide::{Secrets, Way, dialog_in};
 use super::io::Side;
 use crate::sip::edit::{EditError, Edits};

@@ -13,6 +13,7 @@ mod body;
 mod branch;
 mod bucket;
 mod call;
+mod cause;
 mod connection;
 mod contact;
 mod domain;
@@ -21,6 +22,7 @@ mod fork;
 mod forward;
 mod guard;
 mod hide;
+mod hop;
 pub mod io;
 mod keepalive;
 mod media;
@@ -46,7 +48,7 @@ mod timer_c;
 mod transaction;
 mod turned_away;
 
-pub use answer::{Cause, Wording};
+pub use cause::{Cause, Wording};
 pub use io::{Channel, ConnEvent, ConnId, Input, Side, Sink};
 pub use settings::Settings;
 
@@ -392,7 +394,7 @@ impl Engine {
 
     /// A transaction ends without a final response from its next hop: the sender gets ours.
     fn give_up(&mut self, t: &transaction::Transaction, cause: Cause, now: Instant, out: &mut dyn Sink) {
-        if let fork::Part::Branch(sender) = t.part {
+        if let transaction::Part::Branch(sender) = t.part {
             return self.branch_failed(sender, t, cause, now, out);
         }
         log::warn!(target: class::SIP, "no answer from {}: {}", t.downstream, cause.remedy());
