@@ -72,7 +72,9 @@ impl Engine {
         if self.is_own_uri(bytes, &uri) && !self.has_own_maddr(bytes, &uri) {
             return Ok(Target::Ourselves);
         }
-        if let Some(proxy) = self.settings().outbound_proxy.clone() {
+        // A place on the LAN is reached without the proxy, which could not lead back to it.
+        let is_on_lan = uri.ip(bytes).is_some_and(|ip| self.is_lan(ip));
+        if let Some(proxy) = self.settings().outbound_proxy.clone().filter(|_| !is_on_lan) {
             let port = (proxy.port != 0).then_some(proxy.port);
             let transport = self.settings().outbound_proxy_transport.map(of_dns);
             let target = dns::Target { host: proxy.host.as_bytes(), port, transport };
