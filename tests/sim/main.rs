@@ -9,11 +9,14 @@
 
 mod agent;
 mod call;
+mod flow;
+mod nameserver;
 mod net;
 mod registration;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod router;
+mod streams;
 mod world;
 
 use call::{End, Plan};
@@ -125,4 +128,12 @@ fn calls_after_the_wan_address_has_changed() {
         }
         world.finish(loss == 0)
     });
+}
+
+/// [`flow::FLOWS`] random flows, or `SIM_RUNS` of them, or that of `SIM_SEED` alone.
+#[test]
+fn random_flows() {
+    let number = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
+    let runs = number("SIM_RUNS").unwrap_or(flow::FLOWS);
+    flow::play_all(number("SIM_SEED").map_or(0..runs, |seed| seed..seed + 1));
 }
