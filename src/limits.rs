@@ -62,6 +62,9 @@ pub const MAX_KEPT_BYTES: usize = 4 * 1024;
 /// Transactions in flight, each with a hidden Via stack. About 3,300 bytes each.
 pub const MAX_TRANSACTIONS: usize = 256;
 
+/// Phones of one address-of-record that ring for one request; each takes a transaction, and one more stands for the sender.
+pub const MAX_BRANCHES: usize = 8;
+
 /// Bytes of one hidden Via stack, together with the From and To that were changed on the way out. The longest request of
 /// RFC 4475, with 34 Vias, needs 2,800.
 pub const MAX_HIDDEN: usize = 3 * 1024;

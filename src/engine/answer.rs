@@ -215,6 +215,13 @@ impl Engine {
         }
     }
 
+    /// Logs a shortage of which only a part of a request suffers.
+    pub(super) fn report_shortage(&mut self, cause: Cause, from: SocketAddr) {
+        if cause.is_shortage() {
+            self.shortages.report(cause, from);
+        }
+    }
+
     /// Sends an answer with everything that its cause says.
     fn send_answer(
         received: &Received<'_>,

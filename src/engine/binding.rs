@@ -62,8 +62,14 @@ impl Binding {
         &self.contact_user
     }
 
+    /// What phones of one address-of-record are chosen by: their preference, 1 where they name none, then who was refreshed
+    /// last.
+    pub(super) fn rank(&self) -> (Preference, Instant) {
+        (self.preference.unwrap_or(Preference::ONE), self.refreshed)
+    }
+
     /// Whether requests for it are sent to the phone.
-    fn is_live(&self, now: Instant) -> bool {
+    pub(super) fn is_live(&self, now: Instant) -> bool {
         let is_silent = self.silent_at != Instant::ZERO && self.silent_at <= now;
         self.valid && self.expires_at > now && !is_silent
     }

@@ -9,6 +9,7 @@
 
 use super::io::{Leg, Side};
 use super::random::Random;
+use super::transaction::Transactions;
 use crate::limits::{MAX_CALLS, MAX_RELAYS, MAX_SECTIONS};
 use crate::rtp::latch::Peer;
 use crate::table::{Handle, Index, Slab};
@@ -34,6 +35,8 @@ pub(super) struct Call {
     pub(super) parties: [IpAddr; 2],
     /// Whether a 2xx came to the first INVITE.
     pub(super) answered: bool,
+    /// Whether it rings several phones, of which the first that answers becomes the callee.
+    pub(super) forked: bool,
     /// The tag of the callee that answered, hashed.
     pub(super) callee_tag: Option<Digest>,
     /// CSeq number of the caller's latest INVITE before the answer, or [`NO_INVITE`].
@@ -101,10 +104,10 @@ impl Calls {
         Self { calls: Slab::new(), by_digest: Index::new(), relays: Slab::new(), ports: super::port::Ports::new() }
     }
 
-    /// Finds the call of a message.
-    pub(super) fn find(&self, between: &Between) -> Option<Found> {
-        self.find_caller(between, between.by_from, true, between.by_to)
-            .or_else(|| self.find_caller(between, between.by_to?, false, Some(between.by_from)))
+    /// Finds the call of a message. `transactions` tell which phones a call rings.
+    pub(super) fn find(&self, between: &Between, transactions: &Transactions) -> Option<Found> {
+        self.find_caller(between, between.by_from, true, between.by_to, transactions)
+            .or_else(|| self.find_caller(between, between.by_to?, false, Some(between.by_from), transactions))
     }
 
     fn find_caller(
@@ -113,6 +116,7 @@ impl Calls {
         caller: Digest,
         from_is_caller: bool,
         callee: Option<Digest>,
+        transactions: &Transactions,
     ) -> Option<Found> {
         let sender = if between.sender_is_from == from_is_caller { Leg::Caller } else { Leg::Callee };
         self.by_digest.lookup(hash_of(&caller)).find_map(|handle| {
@@ -121,7 +125,8 @@ impl Calls {
             let is_it = call.digest == caller
                 && call.sides[sender as usize] == between.sender.0
                 && call.sides[sender.other() as usize] == between.receiver.0
-                && call.sides.iter().zip(&call.parties).any(|(s, ip)| *s == Side::Lan && *ip == lan_party);
+                && (call.sides.iter().zip(&call.parties).any(|(s, ip)| *s == Side::Lan && *ip == lan_party)
+                    || (call.forked && !call.answered && transactions.rings(handle, lan_party)));
             let same_dialog = match (call.callee_tag, callee) {
                 (Some(answered), tag) => tag == Some(answered),
                 (None, _) => true,

@@ -23,7 +23,7 @@
 
 use super::Engine;
 use super::forward::Hop;
-use super::io::{Side, Sink};
+use super::io::{Channel, Side, Sink};
 use super::message::Received;
 use super::own::HostAndPort;
 use super::transaction::State;
@@ -171,8 +171,10 @@ impl Engine {
         if attempt != t.attempt {
             log::info!(target: class::PROXY, "{} answers {status} after it was left", received.from);
             match status {
-                100..=199 if is_invite => self.send_beside(received, Method::Cancel, out),
-                300.. if is_invite => self.send_beside(received, Method::Ack, out),
+                100..=199 if is_invite => {
+                    self.send_beside(received, Method::Cancel, (received.on, received.from, &[]), out);
+                }
+                300.. if is_invite => self.send_beside(received, Method::Ack, (received.on, received.from, &[]), out),
                 _ => {}
             }
             return !(200..300).contains(&status);
@@ -193,16 +195,23 @@ impl Engine {
         self.transactions.fail(handle);
         self.transactions.repeat_now(now);
         if is_invite {
-            self.send_beside(received, Method::Ack, out);
+            self.send_beside(received, Method::Ack, (received.on, received.from, &[]), out);
         }
         true
     }
 
-    /// Sends the ACK or CANCEL of an INVITE to the server whose response to it does not reach the phone.
-    pub(super) fn send_beside(&self, response: &Received<'_>, method: Method, out: &mut dyn Sink) {
-        let to = response.from;
-        let Some(short) = self.sent_by(Side::Wan).and_then(|own| short(response, method, own)) else { return };
-        if let Err(error) = out.send(response.on, to, &[&short]) {
+    /// Sends the ACK or CANCEL of an INVITE to the next hop whose response to it does not reach the sender. Given are the channel,
+    /// the next hop, and the INVITE's request-URI, empty where it is not known.
+    pub(super) fn send_beside(
+        &self,
+        response: &Received<'_>,
+        method: Method,
+        (on, to, uri): (Channel, SocketAddr, &[u8]),
+        out: &mut dyn Sink,
+    ) {
+        let Some(own) = self.sent_by(response.origin.side()) else { return };
+        let Some(short) = short(response, method, (on, to, uri), own) else { return };
+        if let Err(error) = out.send(on, to, &[&short]) {
             // The server repeats its response, and with it comes the next chance.
             log::debug!(target: class::NET, "to {to} not sent: {error:?}");
         }
@@ -210,30 +219,33 @@ impl Engine {
 }
 
 /// An ACK or CANCEL from the response that it is for (RFC 3261 §9.1, §17.1.1.3). Servers find its INVITE by the branch.
-fn short(response: &Received<'_>, method: Method, own: SocketAddr) -> Option<Short> {
+fn short(
+    response: &Received<'_>,
+    method: Method,
+    (on, to, uri): (Channel, SocketAddr, &[u8]),
+    own: SocketAddr,
+) -> Option<Short> {
     let msg = response.msg;
     let name = if method == Method::Ack { "ACK" } else { "CANCEL" };
     let mut short = Short::new();
-    write!(
-        short,
-        "{name} sip:{} SIP/2.0\r\nVia: SIP/2.0/{} {};branch=",
-        HostAndPort(response.from),
-        response.on.name(),
-        HostAndPort(own)
-    )
-    .ok()?;
+    write!(short, "{name} ").ok()?;
+    if uri.is_empty() {
+        write!(short, "sip:{}", HostAndPort(to)).ok()?;
+    }
+    short.extend_from_slice(uri).ok()?;
+    write!(short, " SIP/2.0\r\nVia: SIP/2.0/{} {};branch=", on.name(), HostAndPort(own)).ok()?;
     short.extend_from_slice(response.branch_text()).ok()?;
     short.extend_from_slice(b";rport\r\nMax-Forwards: 70\r\nFrom: ").ok()?;
     short.extend_from_slice(msg.value(HeaderId::From)?).ok()?;
     short.extend_from_slice(b"\r\nTo: ").ok()?;
-    let to = msg.header(HeaderId::To)?.value;
+    let party = msg.header(HeaderId::To)?.value;
     // The INVITE had no tag, and a CANCEL has what it had.
     match response.head.to.param(msg.bytes(), b"tag").filter(|_| method == Method::Cancel) {
         Some(tag) => {
-            short.extend_from_slice(crate::span::Span::new(to.start, tag.whole.start).of(msg.bytes())).ok()?;
-            short.extend_from_slice(crate::span::Span::new(tag.whole.end, to.end).of(msg.bytes())).ok()?;
+            short.extend_from_slice(crate::span::Span::new(party.start, tag.whole.start).of(msg.bytes())).ok()?;
+            short.extend_from_slice(crate::span::Span::new(tag.whole.end, party.end).of(msg.bytes())).ok()?;
         }
-        None => short.extend_from_slice(to.of(msg.bytes())).ok()?,
+        None => short.extend_from_slice(party.of(msg.bytes())).ok()?,
     }
     short.extend_from_slice(b"\r\nCall-ID: ").ok()?;
     short.extend_from_slice(msg.get(response.head.call_id)).ok()?;

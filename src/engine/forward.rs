@@ -4,8 +4,9 @@ use super::answer::Cause;
 use super::body::{cut_out, description};
 use super::branch::BranchKey;
 use super::failover::Spare;
+use super::fork::Part;
 use super::hide::{Secrets, Way};
-use super::io::{Channel, SendError, Side, Sink};
+use super::io::{Channel, Leg, SendError, Side, Sink};
 use super::media::{Exchange, Passing};
 use super::mention::Crossing;
 use super::message::Received;
@@ -39,6 +40,8 @@ pub(super) struct Hop {
     pub(super) own_server: bool,
     /// Of a CANCEL or the ACK of a refusal: what its Via has of its INVITE's, with which it is the same.
     pub(super) of_invite: Option<OfInvite>,
+    /// Of a branch of a fork: the sender's transaction.
+    pub(super) fork: Option<Handle>,
 }
 
 /// What the Via of a CANCEL or ACK has of its INVITE's (RFC 3261 §9.1, §17.1.1.3).
@@ -59,6 +62,7 @@ impl Hop {
             registers: Registers::default(),
             own_server: true,
             of_invite: None,
+            fork: None,
         }
     }
 
@@ -67,6 +71,7 @@ impl Hop {
         Self {
             transport: t.downstream_on.kind(),
             own_server: t.own_server,
+            fork: t.part.fork(),
             of_invite: Some(OfInvite { loop_part: t.loop_part, opens_dialog: t.opens_dialog }),
             ..Self::to(t.downstream, t.downstream_side)
         }
@@ -147,7 +152,11 @@ impl Engine {
         let call_id = msg.get(head.call_id);
         let lan_call_id = if sender_side == Side::Lan { call_id } else { mapped.as_deref().unwrap_or(call_id) };
         let between = self.between(received, lan_call_id, (sender_side, received.from.ip()), (hop.side, hop.to.ip()));
-        let (found, is_new) = self.call_of_request(received, &between, known.is_some(), now)?;
+        let fork = hop.fork.and_then(|sender| self.transactions.get(sender)?.call);
+        let (found, is_new) = match self.call_of_fork(fork, Leg::Caller) {
+            Some(found) => (Some(found), false),
+            None => self.call_of_request(received, &between, known.is_some(), now)?,
+        };
         let passage = Passage { hop, own, key, known, secrets: &secrets, call_id: mapped.as_deref(), found };
         let sent = self.pass_on(received, &passage, edits, now, out);
         if let Err(cause) = sent
@@ -178,7 +187,7 @@ impl Engine {
             .find(&key, false)
             .and_then(|handle| self.transactions.get(handle))
             .map_or(0, |t| t.attempt);
-        let large = self.channel_for_large(hop.side, hop.to, msg.bytes().len());
+        let large = self.channel_for_large(hop.side, hop.to, msg.bytes().len()).filter(|_| hop.fork.is_none());
         let fallback = hop.spare.or_udp || (hop.transport != Transport::Tcp && large.is_some());
         let channel = match large {
             Some(channel) => Ok(channel),
@@ -204,7 +213,9 @@ impl Engine {
         let branch = branch::text(&key, attempt, &loop_part);
         let via = OwnVia { channel, branch, seal: seal.unwrap_or_default(), hides: hidden };
         self.write_headers(received, passage, &via, edits).map_err(|_| Cause::TooLarge)?;
-        if head.method != Method::Ack && known.is_none() {
+        // What is kept of a branch repeats its CANCEL.
+        let is_stored = head.method != Method::Ack && !(head.method == Method::Cancel && hop.fork.is_some());
+        if is_stored && known.is_none() {
             let mut request_uri = super::binding::UriText::new();
             let is_changed = edits.touches(received.request_uri());
             if (is_changed || head.method == Method::Invite)
@@ -222,6 +233,7 @@ impl Engine {
                 tried_at: now,
                 failed: false,
                 cancelled: false,
+                part: hop.fork.map_or(Part::Alone, Part::Branch),
                 kept: None,
                 key,
                 loop_part,
@@ -245,6 +257,9 @@ impl Engine {
             };
             if self.transactions.insert(transaction, now) {
                 self.shortages.over(Cause::TransactionsFull);
+            } else if hop.fork.is_some() {
+                // Its refusal must not pass by the seal.
+                return Err(Cause::TransactionsFull);
             } else {
                 self.go_without_transaction(received, &via)?;
             }
@@ -259,13 +274,16 @@ impl Engine {
             (Ok(via), Some(handle)) => {
                 self.transactions.sent_over(handle, via);
                 let is_first = known.is_none();
-                if is_first
+                if hop.fork.is_some() {
+                    self.transactions.branch_sent(&key, head.method, &parts, now);
+                } else if is_first
                     && self.transactions.request_sent(handle, fallback, received, now)
                     && self.connections.is_open(via)
                 {
                     Self::answer_trying(received, out);
                 }
             }
+            (Ok(_), None) if hop.fork.is_some() => self.transactions.branch_sent(&key, head.method, &parts, now),
             (Ok(_), None) if head.method == Method::Ack => self.transactions.ack_sent(&key, &parts),
             (Ok(_), None) => {}
             (Err(error), opened) => {
@@ -306,7 +324,7 @@ impl Engine {
     }
 
     /// The Call-ID as the other side knows it, where that differs.
-    fn mapped_call_id(
+    pub(super) fn mapped_call_id(
         &self,
         received: &Received<'_>,
         from: Side,

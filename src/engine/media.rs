@@ -88,7 +88,7 @@ impl Engine {
             return Ok((None, false));
         }
         let head = &received.head;
-        let found = self.calls.find(between);
+        let found = self.calls.find(between, &self.transactions);
         // An UPDATE with an offer is one of the messages that a call is first heard of by, after a restart (RFC 3311 §5.1).
         let in_dialog = !head.to_tag.is_empty();
         let updates = head.method == Method::Update && in_dialog && super::body::description(received.msg).is_some();
@@ -121,6 +121,7 @@ impl Engine {
             sides: [between.sender.0, between.receiver.0],
             parties: [between.sender.1, between.receiver.1],
             answered: in_dialog,
+            forked: false,
             callee_tag: between.by_to,
             invite_number: if in_dialog { super::call::NO_INVITE } else { head.cseq.number },
             relays: heapless::Vec::new(),
@@ -454,7 +455,7 @@ impl Engine {
     pub(super) fn media_idle(&mut self, relay: Handle, now: Instant, out: &mut dyn Sink) {
         let Some(call) = self.calls.relays.get(relay).map(|r| r.call) else { return };
         let Some(c) = self.calls.calls.get(call) else { return };
-        if !c.answered && self.transactions.rings(call) {
+        if !c.answered && self.transactions.awaits_answer(call) {
             return;
         }
         let others = c.relays.iter().flatten().any(|h| *h != relay);

@@ -17,6 +17,7 @@ mod connection;
 mod contact;
 mod domain;
 mod failover;
+mod fork;
 mod forward;
 mod guard;
 mod hide;
@@ -376,6 +377,9 @@ impl Engine {
 
     /// A transaction ends without a final response from its next hop: the sender gets ours.
     fn give_up(&mut self, t: &transaction::Transaction, cause: Cause, now: Instant, out: &mut dyn Sink) {
+        if let fork::Part::Branch(sender) = t.part {
+            return self.branch_failed(sender, t, cause, now, out);
+        }
         log::warn!(target: class::SIP, "no answer from {}: {}", t.downstream, cause.remedy());
         let wording = cause.wording(t.from_phone);
         let tag = self.tag_of(&t.key);

@@ -7,7 +7,7 @@ use core::fmt;
 pub(super) struct Preference(u16);
 
 impl Preference {
-    const ONE: Self = Self(1000);
+    pub(super) const ONE: Self = Self(1000);
 
     /// Reads `0` to `1` with up to three decimals (RFC 3261 §25.1); `None` for anything else.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {

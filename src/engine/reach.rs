@@ -112,7 +112,7 @@ impl Engine {
             && let Some(t) = self.transactions.remove(handle)
         {
             if t.method == Method::Invite {
-                self.send_beside(received, Method::Ack, out);
+                self.send_beside(received, Method::Ack, (received.on, received.from, &[]), out);
             }
             self.give_up(&t, Cause::ForeignChallenge, now, out);
         }

@@ -3,6 +3,7 @@
 //! [`super::forward`] then writes and sends it.
 
 use super::answer::Cause;
+use super::branch::BranchKey;
 use super::contact::Place;
 use super::forward::Hop;
 use super::guard::Origin;
@@ -135,9 +136,12 @@ impl Engine {
                 _ => self.answer(received, Cause::UnknownUser, out),
             };
         };
+        if self.repeat_on_branches(received, now, out) {
+            return;
+        }
         // Bindings of our own come first, whatever server keeps the others.
         match self.bindings.lookup(user, IpAddr::V4(Ipv4Addr::UNSPECIFIED), now) {
-            Some(handle) => self.send_to_binding(received, handle, now, out),
+            Some(handle) => self.send_to_bindings(received, user, handle, now, out),
             None => {
                 let cause = if self.bindings.knows(user) { Cause::NotRegistered } else { Cause::UnknownUser };
                 self.answer(received, cause, out);
@@ -156,11 +160,16 @@ impl Engine {
         if user.is_none() && received.head.method == Method::Options {
             return self.answer_options(received, out);
         }
+        if self.repeat_on_branches(received, now, out) {
+            return;
+        }
         let to_user = Uri::parse(bytes, received.head.to.uri).ok().and_then(|uri| uri.user).map(|span| span.of(bytes));
-        let found =
-            [user, to_user].into_iter().flatten().find_map(|user| self.bindings.lookup(user, received.from.ip(), now));
+        let found = [user, to_user]
+            .into_iter()
+            .flatten()
+            .find_map(|user| Some((user, self.bindings.lookup(user, received.from.ip(), now)?)));
         match (found, user) {
-            (Some(handle), _) => self.send_to_binding(received, handle, now, out),
+            (Some((user, handle)), _) => self.send_to_bindings(received, user, handle, now, out),
             (None, Some(user)) if self.bindings.knows(user) => self.answer(received, Cause::NotRegistered, out),
             (None, _) => self.answer(received, Cause::UnknownUser, out),
         }
@@ -196,7 +205,7 @@ impl Engine {
     }
 
     /// Sends a request to the phone of a binding, with its Contact as request-URI (RFC 3261 §16.5).
-    fn send_to_binding(
+    pub(super) fn send_to_binding(
         &mut self,
         received: &Received<'_>,
         handle: crate::table::Handle,
@@ -227,7 +236,11 @@ impl Engine {
     /// CANCEL goes where its INVITE went; `false` for one whose INVITE has no transaction here. That is routed as its INVITE was, which
     /// may have passed without (RFC 3261 §16.10).
     fn cancel(&mut self, received: &Received<'_>, now: Instant, out: &mut dyn Sink) -> bool {
-        let Some((hop, mut edits)) = self.invite_hop(received) else { return false };
+        let key = branch::key(&self.key, received);
+        if self.cancel_fork(received, &key, now, out) {
+            return true;
+        }
+        let Some((hop, mut edits)) = self.invite_hop(received, &key) else { return false };
         self.forward_request(received, hop, &mut edits, now, out);
         true
     }
@@ -235,23 +248,25 @@ impl Engine {
     /// The ACK of a final response other than 2xx goes where its INVITE went (RFC 3261 §17.1.1.3); `false` for that of a 2xx,
     /// which is routed like any request.
     fn acknowledge(&mut self, received: &Received<'_>, now: Instant, out: &mut dyn Sink) -> bool {
-        if received.msg.get(received.head.to_tag) == self.to_tag(received).as_bytes() {
+        let key = branch::key(&self.key, received);
+        if self.transactions.is_answer_of_fork_acknowledged(&key) {
+            return true;
+        }
+        if received.msg.get(received.head.to_tag) == self.tag_of(&key).as_bytes() {
             // It acknowledges an answer of our own, and ends here.
             return true;
         }
         // A 2xx is acknowledged end to end, even by one who keeps the branch of the INVITE.
-        let key = branch::key(&self.key, received);
         let t = self.transactions.find(&key, false).and_then(|handle| self.transactions.get(handle));
         let is_accepted = t.is_some_and(|t| (200..300).contains(&t.final_status));
-        let Some((hop, mut edits)) = self.invite_hop(received).filter(|_| !is_accepted) else { return false };
+        let Some((hop, mut edits)) = self.invite_hop(received, &key).filter(|_| !is_accepted) else { return false };
         self.forward_request(received, hop, &mut edits, now, out);
         true
     }
 
     /// The hop of the INVITE with the same branch, and the edits that give the same request-URI as it had.
-    fn invite_hop(&self, received: &Received<'_>) -> Option<(Hop, Edits)> {
-        let key = branch::key(&self.key, received);
-        let t = self.transactions.get(self.transactions.find(&key, false)?)?;
+    fn invite_hop(&self, received: &Received<'_>, key: &BranchKey) -> Option<(Hop, Edits)> {
+        let t = self.transactions.get(self.transactions.find(key, false)?).filter(|t| !t.part.is_sender())?;
         let mut edits = Edits::new();
         if !t.request_uri.is_empty() {
             edits.replace(received.request_uri(), &t.request_uri).ok()?;

@@ -45,6 +45,8 @@ pub(super) struct Back {
     pub(super) unregisters: bool,
     /// The Vias that were hidden, where there is no transaction to keep them.
     vias: Vias,
+    /// Of a branch of a fork: the sender's transaction, and its own.
+    fork: Option<(Handle, Handle)>,
 }
 
 impl Back {
@@ -63,6 +65,7 @@ impl Back {
             registers: t.registers.clone(),
             unregisters: false,
             vias: Vias::new(),
+            fork: t.part.fork().map(|sender| (sender, handle)),
         }
     }
 
@@ -81,6 +84,7 @@ impl Back {
             registers: Registers::default(),
             unregisters: sealed.unregisters,
             vias: sealed.vias,
+            fork: None,
         }
     }
 }
@@ -92,7 +96,8 @@ impl Engine {
         let StartLine::Response { status, .. } = msg.start() else { return };
         let back = match self.way_by_transaction(received) {
             Some((handle, attempt, back)) => {
-                if self.is_kept_from_phone(received, status, attempt, handle, now, out)
+                if (back.fork.is_some() && self.ends_on_branch(received, status, handle, now, out))
+                    || self.is_kept_from_phone(received, status, attempt, handle, now, out)
                     || self.absorb_response(handle, status, out)
                     || self.is_too_late(received, status, handle)
                     || self.is_foreign_challenge(received, status, handle, now, out)
@@ -101,6 +106,7 @@ impl Engine {
                 }
                 Some(back)
             }
+            None if self.is_of_own_cancel(received) => return,
             None => self.way_by_seal(received, status, out),
         };
         let Some(back) = back else {
@@ -115,15 +121,26 @@ impl Engine {
         let mut edits = Edits::new();
         if let Err(error) = self.write_response(received, status, &back, &mut edits, out) {
             log::warn!(target: class::SIP, "response {status} from {} dropped: {error:?}", received.from);
+            if let Some(fork) = back.fork.filter(|_| status >= 300) {
+                self.collect(received, fork, status, None, now, out);
+            }
             return;
+        }
+        if let Some(fork) = back.fork
+            && status >= 300
+        {
+            return self.collect(received, fork, status, Some(&edits), now, out);
         }
         let parts = edits.parts(msg.bytes());
         if let Err(error) = self.send_again(back.on, back.to, &parts, out) {
             log::info!(target: class::NET, "response {status} to {} not sent: {error:?}", back.to);
         }
         if let Some(handle) = back.transaction {
-            self.transactions.response_sent(handle, status, &parts, now);
+            self.transactions.response_sent(back.fork.map_or(handle, |(sender, _)| sender), status, &parts, now);
             self.transactions.answered(handle, status, now);
+            if back.fork.is_some() && status >= 200 {
+                self.accepted_on_branch(handle, status, now, out);
+            }
         }
         if status >= 200 {
             self.final_response(received, status, &back, now, out);
@@ -435,6 +452,9 @@ impl Engine {
 
     /// Which leg of its call faces the sender of a response.
     fn found_for_response(&self, received: &Received<'_>, back: &Back, call: Handle) -> Option<Found> {
+        if back.fork.is_some() {
+            return self.call_of_fork(Some(call), Leg::Callee);
+        }
         self.call_of_response(received, back).filter(|found| found.call == call)
     }
 
@@ -444,6 +464,6 @@ impl Engine {
         let call_id = mapped.as_deref().unwrap_or(received.msg.get(received.head.call_id));
         let between =
             self.between(received, call_id, (back.downstream_side, back.downstream.ip()), (back.side, back.to.ip()));
-        self.calls.find(&between)
+        self.calls.find(&between, &self.transactions)
     }
 }

@@ -7,6 +7,7 @@
 //!   request from TCP to UDP   Timer A or E, until a response comes
 //!   refusal of an INVITE from TCP to UDP   Timer G, until its ACK comes
 //!   refusal from UDP to TCP, again   the ACK that was passed on, again
+//!   request to several phones   Timer A or E on each branch, Timer G towards the sender
 //! ```
 //! The last answer to a request over UDP is kept as well: a retransmission gets it, byte by byte, and goes no further.
 //!
@@ -42,6 +43,10 @@ enum Kind {
     Ack,
     /// The final response, to a sender on UDP.
     Answer,
+    /// A request on one branch of a fork, or the CANCEL of an INVITE there, as it left.
+    Branch,
+    /// The best final response of a fork so far.
+    Best,
 }
 
 #[derive(Debug)]
@@ -143,10 +148,16 @@ impl Transactions {
         match legs(t) {
             (true, false) => self.keep(handle, Kind::Ack, (via, to), None, T2, parts),
             _ => {
-                if let Some(kept) = t.kept.and_then(|kept| self.kept.slab.get_mut(kept)) {
-                    kept.timer = None;
-                }
+                self.stop(handle);
             }
+        }
+    }
+
+    /// What is kept is sent again on demand only.
+    pub(super) fn stop(&mut self, handle: Handle) {
+        let kept = self.slab.get(handle).and_then(|t| t.kept);
+        if let Some(kept) = kept.and_then(|kept| self.kept.slab.get_mut(kept)) {
+            kept.timer = None;
         }
     }
 
@@ -170,14 +181,44 @@ impl Transactions {
             (true, _) => self.forget(handle),
             (false, _) if is_accepted => self.forget(handle),
             (false, reliable) => {
-                let timer = (is_invite && reliable).then(|| (now.after(T1), T1));
+                let is_ours = reliable || t.part.is_sender();
+                let timer = (is_invite && is_ours).then(|| (now.after(T1), T1));
                 self.keep(handle, Kind::Answer, (via, to), timer, T2, parts);
             }
         }
     }
 
+    /// A request was sent on a branch of a fork, or the CANCEL of an INVITE: over UDP it is sent again until it is answered.
+    pub(super) fn branch_sent(&mut self, key: &BranchKey, method: Method, parts: &[&[u8]], now: Instant) {
+        let Some(handle) = self.find(key, false) else { return };
+        let Some(t) = self.slab.get(handle) else { return };
+        let (via, to) = (t.downstream_on, t.downstream);
+        if !via.is_reliable() {
+            let longest = if method == Method::Invite { Duration::MAX } else { T2 };
+            self.keep(handle, Kind::Branch, (via, to), Some((now.after(T1), T1)), longest, parts);
+        }
+    }
+
+    /// Whether a branch that says nothing gets its request again without the sender's help.
+    pub(super) fn is_repeated(&self, handle: Handle) -> bool {
+        let is_reliable = self.slab.get(handle).is_some_and(|t| t.downstream_on.is_reliable());
+        is_reliable || self.kept_as(handle, Kind::Branch).is_some()
+    }
+
+    /// Keeps the best final response of a fork.
+    pub(super) fn keep_best(&mut self, sender: Handle, parts: &[&[u8]]) {
+        let Some(t) = self.slab.get(sender) else { return };
+        self.keep(sender, Kind::Best, (t.upstream_on, t.upstream), None, T2, parts);
+    }
+
+    /// The best final response of a fork, if it could be kept.
+    pub(super) fn best(&mut self, sender: Handle) -> Option<&mut heapless::Vec<u8, MAX_KEPT_BYTES>> {
+        let kept = self.kept.slab.get_mut(self.slab.get(sender)?.kept?)?;
+        (kept.kind == Kind::Best).then_some(&mut kept.bytes)
+    }
+
     /// Drops what is kept of a transaction.
-    fn forget(&mut self, handle: Handle) {
+    pub(super) fn forget(&mut self, handle: Handle) {
         if let Some(t) = self.slab.get_mut(handle) {
             self.kept.drop(t.kept.take());
         }
@@ -241,7 +282,7 @@ impl Engine {
             let Some(kept) = self.transactions.kept.slab.get_mut(due) else { return };
             let interval = kept.timer.map_or(T1, |(_, interval)| interval).saturating_mul(2).min(kept.longest);
             kept.timer = Some((now.after(interval), interval));
-            if kept.kind == Kind::Answer {
+            if matches!(kept.kind, Kind::Answer | Kind::Branch) {
                 // The next time is soon.
                 let _ = out.send(kept.via, kept.to, &[&kept.bytes]);
                 continue;
@@ -279,7 +320,7 @@ impl Engine {
             }
             // The next hop retransmits its final response by itself, until it has the ACK (RFC 3261 §17.2.1).
             (Method::Invite, State::Completed) => {}
-            _ => return is_reliable,
+            _ => return is_reliable || t.part.is_sender(),
         }
         true
     }

@@ -29,20 +29,22 @@ impl Engine {
     /// Cancels every INVITE that has rung for too long.
     pub(super) fn cancel_what_rings(&mut self, now: Instant, out: &mut dyn Sink) {
         while let Some(handle) = self.transactions.next_ringing_too_long(now) {
-            if self.cancel_ringing(handle, now, out).is_none() {
+            if let Some(t) = self.transactions.get(handle) {
+                log::info!(target: class::SIP, "INVITE from {} to {} rings for too long: cancelled", t.upstream, t.downstream);
+            }
+            if self.send_cancel(handle, now, out).is_none() {
                 log::warn!(target: class::SIP, "an INVITE that rings for too long cannot be cancelled: too much of it to be kept");
             }
         }
     }
 
-    /// `None` where too little of the INVITE was kept.
-    fn cancel_ringing(&mut self, handle: Handle, now: Instant, out: &mut dyn Sink) -> Option<()> {
+    /// Sends the CANCEL of an INVITE. `None` where too little of the INVITE was kept.
+    pub(super) fn send_cancel(&mut self, handle: Handle, now: Instant, out: &mut dyn Sink) -> Option<()> {
         let t = self.transactions.get(handle)?;
         let mut text = cancel(t)?;
         let (key, upstream_on, upstream) = (t.key, t.upstream_on, t.upstream);
         let origin = if t.from_phone { Origin::Phone } else { Origin::Known };
         let hop = Hop::of_invite(t);
-        log::info!(target: class::SIP, "INVITE from {upstream} to {} rings for too long: cancelled", hop.to);
         let (msg, _) = Message::parse_head(&mut text).ok()?;
         let head = Head::read(&msg).ok()?;
         let received = Received { msg: &msg, head, on: upstream_on, from: upstream, origin };

@@ -11,6 +11,7 @@
 
 use super::binding::{Refresh, UriText};
 use super::branch::{BranchKey, LoopPart};
+use super::fork::Part;
 use super::io::{Channel, ConnId, Side};
 use super::retransmit::Keep;
 use super::stored::Stored;
@@ -26,6 +27,8 @@ const TIMER_F: Duration = Duration::from_millis(32_000);
 const GIVE_UP: Duration = Duration::from_millis(31_000);
 /// Timer C (RFC 3261 §16.6 step 11): an INVITE that rings is given up after more than three minutes without a response.
 const TIMER_C: Duration = Duration::from_secs(185);
+/// How long the sender's transaction of a fork waits after the last response: longer than any of its branches, which end it.
+const FORK_WAITS: Duration = TIMER_C.saturating_add(TIMER_F).saturating_add(Duration::from_secs(1));
 /// Timer K (RFC 3261 §17.1.2.2), T4.
 const TIMER_K: Duration = Duration::from_secs(5);
 /// Deadlines are rounded up to this, so that one look at the table serves many.
@@ -83,8 +86,10 @@ pub(super) struct Transaction {
     pub(super) others: bool,
     /// Whether that one has failed it, and the phone's next copy goes to another.
     pub(super) failed: bool,
-    /// Whether Timer C has fired, and the INVITE was cancelled.
+    /// Whether the INVITE was cancelled: by Timer C, or with its fork. A CANCEL waits for the first provisional response.
     pub(super) cancelled: bool,
+    /// Which part of a fork it is, if any.
+    pub(super) part: Part,
     /// Where responses go.
     pub(super) upstream: SocketAddr,
     pub(super) upstream_on: Channel,
@@ -153,7 +158,11 @@ impl Transactions {
         if self.slab.is_full() && !self.make_room(!transaction.opens_dialog) {
             return false;
         }
-        let deadline = round_up(now.after(GIVE_UP));
+        let deadline = round_up(now.after(match (transaction.part, transaction.method) {
+            (Part::Sender { .. }, Method::Invite) => FORK_WAITS,
+            (Part::Sender { .. }, _) => TIMER_F,
+            _ => GIVE_UP,
+        }));
         transaction.deadline = deadline;
         let key = transaction.key;
         let Ok(handle) = self.slab.insert(transaction) else { return false };
@@ -185,7 +194,7 @@ impl Transactions {
             }
             // A provisional response holds off the end of an INVITE only; others end with Timer F all the same.
             if t.state == State::Proceeding && t.method == Method::Invite && !t.cancelled {
-                t.deadline = round_up(now.after(TIMER_C));
+                t.deadline = round_up(now.after(if t.part.is_sender() { FORK_WAITS } else { TIMER_C }));
             }
         }
     }
@@ -263,7 +272,7 @@ impl Transactions {
     }
 
     /// Whether an INVITE of a call waits for its final response.
-    pub(super) fn rings(&self, call: Handle) -> bool {
+    pub(super) fn awaits_answer(&self, call: Handle) -> bool {
         let rings = |t: &Transaction| t.call == Some(call) && t.method == Method::Invite && t.state != State::Completed;
         self.slab.find(rings).is_some()
     }
@@ -274,11 +283,20 @@ impl Transactions {
             return None;
         }
         let rings = |t: &Transaction| t.method == Method::Invite && t.state == State::Proceeding && !t.cancelled;
-        let handle = self.slab.find(|t| t.deadline <= now && rings(t))?;
-        let t = self.slab.get_mut(handle)?;
-        t.cancelled = true;
-        t.deadline = round_up(now.after(TIMER_F));
+        let handle = self.slab.find(|t| t.deadline <= now && rings(t) && !t.part.is_sender())?;
+        self.cancelled(handle, now);
         Some(handle)
+    }
+
+    /// An INVITE is cancelled: once it rings it has the time of Timer F to end.
+    pub(super) fn cancelled(&mut self, handle: Handle, now: Instant) {
+        let Some(t) = self.slab.get_mut(handle) else { return };
+        t.cancelled = true;
+        if t.state == State::Proceeding {
+            t.deadline = round_up(now.after(TIMER_F));
+            let deadline = t.deadline;
+            self.expect(deadline);
+        }
     }
 
     /// Removes one transaction whose time is up; `None` when no more is due, and the next deadline is known.

@@ -291,22 +291,24 @@ impl Player {
                 Output::Relay(RelayCmd::Open { relay, .. }) => self.relays.push(*relay),
                 Output::Relay(RelayCmd::Close { relay }) => self.relays.retain(|open| open != relay),
                 Output::Relay(RelayCmd::Retarget { .. }) | Output::Connect { .. } | Output::Disconnect { .. } => {}
-                Output::Sent { via, bytes, .. } => {
+                Output::Sent { via, to, bytes } => {
                     let text: String = bytes.iter().map(|byte| char::from(*byte)).collect();
                     let side = if via.local == Side::Lan { "lan" } else { "wan" };
-                    self.remember_text(&text.replace("\r\n", "\n"), side);
+                    self.remember_text(&text.replace("\r\n", "\n"), side, *to);
                 }
             }
         }
     }
 
-    fn remember_text(&mut self, text: &str, side: &str) {
+    fn remember_text(&mut self, text: &str, side: &str, to: SocketAddr) {
         let names = &mut self.names;
         let mut keep = |name: &str, value: Option<String>| value.map(|value| names.insert(name.to_owned(), value));
         keep("nonce", after(text, "nonce=\""));
         keep("sx", after(&without_seals(text), ";sx="));
         keep("via", text.lines().find_map(|line| line.strip_prefix("Via: ")).map(str::to_owned));
-        keep("branch", after(text, ";branch=z9hG4bKsx").map(|b| format!("z9hG4bKsx{b}")));
+        let branch = after(text, ";branch=z9hG4bKsx").map(|b| format!("z9hG4bKsx{b}"));
+        keep(&format!("branch to {to}"), branch.clone());
+        keep("branch", branch);
         let to = text.lines().find(|line| line.starts_with("To: "));
         keep("to-tag", to.and_then(|to| after(to, ";tag=")));
         let call_id = text.lines().find_map(|line| line.strip_prefix("Call-ID: "));
