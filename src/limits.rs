@@ -123,5 +123,8 @@ pub const MAX_ASKED: usize = 32;
 /// Strangers whose calls for our phones have been logged. 32 bytes each.
 pub const MAX_TURNED_AWAY: usize = 16;
 
+/// Bytes of all domains with an outbound proxy of their own: domain, host, port, and three more each.
+pub const MAX_OUTBOUND_DOMAINS: usize = 1024;
+
 /// Entries of `allow_domains`.
 pub const MAX_ALLOWED_DOMAINS: usize = 16;

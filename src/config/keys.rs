@@ -36,6 +36,8 @@ pub enum Kind {
     Domains,
     /// Any text; each further line adds an entry.
     List,
+    /// One value of this kind on each line; each further line adds an entry.
+    Each(&'static Self),
     /// One of these words, in lower case.
     OneOf(&'static [&'static str]),
 }
@@ -44,7 +46,7 @@ impl Kind {
     /// Whether a directive of this kind may stand on several lines.
     #[must_use]
     pub const fn repeats(self) -> bool {
-        matches!(self, Self::Networks | Self::Domains | Self::List)
+        matches!(self, Self::Networks | Self::Domains | Self::List | Self::Each(_))
     }
 }
 
@@ -252,12 +254,13 @@ keys! {
     outbound_proxy_port: PORT_OR_OFF, "0" => |c, v| c.set_outbound_proxy_port(v.int());
     /// How messages go to it, `udp` or `tcp`; without it, as the DNS says, else by UDP.
     outbound_proxy_transport: Kind::OneOf(&["udp", "tcp"]), "" => |c, v| c.set_outbound_proxy_transport(&v.text());
-    /// Domain whose messages go to the host at the same place of `outbound_domain_host`.
-    outbound_domain_name: Kind::List, "";
+    /// Domain whose phones (the host of their From) send to the host at the same place of `outbound_domain_host`, which goes before
+    /// `outbound_proxy_host`.
+    outbound_domain_name: Kind::Each(&Kind::Host), "" => |c, v| c.outbound_domain_names.push(v.text());
     /// Host for the domain at the same place of `outbound_domain_name`.
-    outbound_domain_host: Kind::List, "";
-    /// Port for the domain at the same place of `outbound_domain_name`.
-    outbound_domain_port: Kind::List, "";
+    outbound_domain_host: Kind::Each(&Kind::Host), "" => |c, v| c.outbound_domain_hosts.push(v.text());
+    /// Port for the domain at the same place of `outbound_domain_name`; 0, or no such line at all: the DNS names the servers (RFC 3263).
+    outbound_domain_port: Kind::Each(&PORT_OR_OFF), "" => |c, v| c.outbound_domain_ports.push(v.int());
     /// Domains, with all below them, that phones may send to besides their providers'; * allows all.
     allow_domains: Kind::Domains, "" => |c, v| v.add_domains(&mut c.allow_domains);
 

@@ -6,7 +6,7 @@ mod parse;
 pub(crate) use parse::{int, nearest};
 
 use crate::engine::Settings;
-use crate::engine::settings::{Domains, HostPort, Prefixes};
+use crate::engine::settings::{Domains, HostPort, OutboundDomains, Prefixes};
 use crate::limits::{MAX_BINDINGS, MAX_CALLS};
 use crate::sip::via::Transport;
 use core::fmt;
@@ -53,6 +53,10 @@ pub struct Config {
     pub proxy_auth_passwd: Option<String>,
     pub proxy_auth_pwfile: Option<PathBuf>,
     pub outbound_proxy_transport: Option<Transport>,
+    pub outbound_domain_names: Vec<String>,
+    pub outbound_domain_hosts: Vec<String>,
+    /// 0 where the DNS names it, as for all where there is none.
+    pub outbound_domain_ports: Vec<u16>,
     /// Seconds; 0 is off, as for the two below.
     pub tcp_timeout: u32,
     /// Milliseconds.
@@ -78,6 +82,16 @@ impl Config {
         parse::parse(file, bytes)
     }
 
+    /// The outbound proxies of single domains; `None` where they do not fit.
+    fn outbound_domains(&self) -> Option<OutboundDomains> {
+        let mut domains = OutboundDomains::new();
+        let ports = self.outbound_domain_ports.iter().copied().chain(core::iter::repeat(0));
+        for ((name, host), port) in self.outbound_domain_names.iter().zip(&self.outbound_domain_hosts).zip(ports) {
+            domains.push(name, host, port).ok()?;
+        }
+        Some(domains)
+    }
+
     /// The part of it that the engine acts on.
     #[must_use]
     pub fn engine_settings(&self) -> Settings {
@@ -91,6 +105,8 @@ impl Config {
             lan_expires: self.lan_expires,
             outbound_proxy: self.outbound_proxy.clone(),
             outbound_proxy_transport: self.outbound_proxy_transport,
+            // The parser has counted: they fit.
+            outbound_domains: self.outbound_domains().unwrap_or_default(),
             topology_hiding: self.topology_hiding,
             sip_keepalive: self.sip_keepalive,
             lan_networks: self.lan_networks.clone(),
@@ -137,6 +153,9 @@ impl Default for Config {
             proxy_auth_passwd: None,
             proxy_auth_pwfile: None,
             outbound_proxy_transport: None,
+            outbound_domain_names: Vec::new(),
+            outbound_domain_hosts: Vec::new(),
+            outbound_domain_ports: Vec::new(),
             tcp_timeout: 0,
             tcp_connect_timeout: 0,
             tcp_keepalive: 0,

@@ -6,7 +6,7 @@ use super::keys::{self, KEYS, Key, Kind, Value};
 use super::{Config, Report};
 use crate::engine::io::Prefix;
 use crate::engine::settings::{Domains, Prefixes};
-use crate::limits::{MAX_ALLOWED_DOMAINS, MAX_NAME, MAX_PREFIXES};
+use crate::limits::{MAX_ALLOWED_DOMAINS, MAX_NAME, MAX_OUTBOUND_DOMAINS, MAX_PREFIXES};
 use core::net::IpAddr;
 use std::fs::File;
 use std::io::Read;
@@ -146,6 +146,7 @@ impl Parser {
                 }
             }
         }
+        self.check_outbound_domains();
         self.check_accounts();
         let without_effect: Vec<&str> = KEYS
             .iter()
@@ -188,6 +189,29 @@ impl Parser {
                 self.report.warning(realm, text);
             }
             _ => {}
+        }
+    }
+
+    fn check_outbound_domains(&mut self) {
+        let Config { outbound_domain_names, outbound_domain_hosts, outbound_domain_ports, .. } = &self.config;
+        let [names, hosts, ports] =
+            [outbound_domain_names.len(), outbound_domain_hosts.len(), outbound_domain_ports.len()];
+        let lines =
+            ["outbound_domain_name", "outbound_domain_host", "outbound_domain_port"].map(|name| self.line_of(name));
+        let last = lines.into_iter().max().unwrap_or(0);
+        let ends = |line: usize| if line == 0 { String::new() } else { format!(" (the last in line {line})") };
+        if names != hosts || (ports != 0 && ports != names) {
+            let [of_name, of_host, of_port] = lines.map(ends);
+            self.report.error(
+                last,
+                format!(
+                    "each domain needs its host, and a port or none has one: `outbound_domain_name` is there {names} \
+                     times{of_name}, `outbound_domain_host` {hosts} times{of_host}, `outbound_domain_port` {ports} \
+                     times{of_port}"
+                ),
+            );
+        } else if self.config.outbound_domains().is_none() {
+            self.report.error(last, format!("`outbound_domain_…`: more than {MAX_OUTBOUND_DOMAINS} bytes in all"));
         }
     }
 
@@ -257,6 +281,7 @@ pub(super) fn value(kind: Kind, text: &str) -> Result<Value<'_>, String> {
             Err("not a host name or address".to_owned())
         }
         Kind::Interface | Kind::Host => Ok(Value::Text(text)),
+        Kind::Each(kind) => value(*kind, text),
         Kind::OneOf(words) if words.contains(&text) => Ok(Value::Text(text)),
         Kind::OneOf(words) => Err(format!("not one of {}", words.join(", "))),
         Kind::Address => text.parse().map(Value::Address).map_err(|_| "not an IP address".to_owned()),

@@ -216,3 +216,27 @@ fn a_missing_file_says_so() {
     let report = Config::load(Path::new("/nonexistent/siproxd.conf")).expect_err("no file");
     assert!(report.to_string().starts_with("/nonexistent/siproxd.conf: cannot be read: No such file"));
 }
+
+#[test]
+fn each_domain_has_its_proxy() {
+    let text = "outbound_domain_name = a.example\noutbound_domain_host = sip.a.example\noutbound_domain_port = 5070\n\
+                outbound_domain_name = B.example\noutbound_domain_host = 192.0.2.1\n";
+    let domains = good(&format!("{text}outbound_domain_port = 0\n")).engine_settings().outbound_domains;
+    let found =
+        |domain: &str| domains.find(domain.as_bytes()).map(|proxy| (proxy.host.as_str().to_owned(), proxy.port));
+    assert_eq!(found("A.EXAMPLE"), Some(("sip.a.example".to_owned(), 5070)));
+    assert_eq!(found("b.example"), Some(("192.0.2.1".to_owned(), 0)));
+    assert_eq!(found("sip.a.example"), None);
+    assert_eq!(
+        problems(text),
+        "a.conf:5: each domain needs its host, and a port or none has one: `outbound_domain_name` is there 2 times (the last \
+         in line 4), `outbound_domain_host` 2 times (the last in line 5), `outbound_domain_port` 1 times (the last in line \
+         3)\n"
+    );
+    let without_ports = good("outbound_domain_name = a\noutbound_domain_host = b\n").engine_settings().outbound_domains;
+    assert_eq!(without_ports.find(b"a").map(|proxy| proxy.port), Some(0));
+    assert!(problems("outbound_domain_port = 70000").contains("not from 0 to 65535"));
+    assert!(problems("outbound_domain_host = a b").contains("not a host name"));
+    let many = "outbound_domain_name = a.long.name.example\noutbound_domain_host = a.long.name.example\n".repeat(30);
+    assert!(problems(&many).contains("a.conf:60: `outbound_domain_…`: more than 1024 bytes in all"));
+}

@@ -1,22 +1,49 @@
-//! Domains of registrars: which addresses the DNS gives for one.
+//! Domains of registrars and proxies: which addresses the DNS gives for one.
 //!
-//! A provider's request may come from another of its servers than the one that keeps the registration. All addresses that
-//! the DNS gives for the domain of an address-of-record are known together, while one of them keeps a live binding.
+//! A provider's request may come from another of its servers than the one that keeps the registration. All addresses that the
+//! DNS gives for the domain of an address-of-record, and for each server of a Service-Route (RFC 3608), are known together with
+//! the registrar while that keeps a live binding; those of an outbound proxy always.
 
-use crate::dns::Candidates;
-use crate::limits::MAX_NAME_ADDRESSES;
+use super::io::Sink;
+use super::message::Received;
+use super::own::octets;
+use super::route::{TRANSPORTS, transport_of};
+use super::{Engine, Queries};
+use crate::dns::{self, Candidates, Located, Transport};
+use crate::limits::{MAX_NAME, MAX_NAME_ADDRESSES};
+use crate::sip::HeaderId;
+use crate::sip::addr::NameAddr;
+use crate::sip::uri::{Scheme, Uri};
 use crate::time::Instant;
 use core::net::IpAddr;
 
-/// Domains that are remembered; the one that nobody registered at for longest goes first. 160 bytes each.
-const MAX_DOMAINS: usize = 16;
+/// Domains that are remembered; the one that was not used for longest goes first, outbound proxies last. 470 bytes each.
+const MAX_DOMAINS: usize = 24;
+/// Servers of one Service-Route that are noted. The first is the one that we talk to.
+const MAX_SERVICE_ROUTES: usize = 4;
+
+/// What a domain is to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// That of an address-of-record.
+    Domain,
+    /// In a Service-Route of this registrar, which is one of its addresses.
+    ServiceRoute(IpAddr),
+    /// An outbound proxy.
+    Proxy,
+}
 
 #[derive(Debug)]
 struct Domain {
-    /// Keyed hash of its name.
+    /// Keyed hash of its name, and of what else tells it from others.
     name: [u8; 16],
     used: Instant,
-    ips: heapless::Vec<IpAddr, MAX_NAME_ADDRESSES>,
+    kind: Kind,
+    ips: heapless::Vec<IpAddr, { MAX_NAME_ADDRESSES + 1 }>,
+    /// What is still being looked up; empty where all is known.
+    host: heapless::Vec<u8, MAX_NAME>,
+    port: Option<u16>,
+    transport: Option<Transport>,
 }
 
 /// The table of domains. Starts as all zero bytes.
@@ -30,75 +57,182 @@ impl Domains {
         Self { list: heapless::Vec::new() }
     }
 
-    /// Notes the servers of a domain; `more`, where not all are known yet, takes none away. Nothing is to be remembered of one
-    /// address: the binding has it.
-    pub(super) fn note(&mut self, name: [u8; 16], candidates: &Candidates, more: bool, now: Instant) {
-        if more && let Some(known) = self.list.iter_mut().find(|domain| domain.name == name) {
-            known.used = now;
-            return;
+    /// Notes the addresses of a domain; `more`, where not all are known yet, takes none away. Gives its entry.
+    fn note(
+        &mut self,
+        name: [u8; 16],
+        kind: Kind,
+        ips: impl Iterator<Item = IpAddr>,
+        more: bool,
+        now: Instant,
+    ) -> Option<&mut Domain> {
+        let at = match self.list.iter().position(|domain| domain.name == name) {
+            Some(at) => at,
+            None => {
+                if self.list.is_full() {
+                    let oldest = self.list.iter().enumerate().min_by_key(|(_, it)| (it.kind == Kind::Proxy, it.used));
+                    let oldest = oldest.map_or(0, |(at, _)| at);
+                    self.list.swap_remove(oldest);
+                }
+                let (ips, host) = (heapless::Vec::new(), heapless::Vec::new());
+                // A place has just been made.
+                let _ = self.list.push(Domain { name, used: now, kind, ips, host, port: None, transport: None });
+                self.list.len().checked_sub(1)?
+            }
+        };
+        let domain = self.list.get_mut(at)?;
+        domain.used = now;
+        domain.host.clear();
+        if !more {
+            domain.ips.clear();
         }
-        self.list.retain(|domain| domain.name != name);
-        let mut ips = heapless::Vec::new();
-        for candidate in candidates {
-            let ip = candidate.address.ip();
-            if !ips.contains(&ip) {
-                // Both lists have MAX_NAME_ADDRESSES places.
-                let _ = ips.push(ip);
+        let beside = if let Kind::ServiceRoute(registrar) = kind { Some(registrar) } else { None };
+        for ip in beside.into_iter().chain(ips) {
+            if !domain.ips.contains(&ip) {
+                // One more than the DNS gives.
+                let _ = domain.ips.push(ip);
             }
         }
-        if ips.len() < 2 {
-            return;
-        }
-        if self.list.is_full()
-            && let Some((oldest, _)) = self.list.iter().enumerate().min_by_key(|(_, domain)| domain.used)
+        Some(domain)
+    }
+
+    /// Notes what the DNS says of a target by now, and the target itself where it is to say `more`.
+    fn note_target(
+        &mut self,
+        name: [u8; 16],
+        target: dns::Target<'_>,
+        kind: Kind,
+        (list, more): (&Candidates, bool),
+        now: Instant,
+    ) {
+        let ips = list.iter().map(|candidate| candidate.address.ip());
+        if let Some(domain) = self.note(name, kind, ips, more, now)
+            && more
         {
-            self.list.swap_remove(oldest);
+            domain.host = heapless::Vec::from_slice(target.host).unwrap_or_default();
+            (domain.port, domain.transport) = (target.port, target.transport);
         }
-        // A place has just been made.
-        let _ = self.list.push(Domain { name, used: now, ips });
     }
 
     /// Whether `ip` stands beside an address for which `keeps_binding` holds.
     pub(super) fn has_beside(&self, ip: IpAddr, keeps_binding: impl Fn(IpAddr) -> bool) -> bool {
         self.list.iter().any(|domain| domain.ips.contains(&ip) && domain.ips.iter().any(|other| keeps_binding(*other)))
     }
+
+    /// Whether `ip` is one of an outbound proxy: of any, or of that called `name`.
+    pub(super) fn is_proxy(&self, ip: IpAddr, name: Option<[u8; 16]>) -> bool {
+        let mut proxies = self.list.iter().filter(|domain| domain.kind == Kind::Proxy);
+        proxies.any(|domain| domain.ips.contains(&ip) && name.is_none_or(|name| domain.name == name))
+    }
+}
+
+impl Engine {
+    /// The name of an outbound proxy in the table.
+    pub(super) fn proxy_name(&self, host: &str) -> [u8; 16] {
+        self.key.hash("proxy", &[host.as_bytes()])
+    }
+
+    /// Notes the servers of an outbound proxy.
+    pub(super) fn note_proxy(
+        &mut self,
+        host: &str,
+        (port, transport): (Option<u16>, Option<Transport>),
+        candidates: &Candidates,
+        more: bool,
+        now: Instant,
+    ) {
+        let name = self.proxy_name(host);
+        let target = dns::Target { host: host.as_bytes(), port, transport };
+        self.domains.note_target(name, target, Kind::Proxy, (candidates, more), now);
+    }
+
+    /// Notes the servers of the domain at which a phone has registered, and those of the Service-Route in its 2xx: what comes from
+    /// them is for it.
+    pub(super) fn note_servers(
+        &mut self,
+        response: &Received<'_>,
+        domain: &[u8],
+        registrar: IpAddr,
+        now: Instant,
+        out: &mut dyn Sink,
+    ) {
+        self.look_up(dns::Target { host: domain, port: None, transport: None }, None, now, out);
+        let bytes = response.msg.bytes();
+        for element in response.msg.elements(HeaderId::ServiceRoute).take(MAX_SERVICE_ROUTES) {
+            let uri = NameAddr::parse(bytes, element.span).and_then(|route| Uri::parse(bytes, route.uri));
+            let Some(uri) = uri.ok().filter(|uri| uri.scheme == Scheme::Sip) else { continue };
+            let Ok(transport) = transport_of(bytes, &uri) else { continue };
+            let maddr = uri.param(bytes, b"maddr").and_then(|param| param.value);
+            let host = maddr.unwrap_or(uri.host).of(bytes);
+            self.look_up(dns::Target { host, port: uri.port, transport }, Some(registrar), now, out);
+        }
+    }
+
+    /// Looks a domain up, and notes what is known of it by now.
+    fn look_up(&mut self, target: dns::Target<'_>, beside: Option<IpAddr>, now: Instant, out: &mut dyn Sink) {
+        let name = self.key.hash("domain", &[target.host, &beside.map_or([0; 16], octets)]);
+        let kind = beside.map_or(Kind::Domain, Kind::ServiceRoute);
+        self.look_up_as(name, target, kind, now, out);
+    }
+
+    fn look_up_as(&mut self, name: [u8; 16], target: dns::Target<'_>, kind: Kind, now: Instant, out: &mut dyn Sink) {
+        let located = dns::locate(&mut self.resolver, target, TRANSPORTS, 0, now, &mut Queries(out));
+        let (list, more) = match located {
+            Located::Candidates { list, more } => (list, more),
+            Located::Pending => (Candidates::new(), true),
+            _ => return,
+        };
+        self.domains.note_target(name, target, kind, (&list, more), now);
+    }
+
+    /// The DNS has said something: domains that wait for it are looked up again.
+    pub(super) fn look_up_again(&mut self, now: Instant, out: &mut dyn Sink) {
+        for at in 0..self.domains.list.len() {
+            let Some(domain) = self.domains.list.get(at).filter(|domain| !domain.host.is_empty()) else { continue };
+            let (name, kind, host) = (domain.name, domain.kind, domain.host.clone());
+            let target = dns::Target { host: &host, port: domain.port, transport: domain.transport };
+            self.look_up_as(name, target, kind, now, out);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dns::{Candidate, Transport};
-    use core::net::{Ipv4Addr, SocketAddr};
+    use core::net::Ipv4Addr;
 
     fn ip(last: u8) -> IpAddr {
         Ipv4Addr::new(192, 0, 2, last).into()
     }
 
-    fn candidates(last: &[u8]) -> Candidates {
-        let one = |last: &u8| Candidate { transport: Transport::Udp, address: SocketAddr::new(ip(*last), 5060) };
-        last.iter().map(one).collect()
+    fn note(domains: &mut Domains, name: u8, last: &[u8], (is_proxy, more): (bool, bool), now: Instant) {
+        let kind = if is_proxy { Kind::Proxy } else { Kind::Domain };
+        domains.note([name; 16], kind, last.iter().map(|last| ip(*last)), more, now);
     }
 
     #[test]
     fn servers_of_one_domain_are_known_together() {
         let mut domains = Domains::new();
-        domains.note([1; 16], &candidates(&[1, 2, 2]), false, Instant::ZERO);
-        domains.note([2; 16], &candidates(&[3, 4]), false, Instant::ZERO);
+        note(&mut domains, 1, &[1, 2, 2], (false, false), Instant::ZERO);
+        note(&mut domains, 2, &[3, 4], (false, false), Instant::ZERO);
         assert!(domains.has_beside(ip(2), |other| other == ip(1)));
         assert!(!domains.has_beside(ip(3), |other| other == ip(1)));
         assert!(!domains.has_beside(ip(2), |_| false));
-        domains.note([1; 16], &candidates(&[1]), true, Instant::ZERO);
+        note(&mut domains, 1, &[1], (false, true), Instant::ZERO);
         assert!(domains.has_beside(ip(2), |other| other == ip(1)), "not all is known yet");
-        domains.note([1; 16], &candidates(&[1]), false, Instant::ZERO);
+        note(&mut domains, 1, &[1], (false, false), Instant::ZERO);
         assert!(!domains.has_beside(ip(2), |other| other == ip(1)), "the DNS no longer says so");
     }
 
     #[test]
     fn the_domain_not_used_for_longest_goes() {
         let mut domains = Domains::new();
-        for n in 0..=u8::try_from(MAX_DOMAINS).expect("small") {
-            domains.note([n; 16], &candidates(&[2 * n, 2 * n + 1]), false, Instant::from_millis(n.into()));
+        note(&mut domains, 100, &[100], (true, false), Instant::ZERO);
+        for n in 0..u8::try_from(MAX_DOMAINS).expect("small") {
+            note(&mut domains, n, &[2 * n, 2 * n + 1], (false, false), Instant::from_millis(n.into()));
         }
+        assert!(domains.is_proxy(ip(100), None) && !domains.is_proxy(ip(2), None));
+        assert!(domains.is_proxy(ip(100), Some([100; 16])) && !domains.is_proxy(ip(100), Some([1; 16])));
         assert!(!domains.has_beside(ip(0), |_| true));
         assert!(domains.has_beside(ip(2), |_| true));
     }

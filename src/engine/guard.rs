@@ -1,7 +1,7 @@
 //! Who may do what: phones on the LAN, servers we know, and everybody else.
 //!
 //! LAN is what came in by `if_inbound` from one of its prefixes (or from `lan_networks`). Known on the WAN are the servers
-//! of live bindings and those that the DNS names beside them, the outbound proxy and `wan_allow`; and whoever sends to a request-URI with one of our own tokens,
+//! of live bindings and those that the DNS names beside them, the outbound proxies and `wan_allow`; and whoever sends to a request-URI with one of our own tokens,
 //! which cannot be guessed. A stranger gets no answer to anything. How much of each is read at all is told by `bucket`, what
 //! becomes of strangers' calls by `turned_away`, and where phones may send to by `reach`.
 
@@ -50,7 +50,7 @@ impl Engine {
         self.flows.is_known(ip)
             || self.domains.has_beside(ip, |other| self.flows.is_known(other))
             || self.settings().wan_allow.iter().any(|p| p.contains(ip))
-            || self.outbound_proxy_ips.contains(&ip)
+            || self.domains.is_proxy(ip, None)
     }
 
     /// Whether `ip` is a place on the LAN.

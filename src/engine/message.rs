@@ -5,6 +5,7 @@ use super::guard::Origin;
 use super::io::Channel;
 use crate::sip::addr::NameAddr;
 use crate::sip::cseq::CSeq;
+use crate::sip::lex::number;
 use crate::sip::message::Element;
 use crate::sip::uri::DEFAULT_PORT;
 use crate::sip::via::Via;
@@ -130,7 +131,7 @@ impl<'m> Received<'m> {
         const BAD: Cause = Cause::Malformed("Max-Forwards is not a number from 0 to 255");
         match self.msg.value(HeaderId::MaxForwards) {
             None => Ok(DEFAULT_MAX_FORWARDS),
-            Some(text) => core::str::from_utf8(text).ok().and_then(|t| t.trim().parse().ok()).ok_or(BAD),
+            Some(text) => number(text, u8::MAX.into()).and_then(|left| u8::try_from(left).ok()).ok_or(BAD),
         }
     }
 

@@ -51,7 +51,6 @@ pub use settings::Settings;
 
 use crate::dns::Resolver;
 use crate::dns::Transmit;
-use crate::limits::MAX_NAME_ADDRESSES;
 use crate::log_class as class;
 use crate::sip::message::ParseError;
 use crate::sip::reply::Reply;
@@ -99,8 +98,6 @@ pub struct Engine {
     random: random::Random,
     settings: Late<Settings>,
     addresses: own::Addresses,
-    /// What `outbound_proxy_host` resolved to last.
-    outbound_proxy_ips: heapless::Vec<IpAddr, MAX_NAME_ADDRESSES>,
     domains: domain::Domains,
     avoided: failover::Avoided,
     buckets: bucket::Buckets,
@@ -125,7 +122,6 @@ impl Engine {
             random: random::Random::new(),
             settings: Late::new(),
             addresses: own::Addresses::new(),
-            outbound_proxy_ips: heapless::Vec::new(),
             domains: domain::Domains::new(),
             avoided: failover::Avoided::new(),
             buckets: bucket::Buckets::new(),
@@ -170,6 +166,7 @@ impl Engine {
             Input::Media(MediaReport::Idle(relay)) => self.media_idle(relay, now, out),
             Input::Dns { from, bytes } => {
                 if self.resolver.response(from, bytes, now) {
+                    self.look_up_again(now, out);
                     self.unpark(now, out);
                 }
             }

@@ -63,6 +63,14 @@ impl Addresses {
     }
 }
 
+/// An address as 16 bytes, one of IPv4 mapped (RFC 4291 §2.5.5.2).
+pub(super) const fn octets(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+        IpAddr::V6(ip) => ip.octets(),
+    }
+}
+
 /// Writes `address` as the host of a URI or Via: IPv6 in brackets (RFC 3261 §25.1).
 #[derive(Clone, Copy)]
 pub(super) struct UriHost(pub(super) IpAddr);

@@ -35,7 +35,7 @@ impl Engine {
         let ip = to.ip();
         if received.head.method == Method::Register
             || self.side_of(to) == Side::Lan
-            || self.outbound_proxy_ips.contains(&ip)
+            || self.is_proxy_of(received, ip)
             || self.settings().wan_allow.iter().any(|prefix| prefix.contains(ip))
         {
             return Reach::Account;
@@ -72,6 +72,12 @@ impl Engine {
                     && binding.place.address.ip() == phone
                     && binding.registrar.is_some_and(|registrar| serves(registrar, &binding.aor))
             })
+    }
+
+    /// Whether `ip` is one of the outbound proxy that a phone's request would go to.
+    fn is_proxy_of(&self, received: &Received<'_>, ip: IpAddr) -> bool {
+        let proxy = self.outbound_proxy(received);
+        proxy.is_some_and(|(proxy, _)| self.domains.is_proxy(ip, Some(self.proxy_name(&proxy.host))))
     }
 
     /// Whether the DNS names two addresses as servers of one domain.
@@ -127,8 +133,7 @@ impl Engine {
     /// Whether a response comes from the server that the request went to, or from one beside it.
     fn is_from_hop(&self, received: &Received<'_>, hop: IpAddr) -> bool {
         let from = received.from.ip();
-        let is_proxy = |ip: &IpAddr| self.outbound_proxy_ips.contains(ip);
-        from == hop || self.is_beside(from, hop) || (is_proxy(&from) && is_proxy(&hop))
+        from == hop || self.is_beside(from, hop)
     }
 
     pub(super) fn log_foreign_challenge(received: &Received<'_>, status: u16, phone: SocketAddr) {

@@ -57,7 +57,7 @@ impl Engine {
         }
         // What asks for secrecy starts no dialog in the clear, whatever the next hop is (RFC 3261 §26.2.2).
         let is_secret = uri.scheme == Scheme::Sips && received.head.to_tag.is_empty();
-        let is_routed = msg.header(HeaderId::Route).is_some() || self.settings().outbound_proxy.is_some();
+        let is_routed = msg.header(HeaderId::Route).is_some() || self.outbound_proxy(received).is_some();
         if uri.scheme != Scheme::Sip && (is_secret || !is_routed) {
             return Err(Cause::Scheme);
         }

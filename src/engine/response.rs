@@ -204,7 +204,8 @@ impl Engine {
                 None => super::binding::aor_text(msg.bytes(), head.to.uri),
             };
             if let Some(domain) = aor.as_ref().filter(|_| (200..300).contains(&status)) {
-                self.note_servers(domain.rsplit(|byte| *byte == b'@').next().unwrap_or_default(), now, out);
+                let domain = domain.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
+                self.note_servers(received, domain, back.downstream.ip(), now, out);
             }
             if back.transaction.is_none() {
                 if let Some(aor) = aor.filter(|_| (200..300).contains(&status)) {

@@ -1,6 +1,6 @@
 //! Where a phone's request goes (RFC 3261 §16.5, §16.6 steps 6 and 7).
 //!
-//! The first Route that is not ours; else the outbound proxy; else the request-URI. What it names becomes a list of servers by
+//! The first Route that is not ours; else the outbound proxy, that of the From's domain before the general one; else the request-URI. What it names becomes a list of servers by
 //! RFC 3263 (see [`crate::dns::locate()`]). At the head of the list comes the server that keeps the phone's registration,
 //! where the request goes to the same domain: it knows the phone. Servers that failed lately come last (see `failover`).
 
@@ -9,6 +9,7 @@ use super::contact::Place;
 use super::failover::Spare;
 use super::io::{Side, Sink};
 use super::message::Received;
+use super::settings::HostPort;
 use super::{Engine, Queries};
 use crate::dns::{self, Candidate, Candidates, Located, Transport, Transports};
 use crate::sip::addr::NameAddr;
@@ -22,7 +23,7 @@ use crate::time::Instant;
 use core::net::SocketAddr;
 
 /// The transports that requests leave by.
-const TRANSPORTS: Transports = Transports { tcp: true, tls: false };
+pub(super) const TRANSPORTS: Transports = Transports { tcp: true, tls: false };
 
 /// Where a request is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,17 +75,27 @@ impl Engine {
         }
         // A place on the LAN is reached without the proxy, which could not lead back to it.
         let is_on_lan = uri.ip(bytes).is_some_and(|ip| self.is_lan(ip));
-        if let Some(proxy) = self.settings().outbound_proxy.clone().filter(|_| !is_on_lan) {
+        if let Some((proxy, transport)) = self.outbound_proxy(received).filter(|_| !is_on_lan) {
             let port = (proxy.port != 0).then_some(proxy.port);
-            let transport = self.settings().outbound_proxy_transport.map(of_dns);
             let target = dns::Target { host: proxy.host.as_bytes(), port, transport };
             // Through the proxy go all registrations, whatever their domain.
             let pinned = self.registrar_of_sender(received, None, (port, transport), now);
             let (candidates, more) = self.locate(received, target, pinned, now, out)?;
-            self.outbound_proxy_ips = candidates.iter().map(|candidate| candidate.address.ip()).collect();
+            self.note_proxy(&proxy.host, (port, transport), &candidates, more, now);
             return self.first_of(received, transport, candidates, more, now);
         }
         self.target_of(received, &uri, now, out)
+    }
+
+    /// The outbound proxy for a phone's request, by the domain of its From, and how it is reached.
+    pub(super) fn outbound_proxy(&self, received: &Received<'_>) -> Option<(HostPort, Option<Transport>)> {
+        let settings = self.settings();
+        let from = Uri::parse(received.msg.bytes(), received.head.from.uri);
+        let of_domain = from.ok().and_then(|from| settings.outbound_domains.find(from.host.of(received.msg.bytes())));
+        match of_domain {
+            Some(proxy) => Some((proxy, None)),
+            None => Some((settings.outbound_proxy.clone()?, settings.outbound_proxy_transport.map(of_dns))),
+        }
     }
 
     /// The first Route element that does not name us.
@@ -179,15 +190,6 @@ impl Engine {
         Ok((candidates, more))
     }
 
-    /// Notes the servers of a domain at which a phone has registered: what comes from them is for it.
-    pub(super) fn note_servers(&mut self, domain: &[u8], now: Instant, out: &mut dyn Sink) {
-        let target = dns::Target { host: domain, port: None, transport: None };
-        let located = dns::locate(&mut self.resolver, target, TRANSPORTS, 0, now, &mut Queries(out));
-        if let Located::Candidates { list, more } = located {
-            self.domains.note(self.key.hash("domain", &[domain]), &list, more, now);
-        }
-    }
-
     /// The first of a target's servers, and those behind it. A large request goes to one on TCP, where there is one and the URI does
     /// not say otherwise (RFC 3261 §18.1.1).
     fn first_of(
@@ -264,7 +266,7 @@ fn maddr_of(bytes: &[u8], uri: &Uri) -> Option<Span> {
 }
 
 /// The transport that a URI asks for (RFC 3261 §19.1.1). What asks for secrecy is not sent in the clear.
-fn transport_of(bytes: &[u8], uri: &Uri) -> Result<Option<Transport>, Cause> {
+pub(super) fn transport_of(bytes: &[u8], uri: &Uri) -> Result<Option<Transport>, Cause> {
     let Some(value) = uri.param(bytes, b"transport").and_then(|param| param.value) else { return Ok(None) };
     match value.of(bytes) {
         text if text.eq_ignore_ascii_case(b"udp") => Ok(Some(Transport::Udp)),

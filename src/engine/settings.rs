@@ -1,8 +1,9 @@
 //! What the configuration tells the engine.
 
 use super::io::Prefix;
-use crate::limits::{MAX_ALLOWED_DOMAINS, MAX_BINDINGS, MAX_CALLS, MAX_NAME, MAX_PREFIXES};
+use crate::limits::{MAX_ALLOWED_DOMAINS, MAX_BINDINGS, MAX_CALLS, MAX_NAME, MAX_OUTBOUND_DOMAINS, MAX_PREFIXES};
 use crate::sip::via::Transport;
+use core::fmt::Write as _;
 use core::net::IpAddr;
 
 /// A host, by name or address, and a port.
@@ -13,6 +14,54 @@ pub struct HostPort {
     /// Port; 0 where none is given: then the DNS names the servers (RFC 3263).
     pub port: u16,
 }
+
+/// The outbound proxies of single domains. Starts as all zero bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboundDomains {
+    /// `domain host port`, a line each.
+    lines: heapless::String<MAX_OUTBOUND_DOMAINS>,
+}
+
+impl OutboundDomains {
+    /// None.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { lines: heapless::String::new() }
+    }
+
+    /// Adds a domain with its proxy; `port` is 0 where the DNS names it. Neither name has a blank.
+    ///
+    /// # Errors
+    /// There is no room; then nothing is added.
+    pub fn push(&mut self, domain: &str, host: &str, port: u16) -> Result<(), CapacityError> {
+        let before = self.lines.len();
+        writeln!(self.lines, "{domain} {host} {port}").map_err(|_| {
+            self.lines.truncate(before);
+            CapacityError
+        })
+    }
+
+    /// The proxy of a domain; the first where there are several.
+    #[must_use]
+    pub fn find(&self, domain: &[u8]) -> Option<HostPort> {
+        let mut lines = self.lines.lines().map(|line| line.splitn(3, ' '));
+        let mut words = lines.find_map(|mut words| {
+            words.next().is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(domain)).then_some(words)
+        })?;
+        let host = heapless::String::try_from(words.next()?).ok()?;
+        Some(HostPort { host, port: words.next()?.parse().ok()? })
+    }
+}
+
+impl Default for OutboundDomains {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// There is no room for another entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CapacityError;
 
 /// A list of networks.
 pub type Prefixes = heapless::Vec<Prefix, MAX_PREFIXES>;
@@ -41,6 +90,8 @@ pub struct Settings {
     pub outbound_proxy: Option<HostPort>,
     /// `outbound_proxy_transport`; `None`: as the DNS says.
     pub outbound_proxy_transport: Option<Transport>,
+    /// `outbound_domain_name`, `outbound_domain_host` and `outbound_domain_port`
+    pub outbound_domains: OutboundDomains,
     /// `topology_hiding`
     pub topology_hiding: bool,
     /// `sip_keepalive`, seconds; 0 is off.
@@ -69,6 +120,7 @@ impl Settings {
         lan_expires: 0,
         outbound_proxy: None,
         outbound_proxy_transport: None,
+        outbound_domains: OutboundDomains::new(),
         topology_hiding: true,
         sip_keepalive: 25,
         lan_networks: Prefixes::new(),

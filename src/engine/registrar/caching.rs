@@ -22,6 +22,7 @@
 
 use super::super::binding::{Granted, GrantedText, Refresh};
 use super::super::message::Received;
+use super::super::own::octets;
 use super::super::transaction::Registers;
 use super::super::{Engine, Side, Sink, branch};
 use super::{Asked, Contact, aor_of, offer_of};
@@ -36,7 +37,6 @@ use crate::span::Span;
 use crate::table::Handle;
 use crate::time::Instant;
 use core::fmt::Write as _;
-use core::net::IpAddr;
 
 /// A registrar that grants less than so many times `lan_expires` is asked each time.
 const WORTHWHILE: u32 = 4;
@@ -146,11 +146,7 @@ impl Engine {
         if self.settings().lan_expires == 0 || contact.expires == 0 || !is_only {
             return None;
         }
-        let own = match self.own(Side::Wan)? {
-            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
-            IpAddr::V6(ip) => ip,
-        };
-        let (own, token) = (own.octets(), self.seal(contact.place));
+        let (own, token) = (octets(self.own(Side::Wan)?), self.seal(contact.place));
         let mut seen = heapless::Vec::<&[u8], MAX_SEEN>::new();
         let first = [&own[..], token.as_bytes(), msg.get(received.request_uri()), msg.get(contact.uri.whole)];
         seen.extend_from_slice(&first).ok()?;

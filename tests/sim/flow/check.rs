@@ -123,8 +123,7 @@ pub fn calls(world: &mut World) {
         }
         if let Some([caller, callee]) = ends
             && callee.was_established
-            && !caller.was_established
-            && !caller.gave_up
+            && !caller.has_acknowledged
         {
             wrong.push(format!("call {number}: an ACK that the caller has not sent"));
         }

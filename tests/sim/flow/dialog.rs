@@ -55,6 +55,8 @@ pub struct Call {
     pub actions_left: u64,
     is_cancelled: bool,
     pub has_hung_up: bool,
+    /// An ACK was sent for a 2xx to the first INVITE, if only to end the call.
+    pub has_acknowledged: bool,
     was_redirected: bool,
     has_credentials: bool,
     /// The number of the reliable response that was taken last.
@@ -109,6 +111,7 @@ impl Party {
             actions_left: self.plan(number).actions,
             is_cancelled: false,
             has_hung_up: false,
+            has_acknowledged: false,
             was_redirected: false,
             has_credentials: false,
             rseq: 0,
@@ -384,6 +387,7 @@ impl Party {
     /// The ACK of a 2xx, for every time that it comes.
     pub fn acknowledge(&mut self, at: usize, message: &str) {
         let number = text::cseq(message);
+        self.calls[at].has_acknowledged = true;
         let body = if self.calls[at].late.contains(&number) { self.description(at) } else { String::new() };
         let call = &self.calls[at];
         let (target, lines) = (call.target.clone(), call.lines(&self.contact()));
