@@ -1,7 +1,8 @@
 //! Simulation: the engine on a router between phones and a provider, over smoltcp, with a virtual clock and a seed.
 //!
 //! Links lose, double, delay and reorder. Every run must end with each call established at both parties and media both ways,
-//! nothing left in any table, no relay open, and no address of the LAN in what left on the WAN.
+//! nothing left in any table, no relay open, and no address of the LAN in what left on the WAN. Five scenarios are written down;
+//! [`flow`] draws as many others as there are seeds.
 //!
 //! `SIM_RUNS=n` gives every scenario n seeds. A failing run prints its seed; `SIM_SEED=n cargo test --test sim NAME -- --nocapture` runs it alone and shows every message.
 

@@ -103,12 +103,12 @@ impl Router {
         self.tell(Input::Nameservers(&[self.nameserver]));
     }
 
-    /// The program ends, without a word to anybody, and starts again with its key and its bindings.
+    /// The program ends, without a word to anybody, and starts again with its key, its bindings and its calls.
     pub fn restart(&mut self) {
         // Seconds of the wall clock; the engine's clock goes on as after a quick restart.
         const UNIX_NOW: u64 = 1_700_000_000;
         let mut saved = String::new();
-        self.engine.save_bindings(self.edge.now, UNIX_NOW, &mut saved).unwrap();
+        self.engine.save(self.edge.now, UNIX_NOW, &mut saved).unwrap();
         let Edge { stacks, streams, relays, .. } = &mut self.edge;
         streams.ids().into_iter().for_each(|id| streams.abort(stacks, id));
         for relay in core::mem::take(relays).into_values() {
@@ -120,8 +120,8 @@ impl Router {
         self.seed += 1 << 32;
         self.start();
         for line in saved.lines() {
-            if let Err(error) = self.engine.restore_binding(line, self.edge.now, UNIX_NOW) {
-                self.edge.violations.push(format!("{error:?} for the saved binding {line}"));
+            if let Err(error) = self.engine.restore(line, self.edge.now, UNIX_NOW, &mut self.edge) {
+                self.edge.violations.push(format!("{error:?} for the saved line {line}"));
             }
         }
     }

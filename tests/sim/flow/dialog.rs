@@ -370,11 +370,11 @@ impl Party {
         }
     }
 
-    /// A 2xx to an INVITE whose transaction is over: it is acknowledged, and that call ended (RFC 3261 §13.2.2.4).
+    /// A 2xx to an INVITE that has its final response: it is acknowledged, and a call that is over ended (RFC 3261 §13.2.2.4).
     pub fn late_success(&mut self, message: &str) {
         let call_id = text::header(message, "Call-ID");
         let Some(at) = self.calls.iter().rposition(|c| c.is_caller && c.call_id == call_id) else { return };
-        if self.calls[at].state != State::Over {
+        if self.calls[at].was_established {
             return self.acknowledge(at, message);
         }
         self.open_dialog(at, message);

@@ -469,8 +469,9 @@ impl Party {
             let client = self.clients.swap_remove(at);
             self.answered(&client, status, message);
             self.clients.push(client);
-        } else if let (Owner::Call(call), true) = (owner, is_invite && status < 300) {
-            self.acknowledge(call, message);
+        } else if matches!(owner, Owner::Call(_)) && is_invite && status < 300 {
+            // Once more, or behind a refusal of the router's own.
+            self.late_success(message);
         }
     }
 
