@@ -109,9 +109,7 @@ fn run(config: &Config, report: &Report) -> io::Result<()> {
     engine.configure(&config.engine_settings());
     siproxd::accounts::load(&mut engine, config)?;
     let mut event_loop = EventLoop::open(config).map_err(io::Error::other)?;
-    if let Some(path) = &config.registration_file {
-        state::load(&mut engine, path, event_loop.now());
-    }
+    event_loop.load(&mut engine);
 
     // What can fail for want of a port has been done: who starts us in the background sees it fail.
     if config.daemonize {

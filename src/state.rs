@@ -1,6 +1,6 @@
-//! What outlives a restart: the bindings, in `registration_file`, and the key of our tokens, beside it.
+//! What outlives a restart: bindings and calls, in `registration_file`, and the key of our tokens, beside it.
 
-use crate::engine::{Engine, RestoreError};
+use crate::engine::{Engine, RestoreError, Restored, Sink};
 use crate::log_class::{PROCESS, REG};
 use crate::sip::token::Key;
 use crate::time::Instant;
@@ -18,7 +18,7 @@ const HEAD: &str = "# siproxd bindings v1";
 /// How each record of siproxd 0.8 begins.
 const OLD_RECORD: &str = "****:";
 
-/// Bytes of the longest line that is read: two URIs, a proxy, and small change.
+/// Bytes of the longest line that is read: a call with eight media sections, or two URIs, a proxy, and small change.
 const MAX_LINE: u64 = 4096;
 
 /// Only we: the file tells who is reachable where, and the key opens all tokens.
@@ -54,12 +54,12 @@ pub fn prepare(path: &Path, account: Option<(u32, u32)>) {
     }
 }
 
-/// Gives the engine the bindings that were saved to `registration_file`. A file that is not there yet is no problem; one
+/// Gives the engine the bindings and calls that were saved to `registration_file`; `out` opens the calls' relays. A file that is not there yet is no problem; one
 /// of siproxd 0.8 is renamed, so that it is not overwritten.
-pub fn load(engine: &mut Engine, path: &Path, now: Instant) {
+pub fn load(engine: &mut Engine, path: &Path, now: Instant, out: &mut dyn Sink) {
     let shown = path.display();
-    match File::open(path).and_then(|file| read_bindings(engine, file, now)) {
-        Ok(Content::Bindings(tally)) => log::info!(target: REG, "{shown}: {tally}"),
+    match File::open(path).and_then(|file| read_lines(engine, file, now, out)) {
+        Ok(Content::Lines(tally)) => log::info!(target: REG, "{shown}: {tally}"),
         Ok(Content::OldFormat) => {
             let aside = with_suffix(path, ".orig");
             let fate = match fs::rename(path, &aside) {
@@ -75,21 +75,21 @@ pub fn load(engine: &mut Engine, path: &Path, now: Instant) {
     }
 }
 
-/// Writes the engine's bindings to `registration_file`. The file is whole at each moment, old or new.
+/// Writes the engine's bindings and calls to `registration_file`. The file is whole at each moment, old or new.
 ///
 /// # Errors
 /// Those of the file system; the old file is still there.
 pub fn save(engine: &Engine, path: &Path, now: Instant) -> io::Result<()> {
-    replace(path, &|out| write_bindings(engine, now, unix_now(), out))
+    replace(path, &|out| write_lines(engine, now, unix_now(), out))
 }
 
 /// What a registration file holds.
 enum Content {
-    Bindings(Tally),
+    Lines(Tally),
     OldFormat,
 }
 
-fn read_bindings(engine: &mut Engine, file: File, now: Instant) -> io::Result<Content> {
+fn read_lines(engine: &mut Engine, file: File, now: Instant, out: &mut dyn Sink) -> io::Result<Content> {
     let unix_now = unix_now();
     let mut tally = Tally::default();
     let mut reader = BufReader::new(file);
@@ -97,12 +97,12 @@ fn read_bindings(engine: &mut Engine, file: File, now: Instant) -> io::Result<Co
     loop {
         line.clear();
         if (&mut reader).take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
-            return Ok(Content::Bindings(tally));
+            return Ok(Content::Lines(tally));
         }
         match str::from_utf8(&line).map(str::trim_end) {
             Ok(old) if old.starts_with(OLD_RECORD) => return Ok(Content::OldFormat),
             Ok(comment) if comment.is_empty() || comment.starts_with('#') => (),
-            Ok(text) => tally.count(engine.restore_binding(text, now, unix_now)),
+            Ok(text) => tally.count(engine.restore(text, now, unix_now, out)),
             Err(_) => tally.unreadable += 1,
         }
     }
@@ -116,16 +116,18 @@ fn unix_now() -> u64 {
 /// What became of the lines of the file.
 #[derive(Default)]
 struct Tally {
-    restored: usize,
+    bindings: usize,
+    calls: usize,
     expired: usize,
     full: usize,
     unreadable: usize,
 }
 
 impl Tally {
-    const fn count(&mut self, result: Result<(), RestoreError>) {
+    const fn count(&mut self, result: Result<Restored, RestoreError>) {
         match result {
-            Ok(()) => self.restored += 1,
+            Ok(Restored::Binding) => self.bindings += 1,
+            Ok(Restored::Call) => self.calls += 1,
             Err(RestoreError::Expired) => self.expired += 1,
             Err(RestoreError::Full) => self.full += 1,
             Err(RestoreError::Syntax) => self.unreadable += 1,
@@ -135,7 +137,7 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} registrations taken back, {} expired", self.restored, self.expired)?;
+        write!(f, "{} registrations taken back, {} calls, {} expired", self.bindings, self.calls, self.expired)?;
         if self.full > 0 {
             write!(f, ", {} without room", self.full)?;
         }
@@ -244,9 +246,9 @@ fn replace(path: &Path, content: &dyn Fn(&mut dyn Write) -> io::Result<()>) -> i
     }
 }
 
-fn write_bindings(engine: &Engine, now: Instant, unix_now: u64, out: &mut dyn Write) -> io::Result<()> {
+fn write_lines(engine: &Engine, now: Instant, unix_now: u64, out: &mut dyn Write) -> io::Result<()> {
     let mut text = Buffered { out, buffer: heapless::String::new(), result: Ok(()) };
-    let written = writeln!(text, "{HEAD}").and_then(|()| engine.save_bindings(now, unix_now, &mut text));
+    let written = writeln!(text, "{HEAD}").and_then(|()| engine.save(now, unix_now, &mut text));
     text.drain();
     text.result?;
     written.map_err(|_| io::Error::other("not all could be written"))
@@ -283,7 +285,27 @@ impl fmt::Write for Buffered<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Channel;
+    use crate::engine::io::{LegCounters, RelayCmd, RelayError, SendError};
+    use core::net::SocketAddr;
     use std::os::unix::fs::PermissionsExt;
+
+    /// For lines that hold no call.
+    struct Nowhere;
+
+    impl Sink for Nowhere {
+        fn send(&mut self, _: Channel, _: SocketAddr, _: &[&[u8]]) -> Result<(), SendError> {
+            unreachable!("nothing is sent")
+        }
+
+        fn relay(&mut self, _: RelayCmd) -> Result<[LegCounters; 2], RelayError> {
+            unreachable!("no relay is opened")
+        }
+
+        fn query(&mut self, _: SocketAddr, _: &[u8]) {
+            unreachable!("nothing is asked")
+        }
+    }
 
     /// A directory of its own, removed at the end.
     struct Directory(PathBuf);
@@ -351,7 +373,7 @@ mod tests {
         let directory = Directory::new("old");
         let path = directory.0.join("registrations");
         fs::write(&path, "****:1:1700000000\nsip:a@192.168.1.2\nsip:a@b\nsip:a@b\n").expect("a file");
-        load(&mut Engine::new(), &path, Instant::ZERO);
+        load(&mut Engine::new(), &path, Instant::ZERO, &mut Nowhere);
         assert!(!path.exists());
         assert!(with_suffix(&path, ".orig").exists());
     }
@@ -362,6 +384,6 @@ mod tests {
         let path = directory.0.join("registrations");
         save(&Engine::new(), &path, Instant::ZERO).expect("saved");
         assert!(fs::read_to_string(&path).expect("saved").starts_with("# siproxd bindings v1\n"));
-        load(&mut Engine::new(), &path, Instant::ZERO);
+        load(&mut Engine::new(), &path, Instant::ZERO, &mut Nowhere);
     }
 }

@@ -60,10 +60,10 @@ fn a_restart_remembers_how_a_phone_is_reached() {
     let mut rig = Rig::new(&rig::open_settings());
     register(&mut rig);
     let mut saved = String::new();
-    rig.engine.save_bindings(rig.now, 1000, &mut saved).unwrap();
+    rig.engine.save(rig.now, 1000, &mut saved).unwrap();
     assert!(saved.contains(" place=tcp:10.0.0.2:5060 "), "{saved}");
     let mut rig = Rig::new(&rig::open_settings());
-    rig.engine.restore_binding(saved.trim_end(), rig.now, 1000).unwrap();
+    rig.engine.restore(saved.trim_end(), rig.now, 1000, &mut rig.recorder).unwrap();
     let out = rig.datagram(Side::Wan, at(SERVER), &options(1, "sip:alice@198.51.100.1"));
     assert!(matches!(out[0], Output::Connect { side: Side::Lan, to, .. } if to == at("10.0.0.2:5060")), "{out:?}");
     assert!(sent(&out)[0].starts_with("OPTIONS sip:alice@10.0.0.2:5060;transport=tcp SIP/2.0\r\nVia: SIP/2.0/TCP "));

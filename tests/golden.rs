@@ -18,7 +18,7 @@
 //! == taken 7070 7072                         ports that another program holds
 //! == failed 203.0.113.10:5060                a datagram there could not be delivered
 //! == idle                                    the relay opened last carried nothing for `rtp_timeout`
-//! == restart                                 a new engine with the same key, and the bindings that the old one saved
+//! == restart                                 a new engine with the same key, and the bindings and calls that the old one saved
 //! == keep one                                keeps them as `{sx:one}`, `{via:one}`, `{branch:one}`, `{call-id:one}`
 //! => lan 10.0.0.2:5060                       a datagram out
 //! => tcp lan 10.0.0.2:40000 | => connect wan 203.0.113.10:5060 | => disconnect 0

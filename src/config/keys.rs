@@ -202,7 +202,7 @@ keys! {
     chrootjail: Kind::Path, "";
     /// File that holds the process number.
     pid_file: Kind::Path, "" => |c, v| c.pid_file = v.path();
-    /// File that keeps registrations over a restart.
+    /// File that keeps registrations and calls over a restart.
     registration_file: Kind::Path, "" => |c, v| c.registration_file = v.path();
     /// Seconds between two savings of registrations; 0 saves at the end only.
     autosave_registrations: int(0, DAY), "300" => |c, v| c.autosave_registrations = v.int();

@@ -52,8 +52,8 @@ pub(super) struct Relay {
     pub(super) ports: [u16; 2],
     /// What an offer said that is not answered yet.
     pub(super) pending: [Option<Peer>; 2],
-    /// Which legs have been aimed.
-    pub(super) aimed: [bool; 2],
+    /// What each leg has been aimed at.
+    pub(super) aimed: [Option<Peer>; 2],
     /// Opened by an offer in a running call that is not answered yet.
     pub(super) offered: bool,
 }
@@ -65,6 +65,8 @@ pub(super) struct Calls {
     by_digest: Index<{ 2 * MAX_CALLS }>,
     pub(super) relays: Slab<Relay, MAX_RELAYS>,
     pub(super) ports: super::port::Ports,
+    /// Changes with what [`super::saved_call`] saves.
+    pub(super) version: u32,
 }
 
 /// Who a message is between, to find its call.
@@ -98,7 +100,13 @@ pub(super) struct Found {
 
 impl Calls {
     pub(super) const fn new() -> Self {
-        Self { calls: Slab::new(), by_digest: Index::new(), relays: Slab::new(), ports: super::port::Ports::new() }
+        Self {
+            calls: Slab::new(),
+            by_digest: Index::new(),
+            relays: Slab::new(),
+            ports: super::port::Ports::new(),
+            version: 0,
+        }
     }
 
     /// Finds the call of a message. `transactions` tell which phones a call rings.
@@ -137,6 +145,7 @@ impl Calls {
         let hash = hash_of(&call.digest);
         let handle = self.calls.insert(call).ok()?;
         self.by_digest.insert(hash, handle);
+        self.version = self.version.wrapping_add(1);
         Some(handle)
     }
 
@@ -149,6 +158,7 @@ impl Calls {
     pub(super) fn remove(&mut self, handle: Handle) -> Option<Call> {
         let call = self.calls.remove(handle)?;
         self.by_digest.remove(hash_of(&call.digest), handle);
+        self.version = self.version.wrapping_add(1);
         Some(call)
     }
 

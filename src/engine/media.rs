@@ -202,13 +202,14 @@ impl Engine {
         let port = relay.ports[found.sender.other() as usize];
         if found.same_dialog {
             // An early dialog whose offer has been answered may be refused the next one (RFC 3311 §5.2).
-            let is_new_offer = answered || (passing.in_dialog && relay.aimed == [true; 2]);
+            let is_new_offer = answered || (passing.in_dialog && relay.aimed.iter().all(Option::is_some));
             if is_new_offer && !is_answer {
                 relay.pending[found.sender as usize] = Some(peer);
             } else {
                 relay.pending[found.sender as usize] = None;
                 relay.offered = false;
-                relay.aimed[found.sender as usize] = true;
+                relay.aimed[found.sender as usize] = Some(peer);
+                self.calls.version = self.calls.version.wrapping_add(1);
                 aim(handle, found.sender, peer, out);
             }
         }
@@ -292,7 +293,7 @@ impl Engine {
     ) -> Result<Handle, Cause> {
         let range = (self.settings().rtp_port_low, self.settings().rtp_port_high);
         let shared = self.addresses.of(Side::Lan) == self.addresses.of(Side::Wan);
-        let relay = Relay { call, sides, ports: [0; 2], pending: [None; 2], aimed: [false; 2], offered };
+        let relay = Relay { call, sides, ports: [0; 2], pending: [None; 2], aimed: [None; 2], offered };
         let handle = self.calls.relays.insert(relay).map_err(|_| Cause::CallsFull)?;
         let mut taken = heapless::Vec::<(Side, u16), { 2 * MAX_PORT_TRIES }>::new();
         let mut opened = Err(Cause::PortsExhausted);
@@ -354,7 +355,8 @@ impl Engine {
             relay.offered = false;
             for leg in [Leg::Caller, Leg::Callee] {
                 if let Some(peer) = relay.pending[leg as usize].take() {
-                    relay.aimed[leg as usize] = true;
+                    relay.aimed[leg as usize] = Some(peer);
+                    self.calls.version = self.calls.version.wrapping_add(1);
                     aim(*handle, leg, peer, out);
                 }
             }
@@ -474,7 +476,7 @@ pub(super) struct CallResponse {
     pub(super) asked_by: Option<Leg>,
 }
 
-fn aim(relay: Handle, leg: Leg, peer: Peer, out: &mut dyn Sink) {
+pub(super) fn aim(relay: Handle, leg: Leg, peer: Peer, out: &mut dyn Sink) {
     if let Err(error) = out.relay(RelayCmd::Retarget { relay, leg, peer }) {
         log::warn!(target: class::RTP, "a relay could not be aimed: {error:?}");
     }

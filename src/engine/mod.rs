@@ -38,6 +38,7 @@ mod request;
 mod response;
 mod retransmit;
 mod route;
+mod saved_call;
 mod sealed_via;
 pub mod settings;
 mod stored;
@@ -66,10 +67,19 @@ use guard::Origin;
 use io::{LegCounters, MediaReport};
 use message::{Head, Received};
 
-/// Why a saved binding was not taken back.
+/// What a saved line was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restored {
+    /// A binding.
+    Binding,
+    /// A call.
+    Call,
+}
+
+/// Why a saved line was not taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RestoreError {
-    /// The line is not one that [`Engine::save_bindings`] wrote.
+    /// The line is not one that [`Engine::save`] wrote.
     Syntax,
     /// It has expired meanwhile.
     Expired,
@@ -194,19 +204,30 @@ impl Engine {
         .min()
     }
 
-    /// Writes all valid bindings, one line each. `unix_now` is the wall clock in seconds, for the expiry times.
+    /// Writes what is to outlive a restart, one line each: the valid bindings, and the calls. `unix_now` is the wall clock in seconds, for
+    /// the expiry times.
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn save_bindings(&self, now: Instant, unix_now: u64, out: &mut dyn fmt::Write) -> fmt::Result {
-        self.bindings.save(now, unix_now, out)
+    pub fn save(&self, now: Instant, unix_now: u64, out: &mut dyn fmt::Write) -> fmt::Result {
+        self.bindings.save(now, unix_now, out)?;
+        self.calls.save(unix_now, out)
     }
 
-    /// Takes back one line that [`Self::save_bindings`] wrote.
+    /// Takes back one line that [`Self::save`] wrote, and opens through `out` what a call had open.
     ///
     /// # Errors
     /// See [`RestoreError`].
-    pub fn restore_binding(&mut self, line: &str, now: Instant, unix_now: u64) -> Result<(), RestoreError> {
+    pub fn restore(
+        &mut self,
+        line: &str,
+        now: Instant,
+        unix_now: u64,
+        out: &mut dyn Sink,
+    ) -> Result<Restored, RestoreError> {
+        if line.starts_with(saved_call::MARK) {
+            return self.restore_call(line, now, unix_now, out).map(|()| Restored::Call);
+        }
         if self.bindings.len() >= self.settings.get().map_or(0, |s| s.max_bindings) {
             return Err(RestoreError::Full);
         }
@@ -216,13 +237,13 @@ impl Engine {
         {
             log::warn!(target: class::REG, "no room to keep the way from {server} open: too many servers");
         }
-        Ok(())
+        Ok(Restored::Binding)
     }
 
-    /// A number that changes whenever the set of bindings does: what was saved under the same number needs no saving.
+    /// A number that changes with what [`Self::save`] writes: what was saved under the same number needs no saving.
     #[must_use]
-    pub fn bindings_version(&self) -> u32 {
-        self.bindings.version()
+    pub fn saved_version(&self) -> u32 {
+        self.bindings.version().wrapping_add(self.calls.version)
     }
 
     /// How full the tables are now.

@@ -29,6 +29,13 @@ impl Ports {
         Some(port)
     }
 
+    /// Takes this very port; `false` where it is in use.
+    pub(super) fn claim(&mut self, side: Side, port: u16) -> bool {
+        let is_free = !self.is_used(side, port);
+        self.set(side, port, true);
+        is_free
+    }
+
     /// Gives a port back.
     pub(super) fn give_back(&mut self, side: Side, port: u16) {
         self.set(side, port, false);

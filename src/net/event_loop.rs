@@ -94,7 +94,7 @@ pub struct EventLoop<'a> {
     recheck_at: Instant,
     sweep_at: Instant,
     autosave_at: Option<Instant>,
-    /// [`Engine::bindings_version`] of what `registration_file` holds.
+    /// [`Engine::saved_version`] of what `registration_file` holds.
     saved: Option<u32>,
     is_save_failing: bool,
     buffer: Box<[u8; MAX_DATAGRAM]>,
@@ -152,20 +152,22 @@ impl<'a> EventLoop<'a> {
         Ok(this)
     }
 
-    /// The engine's time now, for what is done before [`Self::run`].
-    #[must_use]
-    pub fn now(&self) -> Instant {
-        self.clock.now()
+    /// Gives the engine what `registration_file` holds.
+    pub fn load(&mut self, engine: &mut Engine) {
+        if let Some(path) = &self.config.registration_file {
+            self.out.now = self.clock.now();
+            state::load(engine, path, self.out.now, &mut self.out);
+        }
     }
 
-    /// Runs until a signal ends it; saves the bindings then.
+    /// Runs until a signal ends it; saves bindings and calls then.
     ///
     /// # Errors
     /// Those of epoll, none of which is expected.
     pub fn run(&mut self, engine: &mut Engine, signals: &mut Signals) -> io::Result<()> {
         self.poll.registry().register(&mut SourceFd(&signals.as_raw_fd()), SIGNALS, Interest::READABLE)?;
         self.out.now = self.clock.now();
-        self.saved = Some(engine.bindings_version());
+        self.saved = Some(engine.saved_version());
         self.tell_addresses(engine);
         self.tell_nameservers(engine);
         let mut events = Events::with_capacity(EVENTS);
@@ -375,15 +377,15 @@ impl<'a> EventLoop<'a> {
         Ok(())
     }
 
-    /// Saves the bindings, where they changed since that was done last.
+    /// Saves bindings and calls, where they changed since that was done last.
     fn save(&mut self, engine: &Engine) {
-        let version = Some(engine.bindings_version());
+        let version = Some(engine.saved_version());
         let Some(path) = self.config.registration_file.as_deref().filter(|_| self.saved != version) else { return };
         match state::save(engine, path, self.out.now) {
             Ok(()) => (self.saved, self.is_save_failing) = (version, false),
             Err(error) if !self.is_save_failing => {
                 self.is_save_failing = true;
-                log::error!(target: PROCESS, "{}: registrations cannot be saved: {error}", path.display());
+                log::error!(target: PROCESS, "{}: registrations and calls cannot be saved: {error}", path.display());
             }
             Err(_) => {}
         }

@@ -215,10 +215,7 @@ impl Player {
                 self.rig.input(Input::Media(MediaReport::Idle(relay)))
             }
             "failed" => self.rig.input(Input::SendFailed { via: Channel::WAN, to: address()? }),
-            "restart" => {
-                self.restart();
-                Vec::new()
-            }
+            "restart" => self.restart(),
             "keep" => {
                 let mark = *words.get(1)?;
                 let last = self.names.iter().filter(|(name, _)| !name.contains(':'));
@@ -239,19 +236,21 @@ impl Player {
         outputs
     }
 
-    /// The same engine after a restart: the key is kept, and so are the bindings. The edge closes what was open.
-    fn restart(&mut self) {
+    /// The same engine after a restart: the key is kept, and so are bindings and calls. The edge closes what was open.
+    fn restart(&mut self) -> Vec<Output> {
         const UNIX_NOW: u64 = 1_700_000_000;
         let mut saved = String::new();
-        self.rig.engine.save_bindings(self.rig.now, UNIX_NOW, &mut saved).unwrap();
+        self.rig.engine.save(self.rig.now, UNIX_NOW, &mut saved).unwrap();
         let now = self.rig.now;
         self.rig = Rig::new(&self.settings);
         self.rig.now = now;
         self.relays.clear();
         for line in saved.lines() {
             // One that does not fit, or that has expired in this very second, is left out: the next message shows it.
-            let _ = self.rig.engine.restore_binding(line, now, UNIX_NOW);
+            let Rig { engine, recorder, .. } = &mut self.rig;
+            let _ = engine.restore(line, now, UNIX_NOW, recorder);
         }
+        core::mem::take(&mut self.rig.recorder.outputs)
     }
 
     /// A message with its names in braces replaced, on its way from `side`.

@@ -174,6 +174,16 @@ def flows_inside(seen: Observation, one: str, other: str, least: int) -> list[Fl
             for a, b in ((one, other), (other, one))]
 
 
+def assert_both_ways(seen: Observation, phone: str, remote: str, wan: str, moment: float, seconds: float) -> None:
+    """Media goes both ways on both sides of the router in the `seconds` from `moment` on, at 35 packets a second at least."""
+    for packets, sender, receiver in ((seen.lan, phone, ROUTER_LAN), (seen.lan, ROUTER_LAN, phone),
+                                      (seen.wan, wan, remote), (seen.wan, remote, wan)):
+        count = sum(1 for packet in packets if moment < packet.time < moment + seconds and packet.src == sender
+                    and packet.dst == receiver and as_rtp(packet))
+        if count < int(seconds * 35):
+            raise CallFailed(f"{sender} -> {receiver}: {count} RTP packets in {seconds:.1f} s")
+
+
 def talk(caller: Phone, callee: Phone, uri: str, seconds: float) -> None:
     """One call: dial, ring, answer, talk for `seconds`, hang up at the caller."""
     from_caller, from_callee = caller.mark(), callee.mark()

@@ -1,0 +1,243 @@
+//! Calls that go on after a restart: their relays are opened on the same ports, for what the parties were told holds.
+//!
+//! One line each, beside those of the bindings:
+//!
+//! ```text
+//! call until=UNIX caller=lan,ADDRESS callee=wan,ADDRESS digest=HEX tag=HEX|- answered=0|1 invite=CSEQ from=URI to=URI RELAY…
+//! RELAY:  relay=SECTION,PORT,PORT caller=PEER callee=PEER
+//! PEER:   RTP,RTCP,ALLOWED,…   each an address or -
+//! ```
+//! Their duration counts from the restart on. Nothing is kept of an offer that was under way: until the next one
+//! the media stays as it was.
+
+use super::call::{Call, Calls, Digest, Name, Relay};
+use super::io::{Leg, RelayCmd, Side, Sink};
+use super::{Engine, RestoreError};
+use crate::limits::MAX_SECTIONS;
+use crate::log_class as class;
+use crate::rtp::latch::Peer;
+use crate::time::Instant;
+use core::fmt;
+use core::net::IpAddr;
+use core::str::FromStr;
+
+/// How each line begins.
+pub(super) const MARK: &str = "call ";
+
+/// Seconds that we may have been away. Who hears nothing for longer has hung up.
+const MAX_AWAY: u64 = 120;
+
+impl Calls {
+    /// Writes all calls, one line each.
+    pub(super) fn save(&self, unix_now: u64, out: &mut dyn fmt::Write) -> fmt::Result {
+        for (_, call) in self.calls.iter() {
+            let [from, to] = [&call.names[0], &call.names[1]].map(|name| word(name));
+            write!(
+                out,
+                "{MARK}until={} caller={} callee={} digest={} tag=",
+                unix_now.saturating_add(MAX_AWAY),
+                Party(call.sides[0], call.parties[0]),
+                Party(call.sides[1], call.parties[1]),
+                Hex(&call.digest),
+            )?;
+            match &call.callee_tag {
+                Some(tag) => write!(out, "{}", Hex(tag))?,
+                None => out.write_str(NOTHING)?,
+            }
+            write!(out, " answered={} invite={} from={from} to={to}", u8::from(call.answered), call.invite_number)?;
+            for (section, handle) in call.relays.iter().enumerate() {
+                if let Some(relay) = handle.and_then(|handle| self.relays.get(handle)) {
+                    let [caller, callee] = relay.aimed.map(Aimed);
+                    write!(
+                        out,
+                        " relay={section},{},{} caller={caller} callee={callee}",
+                        relay.ports[0], relay.ports[1]
+                    )?;
+                }
+            }
+            out.write_char('\n')?;
+        }
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// Takes back one line that [`Calls::save`] wrote. A relay whose ports are taken is left out.
+    pub(super) fn restore_call(
+        &mut self,
+        line: &str,
+        now: Instant,
+        unix_now: u64,
+        out: &mut dyn Sink,
+    ) -> Result<(), RestoreError> {
+        let mut fields = Fields(line.strip_prefix(MARK).ok_or(RestoreError::Syntax)?.split_ascii_whitespace());
+        let (until, call) = fields.call(now).ok_or(RestoreError::Syntax)?;
+        if until < unix_now {
+            return Err(RestoreError::Expired);
+        }
+        let sides = call.sides;
+        if self.calls.calls.len() >= self.settings().max_calls {
+            return Err(RestoreError::Full);
+        }
+        let handle = self.calls.insert(call).ok_or(RestoreError::Full)?;
+        while let Some((section, ports, aimed)) = fields.relay() {
+            self.restore_relay(handle, section, sides, ports, aimed, out);
+        }
+        Ok(())
+    }
+
+    fn restore_relay(
+        &mut self,
+        call: crate::table::Handle,
+        section: usize,
+        sides: [Side; 2],
+        ports: [u16; 2],
+        aimed: [Option<Peer>; 2],
+        out: &mut dyn Sink,
+    ) {
+        let relay = Relay { call, sides, ports, pending: [None; 2], aimed, offered: false };
+        let Ok(handle) = self.calls.relays.insert(relay) else { return };
+        let claimed = [0, 1].map(|leg| self.calls.ports.claim(sides[leg], ports[leg]));
+        let opened = claimed == [true; 2] && out.relay(RelayCmd::Open { relay: handle, sides, ports }).is_ok();
+        if !opened {
+            log::warn!(target: class::RTP, "ports {} and {} of a call before the restart are taken: its media is lost", ports[0], ports[1]);
+            for leg in [0, 1] {
+                if claimed[leg] {
+                    self.calls.ports.give_back(sides[leg], ports[leg]);
+                }
+            }
+            self.calls.relays.remove(handle);
+            return;
+        }
+        for (leg, peer) in [Leg::Caller, Leg::Callee].into_iter().zip(aimed) {
+            if let Some(peer) = peer {
+                super::media::aim(handle, leg, peer, out);
+            }
+        }
+        if let Some(call) = self.calls.calls.get_mut(call) {
+            while call.relays.len() <= section && call.relays.push(None).is_ok() {}
+            if let Some(place) = call.relays.get_mut(section) {
+                *place = Some(handle);
+            }
+        }
+    }
+}
+
+/// What stands where there is nothing.
+const NOTHING: &str = "-";
+
+/// A name as one word.
+fn word(name: &[u8]) -> &str {
+    let text = core::str::from_utf8(name).unwrap_or(NOTHING);
+    if text.is_empty() || text.contains(char::is_whitespace) { NOTHING } else { text }
+}
+
+struct Party(Side, IpAddr);
+
+impl fmt::Display for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{},{}", if self.0 == Side::Lan { "lan" } else { "wan" }, self.1)
+    }
+}
+
+struct Hex<'a>(&'a Digest);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::sip::token::hex(self.0))
+    }
+}
+
+struct Aimed(Option<Peer>);
+
+impl fmt::Display for Aimed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(peer) = self.0 else { return f.write_str(NOTHING) };
+        for (place, end) in [(peer.rtp, ","), (peer.rtcp, "")] {
+            match place {
+                Some(place) => write!(f, "{place}{end}")?,
+                None => write!(f, "{NOTHING}{end}")?,
+            }
+        }
+        peer.allowed.iter().flatten().try_for_each(|ip| write!(f, ",{ip}"))
+    }
+}
+
+/// The fields of a line, in their order; `None` wherever one is not as it was written.
+struct Fields<'a>(core::str::SplitAsciiWhitespace<'a>);
+
+impl Fields<'_> {
+    fn text(&mut self, name: &str) -> Option<&str> {
+        self.0.next()?.strip_prefix(name)?.strip_prefix('=')
+    }
+
+    fn value<T: FromStr>(&mut self, name: &str) -> Option<T> {
+        self.text(name)?.parse().ok()
+    }
+
+    fn party(&mut self, name: &str) -> Option<(Side, IpAddr)> {
+        let (side, ip) = self.text(name)?.split_once(',')?;
+        let side = match side {
+            "lan" => Side::Lan,
+            "wan" => Side::Wan,
+            _ => return None,
+        };
+        Some((side, ip.parse().ok()?))
+    }
+
+    fn digest(&mut self, name: &str) -> Option<Option<Digest>> {
+        let text = self.text(name)?;
+        if text == NOTHING {
+            return Some(None);
+        }
+        let number = u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32)?;
+        Some(Some(number.to_be_bytes()))
+    }
+
+    fn name(&mut self, name: &str) -> Option<Name> {
+        Name::from_slice(self.text(name)?.as_bytes()).ok()
+    }
+
+    /// Until when a call may be taken back, in the wall clock's seconds, and the call without its relays.
+    fn call(&mut self, now: Instant) -> Option<(u64, Call)> {
+        let until = self.value("until")?;
+        let (caller, callee) = (self.party("caller")?, self.party("callee")?);
+        let digest = self.digest("digest")??;
+        let callee_tag = self.digest("tag")?;
+        let answered = self.value::<u8>("answered")? == 1;
+        let invite_number = self.value("invite")?;
+        let names = [self.name("from")?, self.name("to")?];
+        let (sides, parties) = ([caller.0, callee.0], [caller.1, callee.1]);
+        let relays = heapless::Vec::new();
+        // Its branches are gone with their transactions.
+        let (forked, started) = (false, now);
+        let call = Call { digest, sides, parties, answered, forked, callee_tag, invite_number, relays, started, names };
+        Some((until, call))
+    }
+
+    fn relay(&mut self) -> Option<(usize, [u16; 2], [Option<Peer>; 2])> {
+        let mut numbers = self.text("relay")?.split(',').map_while(|number| number.parse::<u16>().ok());
+        let section = usize::from(numbers.next()?);
+        let ports = [numbers.next()?, numbers.next()?];
+        let is_right = section < MAX_SECTIONS && ports.iter().all(|port| *port != 0 && port % 2 == 0);
+        let aimed = [self.peer("caller")?, self.peer("callee")?];
+        is_right.then_some((section, ports, aimed))
+    }
+
+    fn peer(&mut self, name: &str) -> Option<Option<Peer>> {
+        let text = self.text(name)?;
+        if text == NOTHING {
+            return Some(None);
+        }
+        let mut words = text.split(',');
+        let mut place = || {
+            let word = words.next()?;
+            if word == NOTHING { Some(None) } else { word.parse().ok().map(Some) }
+        };
+        let mut peer = Peer { rtp: place()?, rtcp: place()?, ..Peer::default() };
+        for (allowed, word) in peer.allowed.iter_mut().zip(words) {
+            *allowed = Some(word.parse().ok()?);
+        }
+        Some(Some(peer))
+    }
+}
