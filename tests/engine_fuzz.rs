@@ -25,7 +25,7 @@ const SDP: &str =
     "v=0\no=- 1 1 IN IP4 {ip}\ns=-\nc=IN IP4 {ip}\nt=0 0\nm=audio 4000 RTP/AVP 0\na=rtcp:4001 IN IP4 {ip}\n";
 
 /// Messages to begin with: of phones, and of the WAN.
-const PHONE_SEEDS: [&str; 9] = [
+const PHONE_SEEDS: [&str; 12] = [
     "REGISTER sip:provider.example SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK{n};rport\nFrom: <sip:alice@provider.example>;tag=r\nTo: <sip:alice@provider.example>\nCall-ID: reg@10.0.0.2\nCSeq: {n} REGISTER\nContact: <sip:alice@10.0.0.2:5060>;expires=600\nContent-Length: 0\n\n",
     "REGISTER sip:10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.3:5060;branch=z9hG4bK{n}\nFrom: <sip:100@10.0.0.1>;tag=r\nTo: <sip:100@10.0.0.1>\nCall-ID: own@10.0.0.3\nCSeq: {n} REGISTER\nm: <sip:100@10.0.0.3>\nContent-Length: 0\n\n",
     "INVITE sip:bob@203.0.113.10 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK{n};rport\nMax-Forwards: 70\nRoute: <sip:10.0.0.1;lr>, <sip:203.0.113.10;lr>\nFrom: \"A\" <sip:alice@10.0.0.2>;tag=a{m}\nTo: <sip:bob@203.0.113.10>\nCall-ID: c{m}@10.0.0.2\nCSeq: {n} INVITE\nContact: <sip:alice@10.0.0.2:5060>\nContent-Type: application/sdp\nContent-Length: {length}\n\n{sdp}",
@@ -35,6 +35,9 @@ const PHONE_SEEDS: [&str; 9] = [
     "BYE sip:bob@203.0.113.10 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK{n};rport\nFrom: \"A\" <sip:alice@10.0.0.2>;tag=a{m}\nTo: <sip:bob@203.0.113.10>;tag=b{m}\nCall-ID: c{m}@10.0.0.2\nCSeq: {n} BYE\nX-RTP-Stat: LA=10.0.0.2:4000\nContent-Length: 0\n\n",
     "NOTIFY sip:bob@203.0.113.10 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK{n}\nFrom: <sip:alice@10.0.0.2>;tag=a{m}\nTo: <sip:bob@203.0.113.10>;tag=b{m}\nCall-ID: c{m}@10.0.0.2\nCSeq: {n} NOTIFY\nContact: sip:alice@10.0.0.2\nWarning: 399 10.0.0.2 \"x 10.0.0.3\"\nContent-Type: multipart/mixed;boundary=b\nContent-Length: {length}\n\n--b\nContent-Type: application/sdp\n\n{sdp}\n--b--\n",
     "OPTIONS sip:provider.example SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK{n};rport\nFrom: <sip:alice@10.0.0.2>;tag=a{m}\nTo: <sip:provider.example>\nCall-ID: p{m}\nCSeq: {n} OPTIONS\nContent-Length: 0\n\n",
+    "REGISTER sip:10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.4:5060;branch=z9hG4bK{n}\nFrom: <sip:100@10.0.0.1>;tag=r\nTo: <sip:100@10.0.0.1>\nCall-ID: own@10.0.0.4\nCSeq: {n} REGISTER\nm: <sip:100@10.0.0.4>\nContent-Length: 0\n\n",
+    "CANCEL sip:100@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK{n};rport\nFrom: <sip:alice@10.0.0.2>;tag=a{m}\nTo: <sip:100@10.0.0.1>\nCall-ID: o{m}@10.0.0.2\nCSeq: {n} CANCEL\nContent-Length: 0\n\n",
+    "MESSAGE sip:100@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKm{n};rport\nFrom: <sip:alice@10.0.0.2>;tag=a{m}\nTo: <sip:100@10.0.0.1>\nCall-ID: o{m}@10.0.0.2\nCSeq: {n} MESSAGE\nContent-Type: text/plain\nContent-Length: {length}\n\nhi",
 ];
 const WAN_SEEDS: [&str; 4] = [
     "INVITE {uri} SIP/2.0\nVia: SIP/2.0/UDP 203.0.113.10;branch=z9hG4bKw{n}\nRecord-Route: <sip:203.0.113.10;lr>\nFrom: <sip:bob@203.0.113.10>;tag=b{m}\nTo: <sip:alice@provider.example>\nCall-ID: w{m}\nCSeq: {n} INVITE\nContact: <sip:bob@203.0.113.20>\nContent-Type: application/sdp\nContent-Length: {length}\n\n{sdp}",
@@ -130,20 +133,26 @@ struct World {
     /// Requests that went out: the side they went to, where to, and their text.
     requests: Vec<(Side, core::net::SocketAddr, String)>,
     opened: usize,
+    /// Requests that went to several phones at once.
+    forked: usize,
 }
 
 impl World {
     fn new() -> Self {
         let settings = Settings { rtp_port_high: 7170, ..rig::open_settings() };
         let token = "sip:alice@198.51.100.1:5060".to_owned();
-        Self { rig: Rig::new(&settings), token, last_query: Vec::new(), requests: Vec::new(), opened: 0 }
+        Self { rig: Rig::new(&settings), token, last_query: Vec::new(), requests: Vec::new(), opened: 0, forked: 0 }
     }
 
     fn happen(&mut self, step: &Step) {
         match step {
             Step::Phone { seed, number, call, changes } => {
                 let bytes = self.written(PHONE_SEEDS[*seed], "10.0.0.2", *number, *call);
-                let host = if *seed == 1 { "10.0.0.3:5060" } else { "10.0.0.2:5060" };
+                let host = match *seed {
+                    1 => "10.0.0.3:5060",
+                    9 => "10.0.0.4:5060",
+                    _ => "10.0.0.2:5060",
+                };
                 let outputs = self.rig.datagram(Side::Lan, host.parse().unwrap(), &changed(bytes, changes));
                 self.look_at(&outputs, true);
             }
@@ -231,6 +240,9 @@ impl World {
 
     /// Remembers what went out, and checks it.
     fn look_at(&mut self, outputs: &[Output], by_phone: bool) {
+        let sent = sent(outputs);
+        let invites = sent.iter().filter(|text| text.starts_with("INVITE sip:100@")).count();
+        self.forked += usize::from(invites > 1);
         for output in outputs {
             match output {
                 Output::Query { bytes, .. } => self.last_query.clone_from(bytes),
@@ -353,5 +365,10 @@ fn one_engine_lives_through_everything() {
         })
         .unwrap();
     let world = world.into_inner();
+    assert!(world.forked > 5, "only {} calls rang two phones", world.forked);
+    // Nothing waits for ever.
+    let outputs = world.rig.wait(Duration::from_secs(400));
+    world.look_at(&outputs, true);
+    assert_eq!(world.rig.engine.usage().transactions, 0);
     assert!(world.opened > 10, "only {} relays were opened: the steps do not reach the media", world.opened);
 }

@@ -161,6 +161,22 @@ mod tests {
     }
 
     #[test]
+    fn kinds() {
+        for (value, kind) in [
+            ("application/sdp", Kind::Description),
+            ("Application/dialog-info+XML; charset=x", Kind::Xml),
+            ("text/xml", Kind::Xml),
+            ("message/sipfrag;version=2.0", Kind::Fragment),
+            ("text/plain", Kind::Text),
+            ("application/xml-dtd", Kind::Other),
+            ("message/sipfragment", Kind::Other),
+            ("", Kind::Other),
+        ] {
+            assert_eq!(Kind::of(value.as_bytes()), kind, "{value}");
+        }
+    }
+
+    #[test]
     fn whole_bodies_and_parts() {
         assert_eq!(found("Application/SDP;charset=x", "v=0\r\n").as_deref(), Some("v=0\r\n"));
         assert_eq!(found("text/plain", "v=0\r\n"), None);

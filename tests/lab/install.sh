@@ -1,14 +1,30 @@
 #!/bin/sh
-# Installs the Debian packages that the lab, the demo and the benchmark need; quick where nothing is missing.
+# Installs the Debian packages that the lab, the demo and the benchmark need, and the PJSUA2 module for Python, which Debian
+# does not have; quick where nothing is missing.
 # No package's own service is started, and none stays enabled to start by itself.
 set -eu
 
-packages="baresip-core busybox conntrack iproute2 kamailio kamailio-extra-modules netcat-openbsd nftables procps python3 python3-pytest
-          rtpengine-daemon shellcheck sip-tester sipsak tcpdump"
+packages="baresip-core busybox conntrack iproute2 kamailio kamailio-extra-modules kamailio-presence-modules netcat-openbsd nftables
+          procps python3 python3-pip python3-pytest rtpengine-daemon shellcheck sip-tester sipsak tcpdump"
 policy=/usr/sbin/policy-rc.d
+# A ready-made module of the PJSIP project's library; it stays beside what is built, as tests/lab/lab/pjsua.py looks for it.
+pjsua2="pjsua2-python==2.15.1.post1"
+pjsua2_dir="${CARGO_TARGET_DIR:-$(dirname "$0")/../../target}/lab/pjsua2"
 
 installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# Without it only the tests that use it fail, and say so.
+install_pjsua2() {
+    [ ! -e "$pjsua2_dir/pjsua2/__init__.py" ] || return 0
+    echo "Installing $pjsua2"
+    rm -rf "$pjsua2_dir" "$pjsua2_dir.new"
+    # Into place only when it is whole.
+    timeout 300 /usr/bin/python3 -m pip install --quiet --no-deps --only-binary :all: --disable-pip-version-check \
+        --root-user-action ignore --target "$pjsua2_dir.new" "$pjsua2" &&
+        mv "$pjsua2_dir.new" "$pjsua2_dir" ||
+        echo "$pjsua2 could not be installed: the tests of transfers and busy lamps will fail." >&2
 }
 
 missing=
@@ -16,7 +32,10 @@ for package in $packages; do
     installed "$package" || missing="$missing $package"
 done
 command -v cc >/dev/null || missing="$missing gcc libc6-dev"
-[ -n "$missing" ] || exit 0
+if [ -z "$missing" ]; then
+    install_pjsua2
+    exit 0
+fi
 
 if [ "$(id -u)" -ne 0 ]; then
     echo "To install$missing, this needs root." >&2
@@ -53,3 +72,5 @@ for service in kamailio rtpengine-daemon ngcp-rtpengine-daemon; do
     *" ${service#ngcp-} "*) [ ! -d /run/systemd/system ] || systemctl disable --quiet "$service" 2>/dev/null || true ;;
     esac
 done
+
+install_pjsua2

@@ -99,6 +99,25 @@ struct Cell {
 }
 
 /// Applies `steps` to a copy; an edit is refused when a byte it removes is gone by another, or it is inside of one.
+#[test]
+fn cut_removes_what_was_put_in_and_makes_room() {
+    let original = b"0123456789";
+    let mut edits = Edits::new();
+    edits.replace(Span::new(1, 2), b"one").unwrap();
+    while edits.replace(Span::at(4), &[b'x'; 200]).is_ok() {}
+    edits.replace(Span::new(5, 6), b"y").unwrap();
+    assert!(!edits.has_room());
+    edits.cut(Span::new(3, 8)).unwrap();
+    assert!(edits.has_room());
+    edits.replace(Span::at(9), b"end").unwrap();
+    assert_eq!(edited(&edits, original), b"0one28end9");
+    assert_eq!(edits.cut(Span::at(1)), Ok(()));
+    edits.replace(Span::new(4, 5), b"z").unwrap_err();
+    let mut crossing = Edits::new();
+    crossing.replace(Span::new(2, 5), b"z").unwrap();
+    assert_eq!(crossing.cut(Span::new(4, 8)), Err(EditError::Overlap));
+}
+
 struct Model {
     cells: Vec<Cell>,
     texts: Vec<bool>,

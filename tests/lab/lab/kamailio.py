@@ -44,13 +44,14 @@ modparam("usrloc", "db_mode", 0)
 modparam("usrloc", "timer_interval", 1)
 modparam("registrar", "min_expires", 1)
 modparam("registrar", "max_expires", {max_expires})
-
+{presence_modules}
 request_route {{
     force_rport();
     # The router lets no connection in: what is for its phones takes the one that it has opened.
     if (proto == TCP) force_tcp_alias();
     if (!mf_process_maxfwd_header("10")) {{ sl_send_reply("483", "Too Many Hops"); exit; }}
     if (is_method("CANCEL")) {{ if (t_check_trans()) t_relay(); exit; }}
+    {presence_route}
     if (has_totag()) {{
         if (loose_route()) {{ t_relay(); exit; }}
         if (is_method("ACK")) {{ if (t_check_trans()) t_relay(); exit; }}
@@ -80,21 +81,56 @@ request_route {{
         sl_send_reply("403", "No Relaying");
         exit;
     }}
+    {presence_calls}
     t_relay();
 }}
+"""
+
+# What makes it a presence server that tells of the calls through it (RFC 4235).
+PRESENCE_MODULES = """
+loadmodule "db_text.so"
+loadmodule "dialog.so"
+loadmodule "presence.so"
+loadmodule "presence_xml.so"
+loadmodule "presence_dialoginfo.so"
+loadmodule "pua.so"
+loadmodule "pua_dialoginfo.so"
+modparam("presence|presence_xml|pua", "db_url", "text:///usr/share/kamailio/dbtext/kamailio")
+modparam("presence", "subs_db_mode", 0)
+modparam("presence", "publ_cache", 2)
+modparam("presence", "server_address", "sip:{address}:{port}")
+modparam("presence", "send_fast_notify", 1)
+modparam("presence_xml", "force_active", 1)
+modparam("pua", "db_mode", 0)
+modparam("pua", "outbound_proxy", "sip:{address}:{port}")
+modparam("pua_dialoginfo", "include_callid", 1)
+modparam("pua_dialoginfo", "include_localremote", 1)
+modparam("pua_dialoginfo", "include_tags", 1)
+"""
+PRESENCE_ROUTE = """
+    if (is_method("PUBLISH|SUBSCRIBE") && ($hdr(Event) == "dialog")) {
+        t_newtran();
+        if (is_method("PUBLISH")) handle_publish(); else handle_subscribe();
+        exit;
+    }
 """
 
 
 class Kamailio:
     """A running provider."""
 
-    def __init__(self, network: Network, max_expires: int = 3600) -> None:
+    def __init__(self, network: Network, max_expires: int = 3600, presence: bool = False) -> None:
+        """Starts it; with `presence` it takes subscriptions to its users' calls."""
         self._namespace = network.ns("provider")
         self.dir = network.dir / "kamailio"
         self.dir.mkdir()
         config = self.dir / "kamailio.cfg"
         config.write_text(CONFIG.format(address=PROVIDER, port=SIP_PORT, domain=DOMAIN, trunk=TRUNK, directory=self.dir,
-                                        max_expires=max_expires))
+                                        max_expires=max_expires,
+                                        presence_modules=PRESENCE_MODULES.format(address=PROVIDER, port=SIP_PORT)
+                                        if presence else "",
+                                        presence_route=PRESENCE_ROUTE if presence else "",
+                                        presence_calls='if (is_method("INVITE")) dlg_manage();' if presence else ""))
         self.log = self.dir / "kamailio.log"
         self.process = Process(self._namespace, [
             "kamailio", "-DD", "-E", "-f", str(config), "-Y", str(self.dir), "-P", str(self.dir / "pid"),

@@ -17,14 +17,18 @@ ROOT = Path(__file__).resolve().parents[3]
 START_TIMEOUT = 10.0
 
 
+def target() -> Path:
+    """Where programs are built, and what the lab needs is kept."""
+    return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+
+
 def binary() -> Path:
     """The program to test: $SIPROXD, else the newest of the release and the debug build."""
     if "SIPROXD" in os.environ:
         return Path(os.environ["SIPROXD"])
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    built = [path for path in (target / "release/siproxd", target / "debug/siproxd") if path.exists()]
+    built = [path for path in (target() / "release/siproxd", target() / "debug/siproxd") if path.exists()]
     if not built:
-        raise AssertionError(f"no siproxd in {target}: run `cargo build` first")
+        raise AssertionError(f"no siproxd in {target()}: run `cargo build` first")
     return max(built, key=lambda path: path.stat().st_mtime)
 
 

@@ -35,13 +35,15 @@ class World:
     """A context manager: everything runs inside it, nothing is left after it."""
 
     def __init__(self, *phones: str, proxy: bool = True, rtp_range: tuple[int, int] = (RTP_LOW, RTP_HIGH),
-                 options: tuple[str, ...] = ("-d", "-1"), **directives: object) -> None:
-        """Starts with these phones registered; `proxy=False` leaves siproxd out; the rest is its configuration."""
+                 options: tuple[str, ...] = ("-d", "-1"), presence: bool = False, **directives: object) -> None:
+        """Starts with these phones registered; `proxy=False` leaves siproxd out; with `presence` the provider takes
+        subscriptions to calls; the rest is siproxd's configuration."""
         self.network = Network(rtp_range)
         self.wan = ROUTER_WAN
         self.phones: dict[str, Phone] = {}
         self._start = phones
         self._proxy = proxy
+        self._presence = presence
         self._options = options
         self._directives = directives
         self._siproxd: Siproxd | None = None
@@ -50,7 +52,7 @@ class World:
         self.network.__enter__()
         try:
             self.dns = DnsServer(self.network.ns("provider"), PROVIDER, {DOMAIN: PROVIDER, HOME_DOMAIN: ROUTER_WAN})
-            self.provider = Kamailio(self.network)
+            self.provider = Kamailio(self.network, presence=self._presence)
             if self._proxy:
                 self.start_siproxd()
             for host in self._start:
