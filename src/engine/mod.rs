@@ -20,6 +20,7 @@ mod domain;
 mod failover;
 mod fork;
 mod forward;
+mod gruu;
 mod guard;
 mod hide;
 mod hop;
@@ -99,6 +100,8 @@ pub struct Usage {
     pub calls: usize,
     /// Relays, one for each media section.
     pub relays: usize,
+    /// TCP connections.
+    pub connections: usize,
 }
 
 /// The proxy engine. Its constructor is `const` and its defined bytes are all zero: it belongs in a static.
@@ -255,6 +258,7 @@ impl Engine {
             transactions: self.transactions.len(),
             calls: self.calls.calls.len(),
             relays: self.calls.relays.len(),
+            connections: self.connections.len(),
         }
     }
 
