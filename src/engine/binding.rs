@@ -48,6 +48,8 @@ pub(super) struct Binding {
     pub(super) request: Option<RequestMark>,
     /// What the phone prefers it by; only where we are the registrar.
     pub(super) preference: Option<Preference>,
+    /// What its registrar calls it by.
+    pub(super) gruus: super::gruu::Gruus,
     /// What its registrar said, where refreshes may be answered here.
     pub(super) granted: Option<Granted>,
     /// From when on the phone counts as gone, though its registrar still holds the binding; zero where that cannot be told.
@@ -233,6 +235,7 @@ impl Bindings {
             expires_at: now.after_secs(PENDING_SECS),
             request: None,
             preference: None,
+            gruus: Default::default(),
             granted: None,
             silent_at: Instant::ZERO,
             refreshed: now,

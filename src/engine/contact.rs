@@ -114,7 +114,7 @@ impl Engine {
         edits: &mut Edits,
     ) -> Result<(), EditError> {
         let Ok(uri) = Uri::parse(bytes, contact.uri) else { return Ok(()) };
-        if !matches!(uri.scheme, Scheme::Sip | Scheme::Sips) {
+        if !matches!(uri.scheme, Scheme::Sip | Scheme::Sips) || self.is_gruu(bytes, &uri, from.ip()) {
             return Ok(());
         }
         self.write_token(bytes, &uri, contact.bracketed, (Place::of(bytes, &uri, from, by), leg), edits)

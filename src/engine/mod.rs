@@ -19,6 +19,7 @@ mod domain;
 mod failover;
 mod fork;
 mod forward;
+mod gruu;
 mod guard;
 mod hide;
 pub mod io;

@@ -223,8 +223,11 @@ impl Engine {
                 let granted = if *asked == 0 { 0 } else { self.granted(msg, *handle).unwrap_or(*asked) };
                 self.settle(*handle, Some(t.registrar), granted, now);
                 self.note_granted(msg, *handle, t.registers, now);
+                let contact = self.bindings.get(*handle).and_then(|binding| self.contacts_of(msg, binding).next());
+                let gruus = contact.map_or_else(Default::default, |contact| self.gruus_in(msg.bytes(), &contact));
                 if let Some(binding) = self.bindings.get_mut(*handle) {
                     binding.registrar_by = t.by;
+                    binding.gruus = gruus;
                 }
             } else if !matches!(status, 401 | 407) && self.bindings.get(*handle).is_some_and(|b| !b.valid) {
                 // A challenge is only half an answer: the place is kept for the REGISTER with credentials.

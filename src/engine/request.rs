@@ -163,6 +163,9 @@ impl Engine {
         if self.repeat_on_branches(received, now, out) {
             return;
         }
+        if let Some(phone) = self.phone_of_gruu(bytes, &uri, now) {
+            return self.send_to_binding(received, phone, now, out);
+        }
         let to_user = Uri::parse(bytes, received.head.to.uri).ok().and_then(|uri| uri.user).map(|span| span.of(bytes));
         let found = [user, to_user]
             .into_iter()
