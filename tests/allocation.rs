@@ -341,7 +341,16 @@ fn what_goes_wrong_allocates_nothing() {
     bench.one(PHONE, &invite.request("INVITE", 2, ""));
     let relay = bench.sink.relay.unwrap();
     bench.input(Input::Media(MediaReport::Idle(relay)));
-    assert_eq!(bench.engine.usage().calls, 0);
+    assert_eq!(bench.engine.usage().calls, 1, "it rings");
+    bench.input(Input::SendFailed { via: Channel::WAN, to: PROVIDER.parse().unwrap() });
+    let [from, to] = invite.names.clone();
+    let older =
+        Party { names: [from, to + ";tag=b"], target: invite.target.clone(), call_id: "2".to_owned(), ..invite };
+    bench.one(PHONE, &older.request("INVITE", 9, &text::sdp("10.0.0.2".parse().unwrap(), 4000, 1)));
+    let relay = bench.sink.relay.unwrap();
+    bench.input(Input::Media(MediaReport::Idle(relay)));
+    assert_eq!(bench.engine.usage().calls, 0, "a dialog without media");
+    let invite = older;
     for garbage in [&b"\xff\xfe"[..], b"", b"\0\0\0\0", b"SIP/2.0 200", b"INVITE", &[b'a'; 3000]] {
         bench.datagram(PHONE, garbage);
         bench.datagram(PROVIDER, garbage);

@@ -22,6 +22,9 @@ pub(super) type Digest = [u8; 16];
 /// A name for log lines.
 pub(super) type Name = heapless::Vec<u8, 64>;
 
+/// Of a dialog that began before we did: no CSeq number is so high (RFC 3261 §8.1.1.5).
+pub(super) const NO_INVITE: u32 = u32::MAX;
+
 /// One call.
 #[derive(Debug)]
 pub(super) struct Call {
@@ -36,7 +39,7 @@ pub(super) struct Call {
     pub(super) forked: bool,
     /// The tag of the callee that answered, hashed.
     pub(super) callee_tag: Option<Digest>,
-    /// CSeq number of the caller's latest INVITE before the answer.
+    /// CSeq number of the caller's latest INVITE before the answer, or [`NO_INVITE`].
     pub(super) invite_number: u32,
     /// The relay of each media section; `None` for one that is declined.
     pub(super) relays: heapless::Vec<Option<Handle>, MAX_SECTIONS>,

@@ -55,6 +55,10 @@ impl Connections {
         Self { list: heapless::Vec::new() }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
     fn get(&self, id: ConnId) -> Option<&Connection> {
         self.list.iter().find(|c| c.id == id)
     }

@@ -75,7 +75,7 @@ impl Engine {
         }
     }
 
-    /// The call of a request, made for an INVITE where there is none yet, and whether it was made now. A retransmission
+    /// The call of a request, made for an offer where there is none yet, and whether it was made now. A retransmission
     /// whose call is over gets none.
     pub(super) fn call_of_request(
         &mut self,
@@ -89,7 +89,10 @@ impl Engine {
         }
         let head = &received.head;
         let found = self.calls.find(between, &self.transactions);
-        if head.method != Method::Invite {
+        // An UPDATE with an offer is one of the messages that a call is first heard of by, after a restart (RFC 3311 §5.1).
+        let in_dialog = !head.to_tag.is_empty();
+        let updates = head.method == Method::Update && in_dialog && super::body::description(received.msg).is_some();
+        if head.method != Method::Invite && (found.is_some() || !updates) {
             return Ok((found, false));
         }
         if let Some(found) = found {
@@ -112,8 +115,7 @@ impl Engine {
             let text = received.msg.get(addr);
             Name::from_slice(text.get(..text.len().min(64)).unwrap_or_default()).unwrap_or_default()
         };
-        // An INVITE with a To tag and no call is in a dialog that began before we did: its sender counts as the caller.
-        let in_dialog = !head.to_tag.is_empty();
+        // An offer with a To tag and no call is in a dialog that began before we did: its sender counts as the caller.
         let call = Call {
             digest: between.by_from,
             sides: [between.sender.0, between.receiver.0],
@@ -121,7 +123,7 @@ impl Engine {
             answered: in_dialog,
             forked: false,
             callee_tag: between.by_to,
-            invite_number: head.cseq.number,
+            invite_number: if in_dialog { super::call::NO_INVITE } else { head.cseq.number },
             relays: heapless::Vec::new(),
             started: now,
             names: [name(head.from.uri), name(head.to.uri)],
@@ -450,10 +452,14 @@ impl Engine {
         out.relay(RelayCmd::Close { relay: handle }).unwrap_or_default()
     }
 
-    /// A relay has carried nothing for `rtp_timeout`: it is closed, and with the last one its call.
+    /// A relay has carried nothing for `rtp_timeout`: it is closed, and with the last one its call. While it rings there need be no
+    /// media.
     pub(super) fn media_idle(&mut self, relay: Handle, now: Instant, out: &mut dyn Sink) {
         let Some(call) = self.calls.relays.get(relay).map(|r| r.call) else { return };
         let Some(c) = self.calls.calls.get(call) else { return };
+        if !c.answered && self.transactions.awaits_answer(call) {
+            return;
+        }
         let others = c.relays.iter().flatten().any(|h| *h != relay);
         if !others {
             return self.end_call(call, "no media for rtp_timeout seconds", now, out);

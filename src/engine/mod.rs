@@ -98,6 +98,8 @@ pub struct Usage {
     pub calls: usize,
     /// Relays, one for each media section.
     pub relays: usize,
+    /// TCP connections.
+    pub connections: usize,
 }
 
 /// The proxy engine. Its constructor is `const` and its defined bytes are all zero: it belongs in a static.
@@ -254,6 +256,7 @@ impl Engine {
             transactions: self.transactions.len(),
             calls: self.calls.calls.len(),
             relays: self.calls.relays.len(),
+            connections: self.connections.len(),
         }
     }
 

@@ -73,7 +73,9 @@ impl Engine {
         if self.is_own_uri(bytes, &uri) && !self.has_own_maddr(bytes, &uri) {
             return Ok(Target::Ourselves);
         }
-        if let Some((proxy, transport)) = self.outbound_proxy(received) {
+        // A place on the LAN is reached without the proxy, which could not lead back to it.
+        let is_on_lan = uri.ip(bytes).is_some_and(|ip| self.is_lan(ip));
+        if let Some((proxy, transport)) = self.outbound_proxy(received).filter(|_| !is_on_lan) {
             let port = (proxy.port != 0).then_some(proxy.port);
             let target = dns::Target { host: proxy.host.as_bytes(), port, transport };
             // Through the proxy go all registrations, whatever their domain.

@@ -271,6 +271,12 @@ impl Transactions {
         [next, self.kept.next_timeout()].into_iter().flatten().min()
     }
 
+    /// Whether an INVITE of a call waits for its final response.
+    pub(super) fn awaits_answer(&self, call: Handle) -> bool {
+        let rings = |t: &Transaction| t.call == Some(call) && t.method == Method::Invite && t.state != State::Completed;
+        self.slab.find(rings).is_some()
+    }
+
     /// The next INVITE that rings for too long. It is given the time of Timer F to end, once.
     pub(super) fn next_ringing_too_long(&mut self, now: Instant) -> Option<Handle> {
         if self.next == Instant::ZERO || now < self.next {

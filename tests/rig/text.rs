@@ -26,6 +26,11 @@ pub fn method(message: &str) -> &str {
     header(message, "CSeq").split(' ').nth(1).unwrap_or("")
 }
 
+/// The CSeq number.
+pub fn cseq(message: &str) -> u32 {
+    header(message, "CSeq").split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
 /// What stands behind the empty line.
 pub fn body(message: &str) -> &str {
     message.split_once("\r\n\r\n").map_or("", |(_, body)| body)
@@ -42,9 +47,10 @@ pub fn uri(value: &str) -> &str {
     value.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or("", |(uri, _)| uri)
 }
 
-/// A message of a start line, lines that end with CRLF each, and a body.
+/// A message of a start line, lines that end with CRLF each, and a body: a session description, if the lines do not say otherwise.
 pub fn message(start: &str, lines: &str, body: &str) -> String {
-    let content_type = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+    let content_type =
+        if body.is_empty() || lines.contains("Content-Type: ") { "" } else { "Content-Type: application/sdp\r\n" };
     format!("{start}\r\n{lines}{content_type}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 

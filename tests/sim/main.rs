@@ -1,7 +1,8 @@
 //! Simulation: the engine on a router between phones and a provider, over smoltcp, with a virtual clock and a seed.
 //!
 //! Links lose, double, delay and reorder. Every run must end with each call established at both parties and media both ways,
-//! nothing left in any table, no relay open, and no address of the LAN in what left on the WAN.
+//! nothing left in any table, no relay open, and no address of the LAN in what left on the WAN. Five scenarios are written down;
+//! [`flow`] draws as many others as there are seeds.
 //!
 //! `SIM_RUNS=n` gives every scenario n seeds. A failing run prints its seed; `SIM_SEED=n cargo test --test sim NAME -- --nocapture` runs it alone and shows every message.
 
@@ -9,11 +10,14 @@
 
 mod agent;
 mod call;
+mod flow;
+mod nameserver;
 mod net;
 mod registration;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod router;
+mod streams;
 mod world;
 
 use call::{End, Plan};
@@ -125,4 +129,12 @@ fn calls_after_the_wan_address_has_changed() {
         }
         world.finish(loss == 0)
     });
+}
+
+/// [`flow::FLOWS`] random flows, or `SIM_RUNS` of them, or that of `SIM_SEED` alone.
+#[test]
+fn random_flows() {
+    let number = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
+    let runs = number("SIM_RUNS").unwrap_or(flow::FLOWS);
+    flow::play_all(number("SIM_SEED").map_or(0..runs, |seed| seed..seed + 1));
 }

@@ -4,8 +4,10 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use siproxd::time::Instant;
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{self, ChecksumCapabilities, Device, DeviceCapabilities, Medium};
-use smoltcp::socket::udp;
-use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, IpListenEndpoint, Ipv4Packet, UdpPacket};
+use smoltcp::socket::{tcp, udp};
+use smoltcp::wire::{
+    HardwareAddress, IpAddress, IpCidr, IpListenEndpoint, IpProtocol, Ipv4Packet, TcpPacket, UdpPacket,
+};
 use std::collections::VecDeque;
 
 /// The SplitMix64 sequence (Steele, Lea and Flood 2014).
@@ -112,7 +114,15 @@ pub struct Stack {
     wire: Wire,
     interface: Interface,
     sockets: SocketSet<'static>,
+    /// When a TCP socket has something to do by itself.
+    due: Option<Instant>,
+    next_port: u16,
 }
+
+/// The first port that TCP connections go out from.
+const EPHEMERAL: u16 = 32_768;
+/// As long as a peer may leave what was sent without an acknowledgment; that of the real edge.
+const USER_TIMEOUT_MILLIS: u64 = 32_000;
 
 impl Stack {
     pub fn new(addresses: &[Ipv4Addr]) -> Self {
@@ -120,7 +130,7 @@ impl Stack {
         let mut interface = Interface::new(Config::new(HardwareAddress::Ip), &mut wire, time(Instant::ZERO));
         // Nothing is looked up on this medium: any gateway will do.
         interface.routes_mut().add_default_ipv4_route(Ipv4Addr::new(192, 0, 2, 1)).unwrap();
-        let mut stack = Self { wire, interface, sockets: SocketSet::new(Vec::new()) };
+        let mut stack = Self { wire, interface, sockets: SocketSet::new(Vec::new()), due: None, next_port: EPHEMERAL };
         stack.set_addresses(addresses);
         stack
     }
@@ -167,6 +177,37 @@ impl Stack {
         Some((bytes.to_vec(), SocketAddr::new(ip.into(), from.endpoint.port)))
     }
 
+    /// Waits for one TCP connection to `port`.
+    pub fn listen(&mut self, port: u16) -> SocketHandle {
+        let mut socket = stream_socket();
+        socket.listen(port).unwrap();
+        self.sockets.add(socket)
+    }
+
+    /// Opens a TCP connection.
+    pub fn connect(&mut self, from: Ipv4Addr, to: SocketAddr) -> Option<SocketHandle> {
+        let IpAddr::V4(ip) = to.ip() else { return None };
+        let mut socket = stream_socket();
+        let local = IpListenEndpoint { addr: Some(IpAddress::Ipv4(from)), port: self.next_port };
+        self.next_port = self.next_port.checked_add(1).unwrap_or(EPHEMERAL);
+        socket.connect(self.interface.context(), (IpAddress::Ipv4(ip), to.port()), local).ok()?;
+        Some(self.sockets.add(socket))
+    }
+
+    pub fn stream(&mut self, socket: SocketHandle) -> &mut tcp::Socket<'static> {
+        self.sockets.get_mut(socket)
+    }
+
+    /// The first address.
+    pub fn address(&self) -> Option<Ipv4Addr> {
+        self.interface.ipv4_addr()
+    }
+
+    /// When the stack wants to be polled although no packet came.
+    pub const fn next_timeout(&self) -> Option<Instant> {
+        self.due
+    }
+
     /// Puts a packet from the link before the stack.
     pub fn arrive(&mut self, packet: Vec<u8>) {
         self.wire.rx.push_back(packet);
@@ -175,12 +216,26 @@ impl Stack {
     /// Moves packets between link and sockets.
     pub fn poll(&mut self, now: Instant) {
         self.interface.poll(time(now), &mut self.wire, &mut self.sockets);
+        // Clocks never stand still: what is due now was just done, or is so in the next millisecond.
+        self.due = self.interface.poll_at(time(now), &self.sockets).map(|at| {
+            let millis = (at.total_micros() as u64).div_ceil(1000);
+            Instant::from_millis(millis.max(now.as_millis() + 1))
+        });
     }
 
     /// What goes on the link.
     pub fn take_packets(&mut self) -> Vec<Vec<u8>> {
         self.wire.tx.drain(..).collect()
     }
+}
+
+fn stream_socket() -> tcp::Socket<'static> {
+    let buffer = || tcp::SocketBuffer::new(vec![0; 16 * 1024]);
+    let mut socket = tcp::Socket::new(buffer(), buffer());
+    socket.set_nagle_enabled(false);
+    socket.set_ack_delay(None);
+    socket.set_timeout(Some(smoltcp::time::Duration::from_millis(USER_TIMEOUT_MILLIS)));
+    socket
 }
 
 fn time(at: Instant) -> smoltcp::time::Instant {
@@ -192,12 +247,29 @@ pub fn destination(packet: &[u8]) -> Option<Ipv4Addr> {
     Some(Ipv4Packet::new_checked(packet).ok()?.dst_addr())
 }
 
-/// The ports and the payload of a UDP packet.
-pub fn datagram(packet: &[u8]) -> Option<(u16, u16, &[u8])> {
-    let packet = Ipv4Packet::new_checked(packet).ok()?;
-    if packet.next_header() != smoltcp::wire::IpProtocol::Udp {
+/// What the look-outs want to know of a packet.
+pub struct Seen<'a> {
+    pub is_udp: bool,
+    pub from: SocketAddr,
+    pub to: SocketAddr,
+    pub payload: &'a [u8],
+}
+
+/// The addresses and the payload of a UDP or TCP packet.
+pub fn seen(packet: &[u8]) -> Option<Seen<'_>> {
+    let ip = Ipv4Packet::new_checked(packet).ok()?;
+    let payload = &packet[usize::from(ip.header_len())..];
+    let is_udp = ip.next_header() == IpProtocol::Udp;
+    let (source, destination, payload) = if is_udp {
+        let udp = UdpPacket::new_checked(payload).ok()?;
+        (udp.src_port(), udp.dst_port(), &payload[smoltcp::wire::UDP_HEADER_LEN..])
+    } else if ip.next_header() == IpProtocol::Tcp {
+        let tcp = TcpPacket::new_checked(payload).ok()?;
+        (tcp.src_port(), tcp.dst_port(), &payload[usize::from(tcp.header_len())..])
+    } else {
         return None;
-    }
-    let udp = UdpPacket::new_checked(packet.payload()).ok()?;
-    Some((udp.src_port(), udp.dst_port(), udp.payload()))
+    };
+    let (from, to) =
+        (SocketAddr::new(ip.src_addr().into(), source), SocketAddr::new(ip.dst_addr().into(), destination));
+    Some(Seen { is_udp, from, to, payload })
 }

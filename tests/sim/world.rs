@@ -2,20 +2,19 @@
 
 use crate::agent::Agent;
 use crate::call::{End, Outcome, Plan};
-use crate::net::{self, Link, Random, Stack};
-use crate::rig;
+use crate::nameserver::Nameserver;
+use crate::net::{self, Link, Random};
 use crate::router::{LAN_ADDRESS, Router, SIP_PORT};
 use core::cmp::Reverse;
 use core::net::{Ipv4Addr, SocketAddr};
 use siproxd::engine::Settings;
 use siproxd::time::Instant;
-use smoltcp::iface::SocketHandle;
 use std::collections::BinaryHeap;
 
 pub const WAN_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
-const PROVIDER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
-const MEDIA_SERVER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 20);
-const NAMESERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 53);
+pub const PROVIDER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
+pub const MEDIA_SERVER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 20);
+pub const NAMESERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 53);
 /// How often a person dials again.
 const MAX_DIALS: usize = 5;
 
@@ -30,25 +29,6 @@ enum Host {
 
 /// A packet on its way, ordered by arrival; the number keeps the order of equals.
 type Packet = (Instant, u64, Host, usize, Vec<u8>);
-
-/// A nameserver that knows `provider.example`, and can be silent.
-struct Nameserver {
-    stack: Stack,
-    socket: SocketHandle,
-    is_silent: bool,
-}
-
-impl Nameserver {
-    fn turn(&mut self, now: Instant) {
-        self.stack.poll(now);
-        while let Some((query, from)) = self.stack.receive(self.socket) {
-            if !self.is_silent {
-                self.stack.send(self.socket, from, &rig::dns_answer(&query, Some(PROVIDER.octets())));
-            }
-        }
-        self.stack.poll(now);
-    }
-}
 
 pub struct World {
     pub now: Instant,
@@ -94,8 +74,6 @@ impl World {
         };
         let phones = [phone("alice", 2), phone("carol", 3)];
         let provider = Agent::provider("bob", PROVIDER, MEDIA_SERVER, plans, Random::new(random.next()), now);
-        let mut stack = Stack::new(&[NAMESERVER]);
-        let socket = stack.bind(None, 53);
         Self {
             now,
             random,
@@ -105,7 +83,7 @@ impl World {
             router,
             phones,
             provider,
-            nameserver: Nameserver { stack, socket, is_silent: false },
+            nameserver: Nameserver::new(NAMESERVER, PROVIDER),
             violations: Vec::new(),
             is_verbose: std::env::var_os("SIM_SEED").is_some(),
         }
@@ -171,7 +149,7 @@ impl World {
         }
     }
 
-    fn stack(&mut self, host: Host, side: usize) -> &mut Stack {
+    fn stack(&mut self, host: Host, side: usize) -> &mut net::Stack {
         match host {
             Host::Router => &mut self.router.edge.stacks[side],
             Host::Phone(number) => &mut self.phones[number].stack,
@@ -221,11 +199,11 @@ impl World {
 
     /// What every packet is looked at for: no address of the LAN leaves in SIP.
     fn look_at(&mut self, from: Host, side: usize, packet: &[u8]) {
-        let Some((source, destination, payload)) = net::datagram(packet) else { return };
-        if source != SIP_PORT && destination != SIP_PORT {
+        let Some(packet) = net::seen(packet) else { return };
+        if packet.from.port() != SIP_PORT && packet.to.port() != SIP_PORT {
             return;
         }
-        let text = String::from_utf8_lossy(payload);
+        let text = String::from_utf8_lossy(packet.payload);
         if self.is_verbose {
             let name = if side == 0 { "LAN" } else { "WAN" };
             println!("-- {} {name} from {from:?}\n{text}", self.now.as_millis());
