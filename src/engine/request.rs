@@ -117,7 +117,7 @@ impl Engine {
                 let hop =
                     Hop { transport, spare, own_server: reach == Reach::Account, ..Hop::to(to, self.side_of(to)) };
                 let mut edits = Edits::new();
-                let written = self.route_strictly(received, &mut edits);
+                let written = self.route_strictly(received, self.side_of(to), &mut edits);
                 if written.and_then(|()| self.drop_own_maddr(received, &mut edits)).is_err() {
                     return self.answer(received, Cause::TooLarge, out);
                 }

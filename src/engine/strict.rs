@@ -5,6 +5,7 @@
 
 use super::Engine;
 use super::guard::Origin;
+use super::io::Side;
 use super::message::Received;
 use super::turned_away::MAX_START_LINE;
 use crate::limits::MAX_URI;
@@ -17,6 +18,9 @@ use crate::span::Span;
 
 /// The parameter of a loose router's URI.
 const LOOSE: &[u8] = b"lr";
+
+/// A URI on its way between the request-URI and Route; a request with a longer one is refused.
+type MovedUri = heapless::Vec<u8, 1024>;
 
 impl Engine {
     /// Takes the last Route of a request back into the request-URI, in place, where that is the URI of our own Record-Route. Gives
@@ -72,21 +76,40 @@ impl Engine {
     }
 
     /// Puts a strict router's URI into the request-URI, without the headers that none may have there (RFC 3261 §19.1.1).
-    pub(super) fn route_strictly(&self, received: &Received<'_>, edits: &mut Edits) -> Result<(), EditError> {
+    pub(super) fn route_strictly(
+        &self,
+        received: &Received<'_>,
+        side: Side,
+        edits: &mut Edits,
+    ) -> Result<(), EditError> {
         let Some((_, uri)) = self.strict_next_hop(received) else { return Ok(()) };
-        let text = Span::new(uri.whole.start, uri.headers.start);
-        edits.replace(received.request_uri(), received.msg.get(text))
+        let text = self.hidden(received, Span::new(uri.whole.start, uri.headers.start), side)?;
+        edits.replace(received.request_uri(), &text)
     }
-}
 
-/// Puts the target of a request behind its last Route.
-pub(super) fn append_target(received: &Received<'_>, edits: &mut Edits) -> Result<(), EditError> {
-    let msg = received.msg;
-    let Some(last) = msg.headers().iter().rfind(|header| header.id == HeaderId::Route) else { return Ok(()) };
-    let at = Span::at(last.line.end);
-    edits.replace(at, b"Route: <")?;
-    edits.replace(at, msg.get(received.request_uri()))?;
-    edits.replace(at, b">\r\n")
+    /// Puts the target of a request to the WAN behind its last Route.
+    pub(super) fn append_target(&self, received: &Received<'_>, edits: &mut Edits) -> Result<(), EditError> {
+        let Some(last) = received.msg.headers().iter().rfind(|header| header.id == HeaderId::Route) else {
+            return Ok(());
+        };
+        let at = Span::at(last.line.end);
+        let text = self.hidden(received, received.request_uri(), Side::Wan)?;
+        edits.replace(at, b"Route: <")?;
+        edits.replace(at, &text)?;
+        edits.replace(at, b">\r\n")
+    }
+
+    /// A URI that is moved to another place, where nothing else takes private addresses out of it.
+    fn hidden(&self, received: &Received<'_>, uri: Span, side: Side) -> Result<MovedUri, EditError> {
+        let own = self.own(Side::Wan).filter(|_| side == Side::Wan && self.settings().topology_hiding);
+        let secrets = self.secrets(received.from.ip());
+        let mut edits = Edits::new();
+        if let Some(own) = own {
+            self.scrub_span(received.msg.bytes(), uri, &secrets, own, &mut edits)?;
+        }
+        let mut moved = MovedUri::new();
+        edits.render(received.msg.bytes(), uri, &mut moved).then_some(moved).ok_or(EditError::Full)
+    }
 }
 
 fn range(span: Span) -> core::ops::Range<usize> {

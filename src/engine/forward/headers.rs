@@ -128,7 +128,7 @@ impl Engine {
             at_top = at_top && self.is_own_route(bytes, element);
             at_top || strict.as_ref().is_some_and(|(router, _)| router.span == element.span)
         })?;
-        if strict.is_some() { crate::engine::strict::append_target(received, edits) } else { Ok(()) }
+        if strict.is_some() { self.append_target(received, edits) } else { Ok(()) }
     }
 }
 
