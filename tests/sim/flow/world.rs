@@ -40,6 +40,9 @@ impl Host {
     }
 }
 
+/// Steps in one moment, after which nothing will ever come of it.
+const STUCK: usize = 1000;
+
 /// A packet on its way, ordered by arrival; the number keeps the order of equals.
 type Packet = (Instant, u64, Host, usize, Vec<u8>);
 
@@ -124,13 +127,20 @@ impl World {
         let end = Instant::from_millis(self.now.as_millis() + millis);
         // Whatever was done from outside takes effect.
         HOSTS.into_iter().for_each(|host| self.turn(host));
+        let mut steps = 0;
         while !is_done(self) {
             let Some(next) = self.next_event().filter(|at| *at <= end) else {
                 self.now = end;
                 return is_done(self);
             };
+            let is_stuck = next <= self.now;
             self.now = self.now.max(next);
             self.step();
+            steps = if is_stuck { steps + 1 } else { 0 };
+            if steps > STUCK {
+                self.violations.push(format!("time stands still at {}", self.now.as_millis()));
+                return false;
+            }
         }
         true
     }
