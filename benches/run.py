@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures siproxd against the floor and against rtpengine, as root, in two network namespaces.
+"""Measures siproxd against the floor, rtpengine and kamailio, as root, in two network namespaces.
 
     benches/run.py [--rounds 5] [--seconds 4] [--calls 10,50,100,200] [--no-rtpengine] [--write docs/performance.md]
 
@@ -10,7 +10,6 @@ different runs, do not compare: read the ratios.
 
 import argparse
 import contextlib
-import glob
 import os
 import platform
 import re
@@ -20,16 +19,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
-ROUTER, PEERS = "siproxd-bench-router", "siproxd-bench-peers"
-LAN, PHONE = "10.77.1.1", "10.77.1.2"
-WAN, PROVIDER = "198.51.100.1", "198.51.100.2"
+import signalling
+from router import LAN, PEERS, PHONE, PROVIDER, TARGET, WAN, cpu, in_router, namespaces, pin, resident
+
 RELAY_BASE, PEER_BASE = 20000, 30000
 RELAY_TOP = RELAY_BASE + 1999
 NG_PORT = 2223
-REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(REPOSITORY, "target"))
 BINARY = os.path.join(TARGET, "release", "siproxd")
 FLOOR = os.path.join(TARGET, "release", "examples", "floor")
 LOAD = os.path.join(TARGET, "release", "examples", "load")
@@ -41,74 +37,6 @@ rtp_port_low = {RELAY_BASE}
 rtp_port_high = {RELAY_TOP}
 rtp_timeout = 300
 """
-
-
-def ip(*words):
-    subprocess.run(["ip", *words], check=True)
-
-
-@contextlib.contextmanager
-def namespaces():
-    """A router and its peers: a phone's address on the LAN link, a provider's on the WAN link."""
-    try:
-        for name in ROUTER, PEERS:
-            subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL)
-            ip("netns", "add", name)
-            ip("-n", name, "link", "set", "lo", "up")
-        for link, router, peer in ("lan0", LAN, PHONE), ("wan0", WAN, PROVIDER):
-            ip("-n", ROUTER, "link", "add", link, "type", "veth", "peer", "name", link, "netns", PEERS)
-            for name, address in (ROUTER, router), (PEERS, peer):
-                ip("-n", name, "addr", "add", f"{address}/24", "dev", link)
-                ip("-n", name, "link", "set", link, "up")
-        yield
-    finally:
-        for name in ROUTER, PEERS:
-            # What an interrupt left running would keep the namespace alive.
-            left = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True).stdout.split()
-            for pid in left:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGKILL)
-            subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL)
-
-
-def pin(cpu):
-    """Relays run on the first processor, all else on the second: neither waits for the other."""
-    cpus = sorted(os.sched_getaffinity(0))
-    return lambda: os.sched_setaffinity(0, {cpus[cpu % len(cpus)]})
-
-
-@contextlib.contextmanager
-def in_router(*command):
-    """A program in the router's namespace; yields its process number."""
-    with tempfile.TemporaryFile("w+", errors="replace") as log:
-        process = subprocess.Popen(
-            ["ip", "netns", "exec", ROUTER, *command], stdout=subprocess.DEVNULL, stderr=log, preexec_fn=pin(0)
-        )
-        try:
-            time.sleep(0.3)
-            yield process.pid
-        finally:
-            ended = process.poll()
-            process.terminate()
-            process.wait()
-            if ended is not None:
-                log.seek(0)
-                print(f"{command[0]} ended with code {ended}: {log.read()}", file=sys.stderr)
-
-
-def cpu(pid):
-    """Nanoseconds of processor time that a process has used."""
-    total = 0
-    for task in glob.glob(f"/proc/{pid}/task/*/schedstat"):
-        with open(task) as file:
-            total += int(file.read().split()[0])
-    return total
-
-
-def resident(pid):
-    """Resident memory in KiB."""
-    with open(f"/proc/{pid}/status") as file:
-        return int(re.search(r"VmRSS:\s+(\d+)", file.read())[1])
 
 
 def load(pid, legs, seconds):
@@ -322,19 +250,7 @@ def run_rtpengine(calls, seconds):
         return load(pid, legs, seconds)
 
 
-def transactions(count=1000):
-    """CPU in microseconds of a REGISTER, and of a call from INVITE to BYE."""
-    with siproxd() as (pid, sip, _):
-        before = cpu(pid)
-        for number in range(count):
-            sip.register(cseq=2 + number)
-        middle = cpu(pid)
-        for number in range(count):
-            sip.call(number)[1]()
-        return {"register": (middle - before) / 1000 / count, "call": (cpu(pid) - middle) / 1000 / count}
-
-
-def report(results, sip, arguments):
+def report(results, arguments):
     lines = [
         "# Performance",
         "",
@@ -365,20 +281,21 @@ def report(results, sip, arguments):
     top = max(arguments.calls)
     lines += [
         "",
-        "## Signalling, memory, size",
+        *signalling.report(signalling.compare(arguments.rounds, CONF, BINARY, progress), signalling.micro()),
+        "## Memory, size",
         "",
         "| what | value |",
         "|---|---:|",
-        f"| REGISTER, request and answer: CPU | {sip['register']:.0f} µs |",
-        f"| REGISTERs a second that fill one processor | {1e6 / sip['register']:.0f} |",
-        f"| call, INVITE to the answer of the BYE: CPU | {sip['call']:.0f} µs |",
-        f"| calls a second that fill one processor | {1e6 / sip['call']:.0f} |",
         f"| resident memory, idle | {median('siproxd', top, 'idle_kib'):.0f} KiB |",
         f"| resident memory, {top} calls | {median('siproxd', top, 'kib'):.0f} KiB |",
         f"| binary | {os.path.getsize(BINARY) / 1024:.0f} KiB |",
         "",
     ]
     return "\n".join(lines)
+
+
+def progress(text):
+    print(text, file=sys.stderr)
 
 
 def inside(arguments):
@@ -393,9 +310,9 @@ def inside(arguments):
             for name, runner in runners.items():
                 result = runner(calls, arguments.seconds)
                 results[name].setdefault(calls, []).append(result)
-                print(f"round {turn + 1} {calls:4} calls {name:10} {result['us']:6.2f} us/packet"
-                      f" {100 * result['loss']:5.2f} % lost", file=sys.stderr)
-    text = report(results, transactions(), arguments)
+                progress(f"round {turn + 1} {calls:4} calls {name:10} {result['us']:6.2f} us/packet"
+                         f" {100 * result['loss']:5.2f} % lost")
+    text = report(results, arguments)
     if arguments.write:
         with open(arguments.write, "w") as file:
             file.write(text)

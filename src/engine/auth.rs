@@ -6,8 +6,8 @@
 //!
 //! The URI in the credentials is not compared with the request-URI, which a proxy may have changed (RFC 3261 §22.4).
 
-use super::answer::Cause;
 use super::binding::UriText;
+use super::cause::Cause;
 use super::message::Received;
 use super::random::Random;
 use super::{Engine, Sink};

@@ -444,7 +444,7 @@ impl Bindings {
 fn contact_parts(contact: &[u8]) -> (&[u8], Option<Transport>) {
     use crate::sip::uri::Uri;
     let Ok(uri) = Uri::parse(contact, Span::from_usize(0, contact.len())) else { return (&[], None) };
-    (uri.user.map_or(&[], |user| user.of(contact)), super::connection::named_transport(contact, &uri))
+    (uri.user.map_or(&[], |user| user.of(contact)), super::contact::named_transport(contact, &uri))
 }
 
 /// The address-of-record that a URI names: `user@host`, the host in lower case; `None` where it has no user or is too long.

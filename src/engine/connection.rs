@@ -10,7 +10,7 @@
 //! that its connection is found by the Contact it sent over it as well.
 
 use super::Engine;
-use super::answer::Cause;
+use super::cause::Cause;
 use super::contact::Place;
 use super::guard::Origin;
 use super::io::{Channel, ConnEvent, ConnId, SendError, Side, Sink};
@@ -265,15 +265,4 @@ impl Engine {
             (result, _) => result.map(|()| via),
         }
     }
-}
-
-/// The transport that a URI names.
-pub(super) fn named_transport(bytes: &[u8], uri: &Uri) -> Option<Transport> {
-    let value = uri.param(bytes, b"transport")?.value?.of(bytes);
-    Some(match value {
-        name if name.eq_ignore_ascii_case(b"udp") => Transport::Udp,
-        name if name.eq_ignore_ascii_case(b"tcp") => Transport::Tcp,
-        name if name.eq_ignore_ascii_case(b"tls") => Transport::Tls,
-        _ => Transport::Other,
-    })
 }

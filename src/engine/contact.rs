@@ -5,7 +5,6 @@
 //! account are told apart, a restart loses nothing, and a stranger can neither read nor invent it.
 
 use super::Engine;
-use super::connection::named_transport;
 use super::io::Side;
 use super::own::HostAndPort;
 use crate::sip::addr::NameAddr;
@@ -170,6 +169,17 @@ impl Engine {
             None => Ok(()),
         }
     }
+}
+
+/// The transport that a URI names.
+pub(super) fn named_transport(bytes: &[u8], uri: &Uri) -> Option<Transport> {
+    let value = uri.param(bytes, b"transport")?.value?.of(bytes);
+    Some(match value {
+        name if name.eq_ignore_ascii_case(b"udp") => Transport::Udp,
+        name if name.eq_ignore_ascii_case(b"tcp") => Transport::Tcp,
+        name if name.eq_ignore_ascii_case(b"tls") => Transport::Tls,
+        _ => Transport::Other,
+    })
 }
 
 /// Edits the transport that a URI names; where it names that one already, it stays as written.

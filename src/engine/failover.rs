@@ -22,13 +22,12 @@
 //! * 503 goes on as 500: to the receiver, 503 would mean this router.
 
 use super::Engine;
-use super::forward::Hop;
+use super::hop::{Hop, Spare};
 use super::io::{Channel, Side, Sink};
 use super::message::Received;
 use super::own::HostAndPort;
 use super::transaction::State;
 use crate::dns::{Candidate, Candidates};
-use crate::limits::MAX_NAME_ADDRESSES;
 use crate::log_class as class;
 use crate::sip::{HeaderId, Message, Method};
 use crate::table::Handle;
@@ -47,23 +46,6 @@ const AVOID_SECONDS: u32 = 30;
 const MAX_RETRY_AFTER: u32 = 600;
 /// Servers that are avoided at one time. 48 bytes each.
 const MAX_AVOIDED: usize = 32;
-
-/// Further servers of a request, should the first one fail.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Spare {
-    pub(super) list: heapless::Vec<SocketAddr, MAX_NAME_ADDRESSES>,
-    /// Whether the names of still more are being looked up.
-    pub(super) more: bool,
-    /// Whether the first one may have the request by UDP if it takes no connection.
-    pub(super) or_udp: bool,
-}
-
-impl Spare {
-    /// Whether there may be another server.
-    pub(super) fn is_any(&self) -> bool {
-        self.more || !self.list.is_empty()
-    }
-}
 
 /// A message of our own to a server: a start line and seven headers.
 type Short = heapless::Vec<u8, 2048>;

@@ -16,16 +16,16 @@
 //! * INVITE and MESSAGE ring everybody; any other request goes to the phone with the highest preference, and of these to the one
 //!   refreshed last. A request in a dialog whose user alone names it goes to the phone that the call is with.
 
-use super::answer::Cause;
 use super::branch::{BranchKey, LoopPart};
 use super::call::Found;
+use super::cause::Cause;
 use super::contact::Place;
-use super::forward::Hop;
 use super::guard::Origin;
+use super::hop::Hop;
 use super::io::{Channel, Leg, Side, Sink};
 use super::message::Received;
 use super::stored::Stored;
-use super::transaction::{Registers, State, Transaction, Transactions};
+use super::transaction::{Part, Registers, State, Transaction, Transactions};
 use super::{Engine, branch};
 use crate::limits::MAX_BRANCHES;
 use crate::log_class as class;
@@ -39,28 +39,6 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 mod best;
 mod cancel;
-
-/// Which part of a fork a transaction is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    /// None: its request goes to one next hop.
-    Alone,
-    /// The sender's side, with the best final response so far; 0 where there is none.
-    Sender { best: u16 },
-    /// One phone's side, with the sender's transaction.
-    Branch(Handle),
-}
-
-impl Part {
-    /// The sender's transaction, for a branch.
-    pub(super) const fn fork(self) -> Option<Handle> {
-        if let Self::Branch(sender) = self { Some(sender) } else { None }
-    }
-
-    pub(super) const fn is_sender(self) -> bool {
-        matches!(self, Self::Sender { .. })
-    }
-}
 
 type Phones = heapless::Vec<Handle, MAX_BRANCHES>;
 

@@ -1,82 +1,29 @@
-//! Forwarding a request: what is written into it, what is kept, and off it goes (RFC 3261 §16.6).
+//! Forwarding a request: what is written into it (`headers`), what is kept, and off it goes (RFC 3261 §16.6).
 
-use super::answer::Cause;
 use super::body::{cut_out, description};
 use super::branch::BranchKey;
-use super::failover::Spare;
-use super::fork::Part;
+use super::cause::Cause;
 use super::hide::{Secrets, Way};
-use super::io::{Channel, Leg, SendError, Side, Sink};
+use super::hop::Hop;
+use super::io::{Leg, SendError, Side, Sink};
 use super::media::{Exchange, Passing};
-use super::mention::Crossing;
 use super::message::Received;
-use super::own::HostAndPort;
-use super::sealed_via::SEAL_MARK;
 use super::stored::Stored;
-use super::transaction::{Registers, State, Transaction};
+use super::transaction::{Part, State, Transaction};
 use super::{Engine, branch};
 use crate::log_class as class;
-use crate::sip::addr::NameAddr;
-use crate::sip::edit::{EditError, Edits};
-use crate::sip::token::LetterText;
+use crate::sip::Method;
+use crate::sip::edit::Edits;
 use crate::sip::via::Transport;
-use crate::sip::{HeaderId, Method};
-use crate::span::Span;
 use crate::table::Handle;
 use crate::time::Instant;
 use core::net::SocketAddr;
 
-/// The next hop of a request, and what else belongs to the request.
-#[derive(Clone, Debug)]
-pub(super) struct Hop {
-    pub(super) to: SocketAddr,
-    pub(super) side: Side,
-    pub(super) transport: Transport,
-    /// Further servers, should that one fail.
-    pub(super) spare: Spare,
-    /// What a REGISTER changes once it is accepted.
-    pub(super) registers: Registers,
-    /// Whether the next hop may challenge the request.
-    pub(super) own_server: bool,
-    /// Of a CANCEL or the ACK of a refusal: what its Via has of its INVITE's, with which it is the same.
-    pub(super) of_invite: Option<OfInvite>,
-    /// Of a branch of a fork: the sender's transaction.
-    pub(super) fork: Option<Handle>,
-}
+mod headers;
 
-/// What the Via of a CANCEL or ACK has of its INVITE's (RFC 3261 §9.1, §17.1.1.3).
-#[derive(Clone, Copy, Debug)]
-pub(super) struct OfInvite {
-    pub(super) loop_part: branch::LoopPart,
-    pub(super) opens_dialog: bool,
-}
+pub(super) use headers::{opens_dialogs, write_content_length};
 
-impl Hop {
-    /// A hop without anything else.
-    pub(super) fn to(to: SocketAddr, side: Side) -> Self {
-        Self {
-            to,
-            side,
-            transport: Transport::Udp,
-            spare: Spare::default(),
-            registers: Registers::default(),
-            own_server: true,
-            of_invite: None,
-            fork: None,
-        }
-    }
-
-    /// The hop of a CANCEL or ACK whose INVITE has the transaction `t`.
-    pub(super) fn of_invite(t: &Transaction) -> Self {
-        Self {
-            transport: t.downstream_on.kind(),
-            own_server: t.own_server,
-            fork: t.part.fork(),
-            of_invite: Some(OfInvite { loop_part: t.loop_part, opens_dialog: t.opens_dialog }),
-            ..Self::to(t.downstream, t.downstream_side)
-        }
-    }
-}
+use headers::OwnVia;
 
 /// One request on its way.
 #[derive(Clone, Copy)]
@@ -91,16 +38,6 @@ struct Passage<'a> {
     /// The Call-ID of the other side, where that differs.
     call_id: Option<&'a [u8]>,
     found: Option<super::call::Found>,
-}
-
-/// Our own Via of a request.
-struct OwnVia {
-    channel: Channel,
-    branch: branch::Text,
-    /// What must come back, sealed; empty where there is no response, or too much to be sealed.
-    seal: LetterText,
-    /// Whether it stands alone.
-    hides: bool,
 }
 
 impl Engine {
@@ -216,53 +153,7 @@ impl Engine {
         // What is kept of a branch repeats its CANCEL.
         let is_stored = head.method != Method::Ack && !(head.method == Method::Cancel && hop.fork.is_some());
         if is_stored && known.is_none() {
-            let mut request_uri = super::binding::UriText::new();
-            let is_changed = edits.touches(received.request_uri());
-            if (is_changed || head.method == Method::Invite)
-                && !edits.render(msg.bytes(), received.request_uri(), &mut request_uri)
-            {
-                if is_changed {
-                    return Err(Cause::TooLarge);
-                }
-                request_uri.clear();
-            }
-            let transaction = Transaction {
-                state: State::Trying,
-                deadline: now,
-                final_status: 0,
-                tried_at: now,
-                failed: false,
-                cancelled: false,
-                part: hop.fork.map_or(Part::Alone, Part::Branch),
-                kept: None,
-                key,
-                loop_part,
-                method: head.method,
-                upstream: received.reply_to(),
-                upstream_on: received.on,
-                from_phone: received.origin.side() == Side::Lan,
-                downstream: hop.to,
-                downstream_side: hop.side,
-                downstream_on: channel,
-                attempt,
-                others: hop.spare.is_any(),
-                hidden,
-                opens_dialog: head.to_tag.is_empty() && head.method != Method::Cancel,
-                registers: hop.registers.clone(),
-                own_server: hop.own_server,
-                call: found.filter(|f| f.same_dialog).map(|f| f.call),
-                request_uri,
-                // Where the Vias pass through, they need not be kept, however many a provider puts on.
-                stored: stored.or_else(|| Stored::call_id_only(received).filter(|_| !hidden)).ok_or(Cause::TooLarge)?,
-            };
-            if self.transactions.insert(transaction, now) {
-                self.shortages.over(Cause::TransactionsFull);
-            } else if hop.fork.is_some() {
-                // Its refusal must not pass by the seal.
-                return Err(Cause::TransactionsFull);
-            } else {
-                self.go_without_transaction(received, &via)?;
-            }
+            self.open_transaction(received, passage, &via, (loop_part, attempt), stored, edits, now)?;
         }
         if hop.side == Side::Wan {
             self.buckets.expect(hop.to.ip());
@@ -295,6 +186,70 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Notes what the answers to a request need.
+    #[expect(clippy::too_many_arguments, reason = "one step of pass_on, which has no state to put them in")]
+    fn open_transaction(
+        &mut self,
+        received: &Received<'_>,
+        passage: &Passage<'_>,
+        via: &OwnVia,
+        (loop_part, attempt): (branch::LoopPart, u8),
+        stored: Option<Stored>,
+        edits: &Edits,
+        now: Instant,
+    ) -> Result<(), Cause> {
+        let Passage { hop, key, found, .. } = *passage;
+        let head = &received.head;
+        let mut request_uri = super::binding::UriText::new();
+        let is_changed = edits.touches(received.request_uri());
+        if (is_changed || head.method == Method::Invite)
+            && !edits.render(received.msg.bytes(), received.request_uri(), &mut request_uri)
+        {
+            if is_changed {
+                return Err(Cause::TooLarge);
+            }
+            request_uri.clear();
+        }
+        let transaction = Transaction {
+            state: State::Trying,
+            deadline: now,
+            final_status: 0,
+            tried_at: now,
+            failed: false,
+            cancelled: false,
+            part: hop.fork.map_or(Part::Alone, Part::Branch),
+            kept: None,
+            key,
+            loop_part,
+            method: head.method,
+            upstream: received.reply_to(),
+            upstream_on: received.on,
+            from_phone: received.origin.side() == Side::Lan,
+            downstream: hop.to,
+            downstream_side: hop.side,
+            downstream_on: via.channel,
+            attempt,
+            others: hop.spare.is_any(),
+            hidden: via.hides,
+            opens_dialog: head.to_tag.is_empty() && head.method != Method::Cancel,
+            registers: hop.registers.clone(),
+            own_server: hop.own_server,
+            call: found.filter(|f| f.same_dialog).map(|f| f.call),
+            request_uri,
+            // Where the Vias pass through, they need not be kept, however many a provider puts on.
+            stored: stored.or_else(|| Stored::call_id_only(received).filter(|_| !via.hides)).ok_or(Cause::TooLarge)?,
+        };
+        if self.transactions.insert(transaction, now) {
+            self.shortages.over(Cause::TransactionsFull);
+            return Ok(());
+        }
+        if hop.fork.is_some() {
+            // Its refusal must not pass by the seal.
+            return Err(Cause::TransactionsFull);
+        }
+        self.go_without_transaction(received, via)
     }
 
     /// Lets a request pass for which the table of transactions has no place, where its Via has all that must come back, and its sender
@@ -373,137 +328,5 @@ impl Engine {
             Err(Cause::Description) if method == Method::Ack => cut_out(msg, edits).map_err(|_| Cause::TooLarge),
             passed => passed,
         }
-    }
-
-    fn write_headers(
-        &self,
-        received: &Received<'_>,
-        passage: &Passage<'_>,
-        via: &OwnVia,
-        edits: &mut Edits,
-    ) -> Result<(), EditError> {
-        let Passage { hop, own, secrets, call_id, .. } = *passage;
-        let OwnVia { channel, branch, seal, hides: hidden } = via;
-        let msg = received.msg;
-        let head = &received.head;
-        let mark = if seal.is_empty() { "" } else { SEAL_MARK };
-        let our_via =
-            format_args!("Via: SIP/2.0/{} {};branch={branch};rport{mark}{seal}\r\n", channel.name(), HostAndPort(own));
-        edits.delete(msg.leading())?;
-        edits.delete(blanks_behind(msg, msg.start_line()))?;
-        let mut vias = msg.headers().iter().filter(|h| h.id == HeaderId::Via);
-        if *hidden {
-            if let Some(first) = vias.next() {
-                edits.replace_fmt(first.line, our_via)?;
-            }
-            vias.try_for_each(|via| edits.delete(via.line))?;
-        } else if let Some(first) = vias.next() {
-            edits.replace_fmt(Span::at(first.line.start), our_via)?;
-            head.via.fill_received(msg.bytes(), received.from, edits)?;
-        }
-        self.write_max_forwards(received, edits)?;
-        self.write_route(received, hop.side, edits)?;
-        // A NOTIFY may make the dialog of a SUBSCRIBE whose answer is not here yet (RFC 6665 §4.3).
-        let may_open = head.to_tag.is_empty() || head.method == Method::Notify;
-        if hop.side == Side::Lan && may_open && opens_dialogs(head.method) {
-            self.write_record_route(received, own, hop.transport, edits)?;
-        }
-        if hop.side == Side::Wan && head.method != Method::Register {
-            for element in msg.elements(HeaderId::Contact) {
-                if let Ok(contact) = NameAddr::parse(msg.bytes(), element.span) {
-                    let phone = (received.from, received.on.kind());
-                    self.masquerade(msg.bytes(), &contact, phone, hop.transport, edits)?;
-                }
-            }
-        }
-        if let Some(call_id) = call_id {
-            edits.replace(head.call_id, call_id)?;
-        }
-        let way = match (received.origin.side(), hop.side) {
-            (Side::Lan, Side::Wan) => Some(Way::ToWan),
-            (Side::Wan, Side::Lan) => Some(Way::ToLan),
-            _ => None,
-        };
-        if let Some(way) = way {
-            if self.settings().topology_hiding {
-                self.map_dialogs(msg, secrets, way, edits)?;
-            }
-            let phone = if way == Way::ToWan { received.from } else { hop.to };
-            let crossing = Crossing { way, phone, by: received.on.kind(), leg: hop.transport, secrets };
-            self.mentions_in_headers(msg, &crossing, edits)?;
-            self.mentions_in_body(msg, &crossing, edits)?;
-        }
-        if *hidden {
-            self.scrub(msg, secrets, &[HeaderId::Via], edits)?;
-            self.hide_body(msg, secrets, edits)?;
-        }
-        write_content_length(msg, *channel, edits)
-    }
-
-    /// Our Record-Route, so that what the phone sends in this dialog comes back here (RFC 3261 §16.6 step 4).
-    fn write_record_route(
-        &self,
-        received: &Received<'_>,
-        own: SocketAddr,
-        phone: Transport,
-        edits: &mut Edits,
-    ) -> Result<(), EditError> {
-        let msg = received.msg;
-        let at = msg.header(HeaderId::RecordRoute).map_or(msg.end_of_headers(), |h| h.line.start);
-        edits
-            .replace_fmt(Span::at(at), format_args!("Record-Route: <sip:{}{};lr>\r\n", HostAndPort(own), phone.param()))
-    }
-
-    fn write_max_forwards(&self, received: &Received<'_>, edits: &mut Edits) -> Result<(), EditError> {
-        let msg = received.msg;
-        let left = received.max_forwards().unwrap_or(super::message::DEFAULT_MAX_FORWARDS);
-        match msg.header(HeaderId::MaxForwards) {
-            Some(header) => edits.replace_fmt(header.value, format_args!("{}", left.saturating_sub(1))),
-            None => edits.replace_fmt(Span::at(msg.end_of_headers()), format_args!("Max-Forwards: {left}\r\n")),
-        }
-    }
-
-    /// Removes the Route elements at the top that name us (RFC 3261 §16.4); that of a strict router gives way to the target.
-    fn write_route(&self, received: &Received<'_>, side: Side, edits: &mut Edits) -> Result<(), EditError> {
-        let bytes = received.msg.bytes();
-        // Whoever chose the hop has put a strict router's URI into the request-URI already.
-        let is_strict = side == Side::Wan && edits.touches(received.request_uri());
-        let strict = self.strict_next_hop(received).filter(|_| is_strict);
-        let mut at_top = true;
-        received.msg.delete_elements(HeaderId::Route, edits, |element| {
-            at_top = at_top && self.is_own_route(bytes, element);
-            at_top || strict.as_ref().is_some_and(|(router, _)| router.span == element.span)
-        })?;
-        if strict.is_some() { super::strict::append_target(received, edits) } else { Ok(()) }
-    }
-}
-
-/// The blanks behind a request line, a slip that must not be passed on (RFC 4475 §3.1.2.10).
-fn blanks_behind(msg: &crate::sip::Message<'_>, line: Span) -> Span {
-    let text = msg.get(line).trim_ascii_end();
-    Span::from_usize(usize::from(line.start).saturating_add(text.len()), line.end.into())
-}
-
-/// Whether a request without a To tag opens a dialog (RFC 3261 §12, RFC 6665 §4.1, RFC 3515).
-pub(super) const fn opens_dialogs(method: Method) -> bool {
-    matches!(method, Method::Invite | Method::Subscribe | Method::Refer | Method::Notify)
-}
-
-/// Sets Content-Length to what the body has become; over TCP there must be one (RFC 3261 §18.3).
-pub(super) fn write_content_length(
-    msg: &crate::sip::Message<'_>,
-    channel: Channel,
-    edits: &mut Edits,
-) -> Result<(), EditError> {
-    let body = msg.body();
-    let length = edits.edited_len(body);
-    // A message may say it twice, as long as it says the same.
-    let mut lines = msg.headers().iter().filter(|header| header.id == HeaderId::ContentLength);
-    if edits.touches(body) {
-        lines.try_for_each(|header| edits.replace_fmt(header.value, format_args!("{length}")))
-    } else if channel.is_reliable() && lines.next().is_none() {
-        edits.replace_fmt(Span::at(msg.end_of_headers()), format_args!("Content-Length: {length}\r\n"))
-    } else {
-        Ok(())
     }
 }

@@ -4,8 +4,8 @@
 //! to party Y with the address and port of the leg that faces Y. That holds for offers and answers alike. An offer inside
 //! a running call takes effect with its answer only, so that a refused one leaves the media as it was.
 
-use super::answer::Cause;
 use super::call::{Between, Call, Found, Name, Relay};
+use super::cause::Cause;
 use super::io::{Leg, LegCounters, RelayCmd, RelayError, Side, Sink};
 use super::message::Received;
 use super::{Engine, log_call_end};

@@ -11,8 +11,8 @@
 
 use super::Engine;
 use super::body::{Kind, find_part};
-use super::connection::named_transport;
 use super::contact::Place;
+use super::contact::named_transport;
 use super::hide::{Secrets, Way, dialog_in};
 use super::io::Side;
 use crate::sip::edit::{EditError, Edits};
@@ -222,7 +222,7 @@ impl Engine {
 }
 
 fn is_listed(name: &[u8]) -> bool {
-    HEADERS.iter().any(|listed| listed.as_bytes().eq_ignore_ascii_case(name))
+    HEADERS.iter().any(|listed| listed.len() == name.len() && listed.as_bytes().eq_ignore_ascii_case(name))
 }
 
 /// The length of the SIP URI that begins at `at`, and whether parameters behind it are its own.

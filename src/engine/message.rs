@@ -1,6 +1,6 @@
 //! A received message with all that every pipeline needs of it, read once.
 
-use super::answer::Cause;
+use super::cause::Cause;
 use super::guard::Origin;
 use super::io::Channel;
 use crate::sip::addr::NameAddr;

@@ -13,6 +13,7 @@ mod body;
 mod branch;
 mod bucket;
 mod call;
+mod cause;
 mod connection;
 mod contact;
 mod domain;
@@ -22,6 +23,7 @@ mod forward;
 mod gruu;
 mod guard;
 mod hide;
+mod hop;
 pub mod io;
 mod keepalive;
 mod media;
@@ -47,7 +49,7 @@ mod timer_c;
 mod transaction;
 mod turned_away;
 
-pub use answer::{Cause, Wording};
+pub use cause::{Cause, Wording};
 pub use io::{Channel, ConnEvent, ConnId, Input, Side, Sink};
 pub use settings::Settings;
 
@@ -402,7 +404,7 @@ impl Engine {
 
     /// A transaction ends without a final response from its next hop: the sender gets ours.
     fn give_up(&mut self, t: &transaction::Transaction, cause: Cause, now: Instant, out: &mut dyn Sink) {
-        if let fork::Part::Branch(sender) = t.part {
+        if let transaction::Part::Branch(sender) = t.part {
             return self.branch_failed(sender, t, cause, now, out);
         }
         log::warn!(target: class::SIP, "no answer from {}: {}", t.downstream, cause.remedy());

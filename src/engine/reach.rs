@@ -8,7 +8,7 @@
 //! would otherwise be given a digest of the account's password, to be tried against at leisure.
 
 use super::Engine;
-use super::answer::Cause;
+use super::cause::Cause;
 use super::io::{Side, Sink};
 use super::message::Received;
 use crate::log_class as class;

@@ -1,10 +1,10 @@
 //! REGISTER: passed on to the phones' provider, or answered here where the domain is ours (RFC 3261 §10).
 
-use super::answer::Cause;
 use super::binding::{Binding, Offer, UriText, aor_text};
+use super::cause::Cause;
 use super::contact::Place;
-use super::failover::Spare;
-use super::forward::Hop;
+use super::hop::Hop;
+use super::hop::Spare;
 use super::io::Side;
 use super::message::Received;
 use super::preference::Preference;

@@ -2,11 +2,11 @@
 //!
 //! [`super::forward`] then writes and sends it.
 
-use super::answer::Cause;
 use super::branch::BranchKey;
+use super::cause::Cause;
 use super::contact::Place;
-use super::forward::Hop;
 use super::guard::Origin;
+use super::hop::Hop;
 use super::io::{Side, Sink};
 use super::message::Received;
 use super::reach::Reach;

@@ -4,9 +4,9 @@
 //! RFC 3263 (see [`crate::dns::locate()`]). At the head of the list comes the server that keeps the phone's registration,
 //! where the request goes to the same domain: it knows the phone. Servers that failed lately come last (see `failover`).
 
-use super::answer::Cause;
+use super::cause::Cause;
 use super::contact::Place;
-use super::failover::Spare;
+use super::hop::Spare;
 use super::io::{Side, Sink};
 use super::message::Received;
 use super::settings::HostPort;

@@ -11,8 +11,8 @@
 //! Vias that are too long leave a Via without a seal: such a request needs its transaction.
 
 use super::Engine;
-use super::forward::Hop;
 use super::guard::Origin;
+use super::hop::Hop;
 use super::io::Side;
 use super::message::Received;
 use crate::limits::MAX_SEALED_VIAS;

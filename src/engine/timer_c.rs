@@ -8,8 +8,8 @@
 //! any CANCEL. Its answer ends here, since the caller has asked for nothing.
 
 use super::Engine;
-use super::forward::Hop;
 use super::guard::Origin;
+use super::hop::Hop;
 use super::io::Sink;
 use super::message::{Head, Received};
 use super::transaction::Transaction;

@@ -11,7 +11,6 @@
 
 use super::binding::{Refresh, UriText};
 use super::branch::{BranchKey, LoopPart};
-use super::fork::Part;
 use super::io::{Channel, ConnId, Side};
 use super::retransmit::Keep;
 use super::stored::Stored;
@@ -63,6 +62,28 @@ impl Registers {
     /// Whether it only ends bindings.
     pub(super) fn is_end(&self) -> bool {
         self.removes_all || (!self.bindings.is_empty() && self.bindings.iter().all(|(_, secs)| *secs == 0))
+    }
+}
+
+/// Which part of a fork a transaction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// None: its request goes to one next hop.
+    Alone,
+    /// The sender's side, with the best final response so far; 0 where there is none.
+    Sender { best: u16 },
+    /// One phone's side, with the sender's transaction.
+    Branch(Handle),
+}
+
+impl Part {
+    /// The sender's transaction, for a branch.
+    pub(super) const fn fork(self) -> Option<Handle> {
+        if let Self::Branch(sender) = self { Some(sender) } else { None }
+    }
+
+    pub(super) const fn is_sender(self) -> bool {
+        matches!(self, Self::Sender { .. })
     }
 }
 

@@ -55,7 +55,9 @@ impl HeaderId {
         if let [letter] = name {
             return Self::from_compact(letter.to_ascii_lowercase());
         }
-        let known = NAMES.iter().find(|(long, _)| long.as_bytes().eq_ignore_ascii_case(name));
+        // The length first: it tells nearly all names apart, without a call.
+        let is = |long: &str| long.len() == name.len() && long.as_bytes().eq_ignore_ascii_case(name);
+        let known = NAMES.iter().find(|(long, _)| is(long));
         known.map_or(Self::Other, |(_, id)| *id)
     }
 

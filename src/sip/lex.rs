@@ -67,10 +67,14 @@ impl<'a> Cursor<'a> {
         self.at >= self.end
     }
 
+    // Once for each byte of a message: a call would cost more than it does.
+    #[inline(always)]
     pub(crate) fn peek(&self) -> Option<u8> {
         if self.is_at_end() { None } else { self.bytes.get(usize::from(self.at)).copied() }
     }
 
+    // Once for each byte of a message: a call would cost more than it does.
+    #[inline(always)]
     pub(crate) fn bump(&mut self) {
         if !self.is_at_end() {
             self.at = self.at.saturating_add(1);

@@ -1,12 +1,12 @@
 //! The responses of a fork: what passes, what is kept, and the best of it (RFC 3261 §16.7).
 
-use super::super::answer::Cause;
 use super::super::branch::BranchKey;
+use super::super::cause::Cause;
 use super::super::io::{Leg, Side};
 use super::super::message::Received;
+use super::super::transaction::Part;
 use super::super::transaction::{State, Transaction, Transactions};
 use super::super::{Engine, Sink};
-use super::Part;
 use crate::log_class as class;
 use crate::sip::edit::Edits;
 use crate::sip::{HeaderId, Method};

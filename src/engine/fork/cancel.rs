@@ -2,9 +2,9 @@
 
 use super::super::branch::{self, BranchKey};
 use super::super::message::Received;
+use super::super::transaction::Part;
 use super::super::transaction::{State, Transactions};
 use super::super::{Engine, Sink};
-use super::Part;
 use crate::log_class as class;
 use crate::sip::Method;
 use crate::sip::reply::Reply;

@@ -1,7 +1,7 @@
 //! We are the registrar (RFC 3261 §10.3): all changes that a REGISTER asks for are made, or none.
 
-use super::super::answer::Cause;
 use super::super::binding::{RequestMark, UriText};
+use super::super::cause::Cause;
 use super::super::message::Received;
 use super::super::{Engine, Sink};
 use super::{Asked, Contact, offer_of};

@@ -1,0 +1,136 @@
+//! The way back of a response, and the call that it belongs to.
+
+use crate::engine::Engine;
+use crate::engine::branch;
+use crate::engine::call::Found;
+use crate::engine::hide::{CallId, Way};
+use crate::engine::io::{Channel, Leg, Side, Sink};
+use crate::engine::message::Received;
+use crate::engine::sealed_via::{SealedVia, Vias};
+use crate::engine::transaction::{Registers, Transaction};
+use crate::log_class as class;
+use crate::sip::Method;
+use crate::table::Handle;
+use core::net::SocketAddr;
+
+/// The way back of a response: what its transaction says, or where there is none the seal of our Via.
+pub(in crate::engine) struct Back {
+    pub(super) transaction: Option<Handle>,
+    pub(in crate::engine) to: SocketAddr,
+    pub(in crate::engine) on: Channel,
+    /// The side that the request came from, and this response goes to.
+    pub(in crate::engine) side: Side,
+    pub(super) downstream: SocketAddr,
+    pub(super) downstream_side: Side,
+    pub(super) downstream_on: Channel,
+    pub(super) opens_dialog: bool,
+    pub(super) hidden: bool,
+    pub(super) call: Option<Handle>,
+    pub(super) registers: Registers,
+    /// Of a REGISTER without a transaction: whether it ends the bindings that its 2xx does not name.
+    pub(in crate::engine) unregisters: bool,
+    /// The Vias that were hidden, where there is no transaction to keep them.
+    pub(super) vias: Vias,
+    /// Of a branch of a fork: the sender's transaction, and its own.
+    pub(super) fork: Option<(Handle, Handle)>,
+}
+
+impl Back {
+    fn of(handle: Handle, t: &Transaction) -> Self {
+        Self {
+            transaction: Some(handle),
+            to: t.upstream,
+            on: t.upstream_on,
+            side: if t.from_phone { Side::Lan } else { Side::Wan },
+            downstream: t.downstream,
+            downstream_side: t.downstream_side,
+            downstream_on: t.downstream_on,
+            opens_dialog: t.opens_dialog,
+            hidden: t.hidden,
+            call: t.call,
+            registers: t.registers.clone(),
+            unregisters: false,
+            vias: Vias::new(),
+            fork: t.part.fork().map(|sender| (sender, handle)),
+        }
+    }
+
+    fn of_seal(sealed: SealedVia, on: Channel, received: &Received<'_>) -> Self {
+        Self {
+            transaction: None,
+            to: sealed.upstream,
+            on,
+            side: if sealed.from_phone { Side::Lan } else { Side::Wan },
+            downstream: received.from,
+            downstream_side: sealed.downstream_side,
+            downstream_on: received.on,
+            opens_dialog: sealed.opens_dialog,
+            hidden: sealed.hidden,
+            call: None,
+            registers: Registers::default(),
+            unregisters: sealed.unregisters,
+            vias: sealed.vias,
+            fork: None,
+        }
+    }
+}
+
+impl Engine {
+    /// The transaction that a response is for, the number of the server that sent it, and the way back.
+    pub(super) fn way_by_transaction(&self, received: &Received<'_>) -> Option<(Handle, u8, Back)> {
+        let method = received.head.cseq.method;
+        let (key, attempt, _) = branch::parse(received.branch_text())?;
+        let handle = self.transactions.find(&key, method == Method::Cancel)?;
+        // RFC 3261 §17.1.3: the method counts too.
+        let t = self.transactions.get(handle).filter(|t| t.method == method)?;
+        // A server that was left speaks for itself.
+        let downstream = if attempt == t.attempt { t.downstream } else { received.from };
+        Some((handle, attempt, Back { downstream, ..Back::of(handle, t) }))
+    }
+
+    /// The way back of a response that no transaction is there for.
+    pub(super) fn way_by_seal(&mut self, received: &Received<'_>, status: u16, out: &mut dyn Sink) -> Option<Back> {
+        let sealed = self.open_via(received)?;
+        let is_from_wan = sealed.from_phone && sealed.downstream_side == Side::Wan;
+        if is_from_wan && matches!(status, 401 | 407) && !self.may_challenge(received, sealed.hop, sealed.own_server) {
+            Self::log_foreign_challenge(received, status, sealed.upstream);
+            return None;
+        }
+        let on = match self.channel_to(sealed.upstream_local, sealed.upstream, sealed.upstream_by, out) {
+            Ok(channel) => channel,
+            Err(error) => {
+                log::info!(target: class::NET, "response {status} to {} not sent: {error:?}", sealed.upstream);
+                return None;
+            }
+        };
+        let mut back = Back::of_seal(sealed, on, received);
+        back.call = self.call_of_response(received, &back).filter(|found| found.same_dialog).map(|found| found.call);
+        Some(back)
+    }
+
+    /// The Call-ID of the LAN side, where a response from the WAN has another one.
+    pub(super) fn lan_call_id(&self, received: &Received<'_>, back: &Back) -> Option<CallId> {
+        if back.downstream_side == Side::Lan || !self.settings().topology_hiding {
+            return None;
+        }
+        let secrets = self.secrets(back.to.ip());
+        self.map_call_id(received.msg.get(received.head.call_id), &secrets, Way::ToLan)
+    }
+
+    /// Which leg of its call faces the sender of a response.
+    pub(super) fn found_for_response(&self, received: &Received<'_>, back: &Back, call: Handle) -> Option<Found> {
+        if back.fork.is_some() {
+            return self.call_of_fork(Some(call), Leg::Callee);
+        }
+        self.call_of_response(received, back).filter(|found| found.call == call)
+    }
+
+    /// The call of a response, by its tags and Call-ID.
+    pub(super) fn call_of_response(&self, received: &Received<'_>, back: &Back) -> Option<Found> {
+        let mapped = self.lan_call_id(received, back);
+        let call_id = mapped.as_deref().unwrap_or(received.msg.get(received.head.call_id));
+        let between =
+            self.between(received, call_id, (back.downstream_side, back.downstream.ip()), (back.side, back.to.ip()));
+        self.calls.find(&between, &self.transactions)
+    }
+}
