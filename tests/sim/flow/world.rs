@@ -62,6 +62,8 @@ pub struct World {
     pub wan_dark_until: Instant,
     pub phones_dark_until: [Instant; PHONES],
     pub violations: Vec<String>,
+    /// Time stands still: nothing more is played.
+    is_stuck: bool,
     is_verbose: bool,
 }
 
@@ -94,6 +96,7 @@ impl World {
             wan_dark_until: Instant::ZERO,
             phones_dark_until: [Instant::ZERO; PHONES],
             violations: Vec::new(),
+            is_stuck: false,
             is_verbose: std::env::var_os("SIM_SEED").is_some(),
         }
     }
@@ -129,7 +132,7 @@ impl World {
         HOSTS.into_iter().for_each(|host| self.turn(host));
         let mut steps = 0;
         while !is_done(self) {
-            let Some(next) = self.next_event().filter(|at| *at <= end) else {
+            let Some(next) = self.next_event().filter(|at| *at <= end && !self.is_stuck) else {
                 self.now = end;
                 return is_done(self);
             };
@@ -139,7 +142,7 @@ impl World {
             steps = if is_stuck { steps + 1 } else { 0 };
             if steps > STUCK {
                 self.violations.push(format!("time stands still at {}", self.now.as_millis()));
-                return false;
+                self.is_stuck = true;
             }
         }
         true
