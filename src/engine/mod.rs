@@ -262,6 +262,12 @@ impl Engine {
         }
     }
 
+    /// RTP ports in use now, two for each relay. Looks through all there are.
+    #[must_use]
+    pub fn ports_in_use(&self) -> usize {
+        self.calls.ports.len()
+    }
+
     fn datagram(
         &mut self,
         on: Channel,

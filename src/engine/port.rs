@@ -41,6 +41,11 @@ impl Ports {
         self.set(side, port, false);
     }
 
+    /// Number of ports in use, on both sides together.
+    pub(super) fn len(&self) -> usize {
+        self.used.iter().flatten().map(|word| word.count_ones() as usize).sum()
+    }
+
     fn is_used(&self, side: Side, port: u16) -> bool {
         let (word, bit) = place(port);
         self.used[side as usize].get(word).is_some_and(|w| w & bit != 0)

@@ -287,6 +287,10 @@ impl Router {
         if usage != Default::default() {
             self.edge.violations.push(format!("the engine still holds {usage:?}"));
         }
+        let ports = self.engine.ports_in_use();
+        if ports > 0 {
+            self.edge.violations.push(format!("{ports} RTP ports were not given back"));
+        }
         let sockets = self.edge.stacks.iter().map(Stack::socket_count).sum::<usize>();
         let streams = &self.edge.streams;
         if !self.edge.relays.is_empty() || sockets != 3 + streams.listening() || streams.len() + streams.ending() > 0 {

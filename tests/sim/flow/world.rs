@@ -40,6 +40,9 @@ impl Host {
     }
 }
 
+/// Steps in one moment, after which nothing will ever come of it.
+const STUCK: usize = 1000;
+
 /// A packet on its way, ordered by arrival; the number keeps the order of equals.
 type Packet = (Instant, u64, Host, usize, Vec<u8>);
 
@@ -59,6 +62,8 @@ pub struct World {
     pub wan_dark_until: Instant,
     pub phones_dark_until: [Instant; PHONES],
     pub violations: Vec<String>,
+    /// Time stands still: nothing more is played.
+    is_stuck: bool,
     is_verbose: bool,
 }
 
@@ -91,6 +96,7 @@ impl World {
             wan_dark_until: Instant::ZERO,
             phones_dark_until: [Instant::ZERO; PHONES],
             violations: Vec::new(),
+            is_stuck: false,
             is_verbose: std::env::var_os("SIM_SEED").is_some(),
         }
     }
@@ -124,13 +130,20 @@ impl World {
         let end = Instant::from_millis(self.now.as_millis() + millis);
         // Whatever was done from outside takes effect.
         HOSTS.into_iter().for_each(|host| self.turn(host));
+        let mut steps = 0;
         while !is_done(self) {
-            let Some(next) = self.next_event().filter(|at| *at <= end) else {
+            let Some(next) = self.next_event().filter(|at| *at <= end && !self.is_stuck) else {
                 self.now = end;
                 return is_done(self);
             };
+            let is_stuck = next <= self.now;
             self.now = self.now.max(next);
             self.step();
+            steps = if is_stuck { steps + 1 } else { 0 };
+            if steps > STUCK {
+                self.violations.push(format!("time stands still at {}", self.now.as_millis()));
+                self.is_stuck = true;
+            }
         }
         true
     }
