@@ -144,10 +144,15 @@ impl Call {
                     self.look_at(&outputs);
                 }
             }
-            Step::Wait(millis) => {
-                self.elapsed += millis;
-                let outputs = self.rig.wait(Duration::from_millis(millis));
-                self.look_at(&outputs);
+            Step::Wait(mut millis) => {
+                // In pieces, so that what comes to a phone is known to the second.
+                while millis > 0 {
+                    let piece = millis.min(1000);
+                    millis -= piece;
+                    self.elapsed += piece;
+                    let outputs = self.rig.wait(Duration::from_millis(piece));
+                    self.look_at(&outputs);
+                }
             }
             Step::Cancel | Step::Again => {}
         }

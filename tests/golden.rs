@@ -26,7 +26,9 @@
 //! ```
 //! In what goes out, `#N` stands for a branch, token or sealed Call-ID part; equal ones have the same number.
 //! What is sealed into our Via is not shown. In what comes in, `{via}` stands for the last Via that went out, seal and all, `{sx}` for
-//! the last token in another header, `{branch}` for the last branch, `{branch to ADDRESS}` for the last that went there, `{call-id}` for the last Call-ID on that side, `{to-tag}` for the last To tag, `{nonce}` for the last nonce, `{digest ALGORITHM USER PASSWORD COUNT}`
+//! the last token in another header, `{branch}` for the last branch, `{branch to ADDRESS}` and `{via to ADDRESS}` for the last that went
+//! there in a request, `{call-id}` for the last Call-ID on that side, `{to-tag}` for the last To tag, `{nonce}` for the last nonce,
+//! `{digest ALGORITHM USER PASSWORD COUNT}`
 //! for credentials with it in the realm Home (a count of 0: without qop), `{sdp ADDRESS PORT}` for a description with one audio section,
 //! and `{length}` for the length of the body. Lines end with LF in the file and CRLF on the wire. `UPDATE=1 cargo test --test golden`
 //! writes what comes out into the files; read the difference before you commit it.

@@ -305,7 +305,9 @@ impl Player {
         let mut keep = |name: &str, value: Option<String>| value.map(|value| names.insert(name.to_owned(), value));
         keep("nonce", after(text, "nonce=\""));
         keep("sx", after(&without_seals(text), ";sx="));
-        keep("via", text.lines().find_map(|line| line.strip_prefix("Via: ")).map(str::to_owned));
+        let via = text.lines().find_map(|line| line.strip_prefix("Via: ")).map(str::to_owned);
+        keep(&format!("via to {to}"), via.clone().filter(|via| via.contains(";branch=z9hG4bKsx")));
+        keep("via", via);
         let branch = after(text, ";branch=z9hG4bKsx").map(|b| format!("z9hG4bKsx{b}"));
         keep(&format!("branch to {to}"), branch.clone());
         keep("branch", branch);

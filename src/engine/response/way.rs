@@ -96,6 +96,12 @@ impl Engine {
             Self::log_foreign_challenge(received, status, sealed.upstream);
             return None;
         }
+        let is_refusal = received.head.cseq.method == Method::Invite && status >= 300;
+        if is_refusal && self.is_of_fork(received, &sealed) {
+            // Its phone was silent for so long that the branch is over. Others may ring still, or the sender has its answer.
+            self.send_beside(received, Method::Ack, (received.on, received.from, &[]), out);
+            return None;
+        }
         let on = match self.channel_to(sealed.upstream_local, sealed.upstream, sealed.upstream_by, out) {
             Ok(channel) => channel,
             Err(error) => {
@@ -106,6 +112,18 @@ impl Engine {
         let mut back = Back::of_seal(sealed, on, received);
         back.call = self.call_of_response(received, &back).filter(|found| found.same_dialog).map(|found| found.call);
         Some(back)
+    }
+
+    /// Whether a response that no branch is there for belongs to a fork that is.
+    fn is_of_fork(&self, received: &Received<'_>, sealed: &SealedVia) -> bool {
+        let call_id = received.msg.get(received.head.call_id);
+        let secrets = self.secrets(received.from.ip());
+        let mapped = if sealed.from_phone { None } else { self.map_call_id(call_id, &secrets, Way::ToWan) };
+        let call_id = mapped.as_deref().unwrap_or(call_id);
+        let is_sender = |t: &Transaction| {
+            t.part.is_sender() && t.upstream == sealed.upstream && t.stored.call_id.of(&t.stored.text) == call_id
+        };
+        sealed.downstream_side == Side::Lan && self.transactions.slab.find(is_sender).is_some()
     }
 
     /// The Call-ID of the LAN side, where a response from the WAN has another one.
