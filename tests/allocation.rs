@@ -1,11 +1,12 @@
-//! The engine allocates nothing, whatever comes in: every input of these flows is handled under a counting allocator, with
-//! the log on at its highest level.
+//! The engine allocates nothing, whatever comes in: every input of these flows, and of all golden cases, is handled under a counting
+//! allocator, with the log on at its highest level.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod rig;
 
 use core::net::SocketAddr;
+use rig::script::{Player, events, set};
 use rig::{dns_answer, text, wire};
 use siproxd::engine::auth::{Account, Secret};
 use siproxd::engine::io::{LegCounters, MediaReport, Prefix, RelayCmd, RelayError, RelayId, SendError};
@@ -362,4 +363,34 @@ fn what_goes_wrong_allocates_nothing() {
     let refused = bench.one(PHONE, &invite.request("INVITE", 4, ""));
     assert_eq!(text::status(&refused), Some(503), "no address");
     assert_eq!((bench.sink.sent[0].via, bench.sink.sent[0].to), (Channel::LAN, PHONE.parse().unwrap()));
+}
+
+/// Every golden case again: calls, registrations, forks, connections, what is malformed.
+#[test]
+fn no_golden_case_allocates() {
+    fn counted(work: &mut dyn FnMut()) {
+        assert_eq!(allocation_counter::measure(work).count_total, 0, "the engine allocated");
+    }
+    fn uncounted(work: &mut dyn FnMut()) {
+        allocation_counter::opt_out(work);
+    }
+    rig::AROUND.set([counted, uncounted]).unwrap();
+    let areas = std::fs::read_dir(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")).unwrap();
+    let mut inputs = 0;
+    for case in areas.flat_map(|area| std::fs::read_dir(area.unwrap().path()).unwrap()) {
+        let path = case.unwrap().path();
+        println!("{}", path.display());
+        let mut player: Option<Player> = None;
+        let mut settings = rig::open_settings();
+        for event in events(&std::fs::read(&path).unwrap()) {
+            if event.kind() == "set" {
+                let settings = player.as_mut().map_or(&mut settings, |player| &mut player.settings);
+                assert!(set(settings, &event.words[1..]));
+            } else {
+                player.get_or_insert_with(|| Player::new(settings.clone())).happen(&event).unwrap();
+                inputs += 1;
+            }
+        }
+    }
+    assert!(inputs > 1000, "{inputs} inputs");
 }

@@ -16,6 +16,27 @@ use siproxd::sip::token::Key;
 use siproxd::table::Handle;
 use siproxd::time::{Duration, Instant};
 
+/// Runs a closure.
+pub type Around = fn(&mut dyn FnMut());
+
+/// What is put around each call of the engine, and around what the bench does meanwhile; set before the first one.
+pub static AROUND: std::sync::OnceLock<[Around; 2]> = std::sync::OnceLock::new();
+
+/// Runs what the bench does while the engine is at work.
+fn aside<R>(work: impl FnOnce() -> R) -> R {
+    around(1, work)
+}
+
+fn around<R>(which: usize, work: impl FnOnce() -> R) -> R {
+    let (mut work, mut result) = (Some(work), None);
+    let mut run = || result = work.take().map(|work| work());
+    match AROUND.get() {
+        Some(hooks) => hooks[which](&mut run),
+        None => run(),
+    }
+    result.unwrap()
+}
+
 /// What came out of the engine.
 #[derive(Clone, Debug)]
 pub enum Output {
@@ -51,19 +72,21 @@ impl Sink for Recorder {
             Some(conn) => self.connections[conn.index()].ok_or(SendError::Closed)?.1,
             None => to,
         };
-        self.outputs.push(Output::Sent { via, to, bytes: parts.concat() });
+        aside(|| self.outputs.push(Output::Sent { via, to, bytes: parts.concat() }));
         Ok(())
     }
 
     fn connect(&mut self, side: Side, to: SocketAddr) -> Result<ConnId, SendError> {
-        let conn = self.open(side, to);
-        self.outputs.push(Output::Connect { conn, side, to });
-        Ok(conn)
+        Ok(aside(|| {
+            let conn = self.open(side, to);
+            self.outputs.push(Output::Connect { conn, side, to });
+            conn
+        }))
     }
 
     fn disconnect(&mut self, conn: ConnId) {
         self.connections[conn.index()] = None;
-        self.outputs.push(Output::Disconnect { conn });
+        aside(|| self.outputs.push(Output::Disconnect { conn }));
     }
 
     fn relay(&mut self, cmd: RelayCmd) -> Result<[LegCounters; 2], RelayError> {
@@ -80,12 +103,12 @@ impl Sink for Recorder {
         if matches!(cmd, RelayCmd::Close { .. }) {
             self.open -= 1;
         }
-        self.outputs.push(Output::Relay(cmd));
+        aside(|| self.outputs.push(Output::Relay(cmd)));
         Ok(Default::default())
     }
 
     fn query(&mut self, server: SocketAddr, bytes: &[u8]) {
-        self.outputs.push(Output::Query { server, bytes: bytes.to_vec() });
+        aside(|| self.outputs.push(Output::Query { server, bytes: bytes.to_vec() }));
     }
 }
 
@@ -111,7 +134,7 @@ impl log::Log for Printer {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        println!("[{}] {}", record.target(), record.args());
+        aside(|| println!("[{}] {}", record.target(), record.args()));
     }
 
     fn flush(&self) {}
@@ -165,7 +188,7 @@ impl Rig {
 
     /// Hands one input in and gives what came out.
     pub fn input(&mut self, input: Input<'_>) -> Vec<Output> {
-        self.engine.handle(input, self.now, &mut self.recorder);
+        around(0, || self.engine.handle(input, self.now, &mut self.recorder));
         let mut outputs = Vec::new();
         for output in core::mem::take(&mut self.recorder.outputs) {
             let answer = match (&output, &self.zone) {
