@@ -58,7 +58,10 @@ fn read_element(bytes: &[u8], id: HeaderId, span: Span) {
         if let Ok(via) = Via::parse(bytes, span) {
             let _ = (via.branch(bytes), via.param(bytes, b"received"));
             let mut edits = Edits::new();
-            via.fill_received(bytes, "[2001:db8::1]:5061".parse().unwrap(), &mut edits).unwrap();
+            // A Via may say `received` more often than there is room for edits.
+            if via.fill_received(bytes, "[2001:db8::1]:5061".parse().unwrap(), &mut edits).is_err() {
+                return;
+            }
             let filled = edits.parts(bytes).concat();
             assert!(filled.len() >= bytes.len().saturating_sub(span.len()));
         }

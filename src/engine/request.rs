@@ -94,6 +94,8 @@ impl Engine {
         let target = match self.route(received, now, out) {
             Ok(target) => target,
             Err(Unroutable::Because(cause)) => return self.answer(received, cause, out),
+            // The copy of one that is under way comes again by itself; one that waited would outlive its transaction.
+            Err(Unroutable::Pending) if self.is_under_way(received) => return,
             Err(Unroutable::Pending) => {
                 if !self.parked.push(received.on, interface, received.from, received.msg.bytes()) {
                     if received.on.is_reliable() {
@@ -265,6 +267,12 @@ impl Engine {
         let Some((hop, mut edits)) = self.invite_hop(received, &key).filter(|_| !is_accepted) else { return false };
         self.forward_request(received, hop, &mut edits, now, out);
         true
+    }
+
+    /// Whether a request is a copy of one that was forwarded, and not long ago.
+    pub(super) fn is_under_way(&self, received: &Received<'_>) -> bool {
+        let is_cancel = received.head.method == Method::Cancel;
+        self.transactions.find(&branch::key(&self.key, received), is_cancel).is_some()
     }
 
     /// The hop of the INVITE with the same branch, and the edits that give the same request-URI as it had.

@@ -24,7 +24,7 @@ use super::super::binding::{Granted, GrantedText, Refresh};
 use super::super::message::Received;
 use super::super::own::octets;
 use super::super::transaction::Registers;
-use super::super::{Engine, Side, Sink, branch};
+use super::super::{Engine, Side, Sink};
 use super::{Asked, Contact, aor_of, offer_of};
 use crate::log_class as class;
 use crate::sip::edit::{EditError, Edits};
@@ -123,11 +123,6 @@ impl Engine {
             binding.silent_at = now.after_secs(told.saturating_add(GRACE));
         }
         true
-    }
-
-    /// Whether a request is a copy of one that was forwarded, and not long ago.
-    fn is_under_way(&self, received: &Received<'_>) -> bool {
-        self.transactions.find(&branch::key(&self.key, received), false).is_some()
     }
 
     /// Whether a registrar can tell us of calls, as far as we know.
