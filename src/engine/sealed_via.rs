@@ -2,8 +2,8 @@
 //!
 //! A transaction knows where the responses to its request go, and which Vias the far side must not see. Its table is full at times, and
 //! empty after a restart; so the same is in the parameter `sx` of the Via that we put on, which comes back with each response (RFC 3261
-//! §16.11: a stateless proxy finds in a response all that it needs). The seal is bound to Call-ID and CSeq, so that it opens for the
-//! responses to that request only; nobody else can read or make one.
+//! §16.11: a stateless proxy finds in a response all that it needs). The seal is bound to Call-ID and CSeq, and that of a REGISTER to
+//! its address-of-record, so that it opens for the responses to that request only; nobody else can read or make one.
 //!
 //! ```text
 //!   flags, 2 bytes | port and address of the sender | address of the next hop | the Vias that were hidden, packed
@@ -11,6 +11,7 @@
 //! Vias that are too long leave a Via without a seal: such a request needs its transaction.
 
 use super::Engine;
+use super::binding::{UriText, aor_text};
 use super::guard::Origin;
 use super::hop::Hop;
 use super::io::Side;
@@ -124,7 +125,8 @@ impl Engine {
             vias: Vias::new(),
         };
         let Some(content) = sealed.write(vias) else { return LetterText::new() };
-        let context = [call_id, &received.head.cseq.number.to_be_bytes(), method_name(received)];
+        let aor = aor_of_register(received);
+        let context = [call_id, &received.head.cseq.number.to_be_bytes(), method_name(received), &aor];
         self.key.seal_letter(LABEL, &context, &content)
     }
 
@@ -133,7 +135,8 @@ impl Engine {
         let bytes = response.msg.bytes();
         let text = response.head.via.param(bytes, PARAM)?.value?.of(bytes);
         let number = response.head.cseq.number.to_be_bytes();
-        let context = [response.msg.get(response.head.call_id), &number, method_name(response)];
+        let aor = aor_of_register(response);
+        let context = [response.msg.get(response.head.call_id), &number, method_name(response), &aor];
         SealedVia::read(&self.key.open_letter(LABEL, &context, text)?)
     }
 }
@@ -144,6 +147,13 @@ fn method_name<'m>(received: &Received<'m>) -> &'m [u8] {
         Method::Ack | Method::Cancel => b"INVITE",
         _ => received.msg.get(received.head.cseq.name),
     }
+}
+
+/// The address-of-record in the context of a REGISTER's seal, so that no registrar can answer for another's account.
+fn aor_of_register(received: &Received<'_>) -> UriText {
+    let is_register = received.head.cseq.method == Method::Register;
+    let aor = is_register.then(|| aor_text(received.msg.bytes(), received.head.to.uri));
+    aor.flatten().unwrap_or_default()
 }
 
 const fn bit(set: bool, number: u8) -> u8 {

@@ -71,13 +71,15 @@ impl Engine {
         let granted = of_contact
             .or_else(|| received.msg.value(HeaderId::Expires).and_then(delta_seconds))
             .unwrap_or(self.settings().default_expires);
-        let is_full = self.bindings.len() >= self.settings().max_bindings;
+        // One seal opens for as many 2xx as the registrar cares to send.
+        let of_phone = self.bindings.of_aor(aor).filter(|(_, b)| b.place.address.ip() == back.to.ip()).count();
+        let is_full = self.bindings.len() >= self.settings().max_bindings || of_phone >= MAX_CONTACTS;
         let handle = match self.bindings.find(&offer) {
             Some(handle) => handle,
             None if is_full || granted == 0 => return None,
             None => self.bindings.offer(&offer, now)?,
         };
-        self.settle(handle, Some(received.from), granted, now);
+        self.settle(handle, Some(back.downstream), granted, now);
         if let Some(binding) = self.bindings.get_mut(handle) {
             binding.registrar_by = received.on.kind();
         }

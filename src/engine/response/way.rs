@@ -20,7 +20,7 @@ pub(in crate::engine) struct Back {
     pub(in crate::engine) on: Channel,
     /// The side that the request came from, and this response goes to.
     pub(in crate::engine) side: Side,
-    pub(super) downstream: SocketAddr,
+    pub(in crate::engine) downstream: SocketAddr,
     pub(super) downstream_side: Side,
     pub(super) downstream_on: Channel,
     pub(super) opens_dialog: bool,
@@ -61,7 +61,7 @@ impl Back {
             to: sealed.upstream,
             on,
             side: if sealed.from_phone { Side::Lan } else { Side::Wan },
-            downstream: received.from,
+            downstream: SocketAddr::new(sealed.hop, received.from.port()),
             downstream_side: sealed.downstream_side,
             downstream_on: received.on,
             opens_dialog: sealed.opens_dialog,
