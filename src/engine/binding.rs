@@ -314,7 +314,7 @@ impl Bindings {
             .or_else(|| self.slab.find(live))
     }
 
-    /// The valid binding whose phone a URI names by its place, or by `host:port` as in its Contact where that is another. Without a
+    /// The valid binding of `user` whose phone a URI names by its place, or by `host:port` as in its Contact where that is another. Without a
     /// port the user tells which of several at one address is meant.
     pub(super) fn named(
         &self,
@@ -324,16 +324,19 @@ impl Bindings {
         port: Option<u16>,
     ) -> Option<&Binding> {
         let is_at = |b: &Binding| b.valid && Some(b.place.address) == address;
-        let of_user = self
-            .of_user(user)
+        self.of_user(user)
             .filter_map(|handle| self.slab.get(handle))
             .filter(|b| b.valid && (b.user() == user || b.contact_user == user))
             .filter(|b| {
                 let same_host = port.is_none() && address.is_some_and(|address| address.ip() == b.place.address.ip());
                 is_at(b) || same_host || (b.place.renamed && b.is_called(hostport))
             })
-            .max_by_key(|b| (is_at(b), b.contact_user == user));
-        of_user.or_else(|| address.and_then(|_| self.slab.get(self.slab.find(is_at)?)))
+            .max_by_key(|b| (is_at(b), b.contact_user == user))
+    }
+
+    /// A valid binding of a phone at `address`, whatever its user. Looks through the whole table.
+    pub(super) fn at_address(&self, address: SocketAddr) -> Option<&Binding> {
+        self.slab.get(self.slab.find(|b| b.valid && b.place.address == address)?)
     }
 
     /// Whether any binding, valid or not, is for `user`.

@@ -10,9 +10,9 @@
 //! RFC 3863), and in the headers of a fragment (RFC 3420). Bodies also name dialogs: those are mapped as in the headers.
 
 use super::Engine;
+use super::binding::Binding;
 use super::body::{Kind, find_part};
-use super::contact::Place;
-use super::contact::named_transport;
+use super::contact::{Place, named_transport};
 use super::hide::{Secrets, Way, dialog_in};
 use super::io::Side;
 use crate::sip::edit::{EditError, Edits};
@@ -22,6 +22,7 @@ use crate::sip::uri::{DEFAULT_PORT, Scheme, Uri};
 use crate::sip::via::Transport;
 use crate::sip::{HeaderId, Message};
 use crate::span::Span;
+use core::cell::Cell;
 use core::net::SocketAddr;
 
 /// The headers that hold URIs of parties, by each of their names. A header that is not listed loses its LAN addresses, no more.
@@ -46,17 +47,28 @@ const HEADERS: [&str; 14] = [
 const DIALOG_ATTRIBUTES: [&str; 4] = ["call-id", "callid", "local-tag", "remote-tag"];
 
 /// A message that crosses between the sides.
-#[derive(Clone, Copy)]
 pub(super) struct Crossing<'a> {
-    pub(super) way: Way,
+    way: Way,
     /// The phone that sends it, or gets it.
-    pub(super) phone: SocketAddr,
+    phone: SocketAddr,
     /// How the phone sends it.
-    pub(super) by: Transport,
+    by: Transport,
     /// The transport on the WAN, for what goes there.
-    pub(super) leg: Transport,
-    pub(super) secrets: &'a Secrets,
+    leg: Transport,
+    secrets: &'a Secrets,
+    /// How often the whole table of bindings may still be looked through.
+    searches: Cell<u8>,
 }
+
+impl<'a> Crossing<'a> {
+    /// A message of, or for, the `phone` that is reached by `by`; `leg` is the transport on the WAN.
+    pub(super) const fn new(way: Way, phone: SocketAddr, by: Transport, leg: Transport, secrets: &'a Secrets) -> Self {
+        Self { way, phone, by, leg, secrets, searches: Cell::new(MAX_SEARCHES) }
+    }
+}
+
+/// Phones that one message may name by nothing but their address; of more the address is only replaced.
+const MAX_SEARCHES: u8 = 32;
 
 /// Where a URI stands, which tells where it ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -190,13 +202,24 @@ impl Engine {
             return Self::unmasquerade(bytes, uri, place, edits);
         }
         let user = uri.user.map_or(&[][..], |user| user.of(bytes));
-        match self.bindings.named(user, &[], Some(place.address), uri.port) {
+        let named = self.bindings.named(user, &[], Some(place.address), uri.port);
+        match named.or_else(|| self.look_through(place.address, crossing)) {
             // In XML these would have to be escaped.
             Some(b) if form == Form::Header || !b.contact.iter().any(|c| matches!(c, b'&' | b'\'')) => {
                 edits.replace(Span::new(uri.whole.start, uri.params.end), &b.contact)
             }
             _ => Ok(()),
         }
+    }
+
+    /// The binding of a phone at `address`, looked for in the whole table; `None` for an address that is none of a phone, or where one
+    /// message names too many.
+    fn look_through(&self, address: SocketAddr, crossing: &Crossing<'_>) -> Option<&Binding> {
+        if !self.is_lan(address.ip()) {
+            return None;
+        }
+        crossing.searches.set(crossing.searches.get().checked_sub(1)?);
+        self.bindings.at_address(address)
     }
 
     /// The place of a phone of ours that a URI names by address, or by the name in its Contact.
@@ -207,7 +230,8 @@ impl Engine {
         let ip = uri.ip(bytes);
         let address = ip.map(|ip| SocketAddr::new(ip, uri.port.unwrap_or(DEFAULT_PORT)));
         let user = uri.user.map_or(&[][..], |user| user.of(bytes));
-        if let Some(binding) = self.bindings.named(user, uri.hostport.of(bytes), address, uri.port) {
+        let named = self.bindings.named(user, uri.hostport.of(bytes), address, uri.port);
+        if let Some(binding) = named.or_else(|| self.look_through(address?, crossing)) {
             let place = binding.place;
             if ip != Some(place.address.ip()) {
                 return Some(place);

@@ -83,7 +83,7 @@ impl Engine {
                 self.map_dialogs(msg, secrets, way, edits)?;
             }
             let phone = if way == Way::ToWan { received.from } else { hop.to };
-            let crossing = Crossing { way, phone, by: received.on.kind(), leg: hop.transport, secrets };
+            let crossing = Crossing::new(way, phone, received.on.kind(), hop.transport, secrets);
             self.mentions_in_headers(msg, &crossing, edits)?;
             self.mentions_in_body(msg, &crossing, edits)?;
         }

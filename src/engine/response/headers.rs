@@ -73,7 +73,7 @@ impl Engine {
             self.map_dialogs(msg, &secrets, Way::ToLan, edits)?;
         }
         let (by, leg) = (back.on.kind(), received.on.kind());
-        let crossing = Crossing { way: Way::ToLan, phone: back.to, by, leg, secrets: &secrets };
+        let crossing = Crossing::new(Way::ToLan, back.to, by, leg, &secrets);
         self.mentions_in_headers(msg, &crossing, edits)?;
         self.mentions_in_body(msg, &crossing, edits)?;
         if head.method == Method::Register {
@@ -170,7 +170,7 @@ impl Engine {
         }
         let secrets = self.secrets(received.from.ip());
         let (by, leg) = (back.downstream_on.kind(), back.on.kind());
-        let crossing = Crossing { way: Way::ToWan, phone: back.downstream, by, leg, secrets: &secrets };
+        let crossing = Crossing::new(Way::ToWan, back.downstream, by, leg, &secrets);
         let is_hidden = self.settings().topology_hiding;
         if is_hidden {
             match back.transaction.and_then(|handle| self.transactions.get(handle)) {
