@@ -72,7 +72,11 @@ pub const MAX_HIDDEN: usize = 3 * 1024;
 /// Bytes of the Vias that are sealed into our own. A request with more of them needs a place in the table of transactions.
 pub const MAX_SEALED_VIAS: usize = 512;
 
-/// Calls with media. About 500 bytes each.
+/// Bytes of Route, From, To and Call-ID that are kept of each party's side of a dialog, for its BYE (`rtp_timeout_bye`). A party that has
+/// more gets none.
+pub const MAX_DIALOG: usize = 768;
+
+/// Calls with media. About 2,600 bytes each, most of it what their BYEs need.
 pub const MAX_CALLS: usize = 512;
 
 /// Relays: one media section of one call, two legs, four sockets. The engine keeps about 60 bytes each, the edge 400.

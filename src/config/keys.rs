@@ -218,8 +218,8 @@ keys! {
     rtp_port_high: PORT, "7089" => |c, v| c.rtp_port_high = v.int();
     /// Seconds without media after which a stream is closed.
     rtp_timeout: int(1, DAY), "300" => |c, v| c.rtp_timeout = v.int();
-    /// Seconds without media after which both parties are told that the call is over; 0 is off.
-    rtp_timeout_bye: int(0, DAY), "0";
+    /// 1 says BYE to both parties of a call that `rtp_timeout` ends.
+    rtp_timeout_bye: SWITCH, "0" => |c, v| c.rtp_timeout_bye = v.is_on();
     /// DSCP of relayed media.
     rtp_dscp: DSCP, "0";
     /// DSCP of SIP messages.

@@ -42,6 +42,7 @@ pub struct Config {
     /// Even: the last RTP port; its RTCP port is one above.
     pub rtp_port_high: u16,
     pub rtp_timeout: u32,
+    pub rtp_timeout_bye: bool,
     pub rtp_latching: Latching,
     pub default_expires: u32,
     /// Seconds; 0 is off.
@@ -103,6 +104,7 @@ impl Config {
             rtp_proxy_enable: self.rtp_proxy_enable,
             rtp_port_low: self.rtp_port_low,
             rtp_port_high: self.rtp_port_high,
+            rtp_timeout_bye: self.rtp_timeout_bye,
             default_expires: self.default_expires,
             lan_expires: self.lan_expires,
             outbound_proxy: self.outbound_proxy.clone(),
@@ -144,6 +146,7 @@ impl Default for Config {
             rtp_port_low: 0,
             rtp_port_high: 0,
             rtp_timeout: 0,
+            rtp_timeout_bye: false,
             rtp_latching: Latching::default(),
             default_expires: 0,
             lan_expires: 0,

@@ -95,6 +95,9 @@ impl Engine {
 
     /// Ends an answer and sends it back to where the request came from.
     pub(super) fn send_reply(received: &Received<'_>, reply: &mut Reply, out: &mut dyn Sink) -> Result<(), ReplyError> {
+        if super::hang_up::is_nowhere(received.on) {
+            return Ok(());
+        }
         let bytes = reply.finish()?;
         if let Err(error) = out.send(received.on, received.reply_to(), &[bytes]) {
             log::info!(target: class::NET, "answer to {} not sent: {error:?}", received.reply_to());

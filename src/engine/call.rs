@@ -44,6 +44,10 @@ pub(super) struct Call {
     /// The relay of each media section; `None` for one that is declined.
     pub(super) relays: heapless::Vec<Option<Handle>, MAX_SECTIONS>,
     pub(super) started: Instant,
+    /// Until when the parties have said that the session goes on (RFC 4028), whatever its media does while it is held.
+    pub(super) refreshed_until: Instant,
+    /// What each party knows of the dialog.
+    pub(super) halves: [super::hang_up::Half; 2],
     pub(super) names: [Name; 2],
 }
 
@@ -57,6 +61,8 @@ pub(super) struct Relay {
     pub(super) pending: [Option<Peer>; 2],
     /// What each leg has been aimed at.
     pub(super) aimed: [Option<Peer>; 2],
+    /// Whether the last description of each party was not for media both ways.
+    pub(super) held: [bool; 2],
     /// Opened by an offer in a running call that is not answered yet.
     pub(super) offered: bool,
 }

@@ -54,6 +54,8 @@ pub enum Cause {
     CallsFull,
     /// No free port in `rtp_port_low`..`rtp_port_high`.
     PortsExhausted,
+    /// As many relays as the system lets us have sockets for.
+    FilesExhausted,
     /// The request is of another version of SIP than 2.0.
     Version,
     /// The session description cannot be understood.
@@ -124,6 +126,7 @@ impl Cause {
             Self::TransactionsFull => full("The router is busy"),
             Self::CallsFull => full("The router carries as many calls as max_calls allows"),
             Self::PortsExhausted => full("No free RTP port between rtp_port_low and rtp_port_high"),
+            Self::FilesExhausted => full("The router may open no more files"),
             Self::Description => warn(488, "Not Acceptable Here", "The router cannot read the session description"),
             Self::Version => say(505, "Version Not Supported"),
             Self::TooLarge => say(513, "Message Too Large"),
@@ -161,6 +164,7 @@ impl Cause {
             Self::TransactionsFull => "the table of transactions is full",
             Self::CallsFull => "as many calls as max_calls allows: raise max_calls",
             Self::PortsExhausted => "no free RTP port: widen rtp_port_low..rtp_port_high, 4 ports a call and side",
+            Self::FilesExhausted => "no more files may be open: raise the limit (ulimit -n)",
             Self::Description => "the session description cannot be understood",
             Self::Version => "it is of another version of SIP than 2.0",
             Self::TooLarge => "the message is too large",
@@ -175,6 +179,7 @@ impl Cause {
                 | Self::TransactionsFull
                 | Self::CallsFull
                 | Self::PortsExhausted
+                | Self::FilesExhausted
                 | Self::DnsSilent
                 | Self::NoInterface
         )

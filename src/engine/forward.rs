@@ -146,7 +146,9 @@ impl Engine {
         let hidden_vias =
             if hidden { stored.as_ref().map(|stored| stored.vias.of(&stored.text)) } else { Some(&[][..]) };
         let call_id = passage.call_id.unwrap_or(msg.get(head.call_id));
-        let seal = hidden_vias.filter(|_| is_answered).map(|vias| self.seal_via(received, hop, hidden, vias, call_id));
+        let seal = hidden_vias
+            .filter(|_| is_answered && !super::hang_up::is_nowhere(received.on))
+            .map(|vias| self.seal_via(received, hop, hidden, vias, call_id));
         let branch = branch::text(&key, attempt, &loop_part);
         let via = OwnVia { channel, branch, seal: seal.unwrap_or_default(), hides: hidden };
         self.write_headers(received, passage, &via, edits).map_err(|_| Cause::TooLarge)?;
@@ -160,6 +162,9 @@ impl Engine {
         }
         let parts = edits.parts(msg.bytes());
         let sent = self.send_again(channel, hop.to, &parts, out);
+        if sent.is_ok() {
+            self.note_request(received, found, &parts);
+        }
         let opened = self.transactions.find(&key, head.method == Method::Cancel).filter(|_| head.method != Method::Ack);
         match (sent, opened) {
             (Ok(via), Some(handle)) => {

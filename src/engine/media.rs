@@ -20,7 +20,7 @@ use crate::limits::MAX_SECTIONS;
 use crate::log_class as class;
 use crate::rtp::latch::Peer;
 use crate::sdp::rewrite::{Decision, rewrite};
-use crate::sdp::{Description, Section};
+use crate::sdp::{Description, Direction, Section};
 use crate::sip::Message;
 use crate::sip::edit::Edits;
 use crate::span::Span;
@@ -117,6 +117,8 @@ impl Engine {
         let Some(relay) = self.calls.relays.get_mut(handle) else { return Err(Cause::PortsExhausted) };
         let port = relay.ports[found.sender.other() as usize];
         if found.same_dialog {
+            let is_unspecified = section.address.is_some_and(|ip| ip.is_unspecified());
+            relay.held[found.sender as usize] = is_unspecified || section.direction != Direction::SendRecv;
             // An early dialog whose offer has been answered may be refused the next one (RFC 3311 §5.2).
             let is_new_offer = answered || (passing.in_dialog && relay.aimed.iter().all(Option::is_some));
             if is_new_offer && !is_answer {

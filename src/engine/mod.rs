@@ -22,6 +22,7 @@ mod fork;
 mod forward;
 mod gruu;
 mod guard;
+mod hang_up;
 mod hide;
 mod hop;
 pub mod io;
@@ -404,6 +405,9 @@ impl Engine {
 
     /// A transaction ends without a final response from its next hop: the sender gets ours.
     fn give_up(&mut self, t: &transaction::Transaction, cause: Cause, now: Instant, out: &mut dyn Sink) {
+        if hang_up::is_nowhere(t.upstream_on) {
+            return;
+        }
         if let transaction::Part::Branch(sender) = t.part {
             return self.branch_failed(sender, t, cause, now, out);
         }

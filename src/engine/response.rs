@@ -27,6 +27,9 @@ impl Engine {
         let msg = received.msg;
         let StartLine::Response { status, .. } = msg.start() else { return };
         let back = match self.way_by_transaction(received) {
+            Some((handle, _, back)) if super::hang_up::is_nowhere(back.on) => {
+                return self.own_bye_answered(handle, status, now);
+            }
             Some((handle, attempt, back)) => {
                 if (back.fork.is_some() && self.ends_on_branch(received, status, handle, now, out))
                     || self.is_kept_from_phone(received, status, attempt, handle, now, out)
@@ -76,6 +79,9 @@ impl Engine {
         }
         if status >= 200 {
             self.final_response(received, status, &back, now, out);
+            if status < 300 {
+                self.note_accepted(received, &back, &parts, now);
+            }
         }
     }
 

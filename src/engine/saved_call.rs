@@ -95,7 +95,7 @@ impl Engine {
         aimed: [Option<Peer>; 2],
         out: &mut dyn Sink,
     ) {
-        let relay = Relay { call, sides, ports, pending: [None; 2], aimed, offered: false };
+        let relay = Relay { call, sides, ports, pending: [None; 2], aimed, held: [false; 2], offered: false };
         let Ok(handle) = self.calls.relays.insert(relay) else { return };
         let claimed = [0, 1].map(|leg| self.calls.ports.claim(sides[leg], ports[leg]));
         let opened = claimed == [true; 2] && out.relay(RelayCmd::Open { relay: handle, sides, ports }).is_ok();
@@ -211,7 +211,22 @@ impl Fields<'_> {
         let relays = heapless::Vec::new();
         // Its branches are gone with their transactions.
         let (forked, started) = (false, now);
-        let call = Call { digest, sides, parties, answered, forked, callee_tag, invite_number, relays, started, names };
+        let halves = Default::default();
+        let refreshed_until = Instant::ZERO;
+        let call = Call {
+            digest,
+            sides,
+            parties,
+            answered,
+            forked,
+            callee_tag,
+            invite_number,
+            relays,
+            started,
+            refreshed_until,
+            halves,
+            names,
+        };
         Some((until, call))
     }
 

@@ -82,6 +82,8 @@ pub struct Settings {
     pub rtp_port_low: u16,
     /// `rtp_port_high`, even: the last RTP port; its RTCP port is one above.
     pub rtp_port_high: u16,
+    /// `rtp_timeout_bye`
+    pub rtp_timeout_bye: bool,
     /// `default_expires`, seconds.
     pub default_expires: u32,
     /// `lan_expires`, seconds; 0 is off.
@@ -116,6 +118,7 @@ impl Settings {
         rtp_proxy_enable: true,
         rtp_port_low: 7070,
         rtp_port_high: 7088,
+        rtp_timeout_bye: false,
         default_expires: 3600,
         lan_expires: 0,
         outbound_proxy: None,

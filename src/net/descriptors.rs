@@ -9,20 +9,29 @@ use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 /// Descriptors besides those of the relays: SIP, DNS, log, signals, debug port, files.
 const OTHERS: rlim_t = 64 + MAX_CONNECTIONS as rlim_t;
 
-/// Takes as many descriptors as the relays may need, as far as the system lets us.
-pub(super) fn raise_limit(config: &Config) {
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+/// Takes as many descriptors as the relays may need, as far as the system lets us. Returns how many relays there is room for, so that
+/// what else is opened while calls run always finds a place.
+pub(super) fn raise_limit(config: &Config) -> usize {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return MAX_RELAYS };
     let ports = usize::from(config.rtp_port_high.saturating_sub(config.rtp_port_low)) / 2 + 1;
-    let wanted = (ports.min(MAX_RELAYS) * relay::SOCKETS) as rlim_t + OTHERS;
+    let relays = ports.min(MAX_RELAYS);
+    let wanted = (relays * relay::SOCKETS) as rlim_t + OTHERS;
     if soft >= wanted {
-        return;
+        return relays;
     }
-    let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard);
-    if hard < wanted {
-        log::warn!(
-            target: PROCESS,
-            "at most {hard} files can be open, which is fewer than the {wanted} that the RTP port range may need: \
-             raise the limit (ulimit -n) or make the range smaller"
-        );
+    // Root may raise the hard limit as well.
+    let raised = [(wanted, hard.max(wanted)), (hard.min(wanted), hard)]
+        .into_iter()
+        .find(|(soft, hard)| setrlimit(Resource::RLIMIT_NOFILE, *soft, *hard).is_ok())
+        .map_or(soft, |(soft, _)| soft);
+    if raised >= wanted {
+        return relays;
     }
+    let room = usize::try_from(raised.saturating_sub(OTHERS)).unwrap_or(0) / relay::SOCKETS;
+    log::warn!(
+        target: PROCESS,
+        "{raised} files may be open, which is room for {room} audio calls where the RTP ports are enough for {relays}: \
+         raise the limit (ulimit -n), or make the port range smaller"
+    );
+    room
 }

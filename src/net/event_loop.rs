@@ -106,7 +106,7 @@ impl<'a> EventLoop<'a> {
     /// # Errors
     /// See [`StartError`].
     pub fn open(config: &'a Config) -> Result<Self, StartError> {
-        descriptors::raise_limit(config);
+        let room = descriptors::raise_limit(config);
         let poll = Poll::new()?;
         let mut watch = Watch::new(&config.if_inbound, &config.if_outbound);
         watch.register(poll.registry(), NETLINK)?;
@@ -121,6 +121,7 @@ impl<'a> EventLoop<'a> {
         let tcp = Tcp::new(poll.registry().try_clone()?, TCP, config.sip_listen_port, timeouts);
         let mut relay = Relay::new(poll.registry().try_clone()?, rtp_timeout);
         relay.set_latching(config.rtp_latching);
+        relay.set_room(room);
         let resolver = [
             resolver_socket(poll.registry(), RESOLVER[0], (Ipv4Addr::UNSPECIFIED, 0).into()),
             resolver_socket(poll.registry(), RESOLVER[1], (Ipv6Addr::UNSPECIFIED, 0).into()),
@@ -174,8 +175,10 @@ impl<'a> EventLoop<'a> {
         let mut events = Events::with_capacity(EVENTS);
         loop {
             match self.poll.poll(&mut events, self.wait(engine)) {
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-                _ => {}
+                // After a stop (SIGSTOP) time has passed and nothing has been read: what came meanwhile goes first.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+                Ok(()) => {}
             }
             self.out.now = self.clock.now();
             for event in &events {
@@ -237,8 +240,11 @@ impl<'a> EventLoop<'a> {
             self.tell(engine, Input::Timeout);
         }
         if self.sweep_at <= now {
+            // Who was kept from running has read little of what came meanwhile: silence then says nothing.
+            let is_late = now.since(self.sweep_at) >= relay::SWEEP_INTERVAL;
             self.sweep_at = now.after(relay::SWEEP_INTERVAL);
-            while let Some(relay) = self.out.relay.next_idle(now) {
+            while !is_late
+                && let Some(relay) = self.out.relay.next_idle(now) {
                 self.tell(engine, Input::Media(MediaReport::Idle(relay)));
             }
         }

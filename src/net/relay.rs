@@ -95,6 +95,8 @@ pub struct Relay {
     addresses: [Option<IpAddr>; 2],
     rtp_timeout: Duration,
     latching: Latching,
+    /// Most relays at a time.
+    room: usize,
     batch: Batch,
     losses: Losses,
 }
@@ -113,6 +115,7 @@ impl Relay {
             addresses: [None; 2],
             rtp_timeout,
             latching: Latching::default(),
+            room: MAX_RELAYS,
             batch: Batch::new(),
             losses: Losses::default(),
         }
@@ -126,6 +129,11 @@ impl Relay {
     /// Sets whether the relays that are opened from now on learn their peers' ports.
     pub const fn set_latching(&mut self, latching: Latching) {
         self.latching = latching;
+    }
+
+    /// Sets how many relays may be open at a time: a call is refused before descriptors that others need are gone.
+    pub const fn set_room(&mut self, room: usize) {
+        self.room = room;
     }
 
     /// Carries out one command. Closing gives the counters of the caller's and the callee's leg; otherwise they are zero.

@@ -87,6 +87,8 @@ impl Engine {
             invite_number: if in_dialog { NO_INVITE } else { head.cseq.number },
             relays: heapless::Vec::new(),
             started: now,
+            refreshed_until: Instant::ZERO,
+            halves: Default::default(),
             names: [name(head.from.uri), name(head.to.uri)],
         };
         let handle = self.calls.insert(call).ok_or(Cause::CallsFull)?;

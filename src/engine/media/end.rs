@@ -94,6 +94,14 @@ impl Engine {
             return;
         }
         let others = c.relays.iter().flatten().any(|h| *h != relay);
+        // Who holds says nothing, and need not as long as the parties keep their session (RFC 4028).
+        let is_held = self.calls.relays.get(relay).is_some_and(|r| r.held.contains(&true));
+        if is_held && now < c.refreshed_until {
+            return;
+        }
+        if !others && self.settings().rtp_timeout_bye {
+            return self.hang_up(call, now, out);
+        }
         if !others {
             return self.end_call(call, "no media for rtp_timeout seconds", now, out);
         }

@@ -25,7 +25,7 @@ pub(in crate::engine) struct Back {
     pub(super) downstream_on: Channel,
     pub(super) opens_dialog: bool,
     pub(super) hidden: bool,
-    pub(super) call: Option<Handle>,
+    pub(in crate::engine) call: Option<Handle>,
     pub(super) registers: Registers,
     /// Of a REGISTER without a transaction: whether it ends the bindings that its 2xx does not name.
     pub(in crate::engine) unregisters: bool,
@@ -136,7 +136,12 @@ impl Engine {
     }
 
     /// Which leg of its call faces the sender of a response.
-    pub(super) fn found_for_response(&self, received: &Received<'_>, back: &Back, call: Handle) -> Option<Found> {
+    pub(in crate::engine) fn found_for_response(
+        &self,
+        received: &Received<'_>,
+        back: &Back,
+        call: Handle,
+    ) -> Option<Found> {
         if back.fork.is_some() {
             return self.call_of_fork(Some(call), Leg::Callee);
         }

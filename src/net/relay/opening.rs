@@ -29,6 +29,9 @@ impl Relay {
             self.slots.push(Slot::default());
         }
         self.close_slot(id.index());
+        if self.open >= self.room {
+            return Err(RelayError::Resources);
+        }
         let caller = self.bind_leg(Leg::Caller, sides[0], ports[0])?;
         let callee = self.bind_leg(Leg::Callee, sides[1], ports[1])?;
         let open = Open { id, legs: [caller, callee], active: now };
