@@ -132,11 +132,16 @@ const MAX_MAPPED: usize = 8;
 /// Largest payload type (RFC 3550 §5.1).
 const MAX_PAYLOAD_TYPE: u8 = 127;
 
-/// What one party said it takes in one media section. 36 bytes, all zero where it has said nothing.
+/// What one party said of one media section: what it carries, which way, in which formats. 36 bytes, all zero where it has said
+/// nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Formats {
+pub struct Terms {
     /// What the section carries.
     pub media: Media,
+    /// Whether it does not send (`recvonly`, `inactive`; RFC 3264 §5.1), or does not take (`sendonly`, `inactive`).
+    pub mute: bool,
+    /// See [`Self::mute`].
+    pub deaf: bool,
     /// The payload types of `m=`, one bit each.
     listed: [u32; 4],
     /// Those with `a=rtpmap`.
@@ -144,7 +149,17 @@ pub struct Formats {
     count: u8,
 }
 
-impl Formats {
+impl Terms {
+    /// What a party has said that has said nothing.
+    pub const NOTHING: Self = Self {
+        media: Media::Unknown,
+        mute: false,
+        deaf: false,
+        listed: [0; 4],
+        mapped: [(0, Codec::Unknown); MAX_MAPPED],
+        count: 0,
+    };
+
     /// Adds a payload type of `m=`.
     pub fn list(&mut self, payload_type: u8) {
         if let Some(word) = self.listed.get_mut(usize::from(payload_type / 32)) {
@@ -185,28 +200,28 @@ mod tests {
 
     #[test]
     fn a_description_goes_before_the_table() {
-        let mut formats = Formats::default();
-        assert!(formats.takes(18), "nothing said");
-        assert_eq!(formats.codec(8), Codec::G711);
-        assert_eq!(formats.codec(96), Codec::Unknown);
-        formats.list(8);
-        formats.list(96);
-        formats.map(96, Codec::of_name(b"OPUS", 48_000));
-        assert!(formats.takes(8) && formats.takes(96) && !formats.takes(18) && !formats.takes(127));
-        assert_eq!(formats.codec(96), Codec::Opus);
-        assert_eq!(formats.codec(96).clock(), 48_000);
+        let mut terms = Terms::default();
+        assert!(terms.takes(18), "nothing said");
+        assert_eq!(terms.codec(8), Codec::G711);
+        assert_eq!(terms.codec(96), Codec::Unknown);
+        terms.list(8);
+        terms.list(96);
+        terms.map(96, Codec::of_name(b"OPUS", 48_000));
+        assert!(terms.takes(8) && terms.takes(96) && !terms.takes(18) && !terms.takes(127));
+        assert_eq!(terms.codec(96), Codec::Opus);
+        assert_eq!(terms.codec(96).clock(), 48_000);
     }
 
     #[test]
     fn too_many_are_left_out() {
-        let mut formats = Formats::default();
+        let mut terms = Terms::default();
         for payload_type in 96..=255 {
-            formats.map(payload_type, Codec::Clock16k);
-            formats.list(payload_type);
+            terms.map(payload_type, Codec::Clock16k);
+            terms.list(payload_type);
         }
-        assert_eq!(formats.codec(103), Codec::Clock16k);
-        assert_eq!(formats.codec(104), Codec::Unknown);
-        assert!(formats.takes(127));
+        assert_eq!(terms.codec(103), Codec::Clock16k);
+        assert_eq!(terms.codec(104), Codec::Unknown);
+        assert!(terms.takes(127));
     }
 
     #[test]

@@ -9,7 +9,7 @@
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
-use super::format::{Codec, Formats};
+use super::format::{Codec, Terms};
 use super::rtcp::{self, Block, Report};
 use crate::time::Instant;
 
@@ -103,8 +103,8 @@ pub struct Quality {
 }
 
 impl Quality {
-    /// Takes one RTP packet of this party. `formats` is what the other party takes.
-    pub fn rtp(&mut self, packet: &[u8], formats: &Formats, now: Instant) {
+    /// Takes one RTP packet of this party. `terms` is what the other party takes.
+    pub fn rtp(&mut self, packet: &[u8], terms: &Terms, now: Instant) {
         const MARKER: u8 = 0x80;
         let Some(&[_, second, s0, s1, t0, t1, t2, t3, x0, x1, x2, x3]) = packet.first_chunk() else { return };
         let sequence = u16::from_be_bytes([s0, s1]);
@@ -118,7 +118,7 @@ impl Quality {
         self.packets = self.packets.wrapping_add(1);
         let before = core::mem::replace(&mut self.last, now);
         if self.payload != (second & !MARKER).wrapping_add(1) {
-            self.switch(second & !MARKER, formats);
+            self.switch(second & !MARKER, terms);
         }
         if !self.takes {
             self.foreign = self.foreign.wrapping_add(1);
@@ -251,11 +251,11 @@ impl Quality {
     }
 
     /// Another payload type than that of the packet before.
-    fn switch(&mut self, payload_type: u8, formats: &Formats) {
+    fn switch(&mut self, payload_type: u8, terms: &Terms) {
         self.payload = payload_type.wrapping_add(1);
-        let codec = formats.codec(payload_type);
+        let codec = terms.codec(payload_type);
         // A pause is announced to nobody by old phones, and hurts nobody.
-        self.takes = formats.takes(payload_type) || codec == Codec::ComfortNoise;
+        self.takes = terms.takes(payload_type) || codec == Codec::ComfortNoise;
         if !self.takes {
             self.foreign_type = payload_type;
         }

@@ -4,12 +4,13 @@ use crate::engine::Engine;
 use crate::engine::io::Side;
 use crate::rtp::latch::{MAX_ALLOWED, Peer};
 use crate::sdp::Section;
+use crate::sdp::terms::terms;
 use core::net::{IpAddr, SocketAddr};
 
 impl Engine {
     /// What a section says about where its party's media comes from and goes to. From the WAN nothing is believed that would
-    /// send media into the LAN.
-    pub(super) fn peer_of(&self, section: &Section, side: Side, signalling: IpAddr) -> Peer {
+    /// send media into the LAN. `bytes` is what the section was read from.
+    pub(super) fn peer_of(&self, bytes: &[u8], section: &Section, side: Side, signalling: IpAddr) -> Peer {
         let is_usable = |ip: &IpAddr| match side {
             Side::Lan => self.is_lan(*ip) || *ip == signalling,
             Side::Wan => *ip == signalling || self.is_on_wan(ip.to_canonical()),
@@ -28,6 +29,7 @@ impl Engine {
             allowed,
             rtp: announced.map(|ip| SocketAddr::new(ip, section.port)),
             rtcp: rtcp_ip.map(|ip| SocketAddr::new(ip, rtcp_port)),
+            terms: terms(bytes, section),
         }
     }
 

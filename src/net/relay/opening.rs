@@ -61,6 +61,10 @@ impl Relay {
     pub(super) fn retarget(&mut self, id: RelayId, leg: Leg, peer: &Peer, now: Instant) {
         let Some(open) = self.slots.get_mut(id.index()).and_then(|slot| slot.open.as_mut()) else { return };
         if open.id == id {
+            if open.legs[leg as usize].latch.peer() != peer {
+                open.legs.iter_mut().for_each(|leg| leg.counters.heard.renegotiated());
+                open.legs[leg as usize].counters.aimed = now;
+            }
             open.legs[leg as usize].latch.announce(peer);
             open.active = now;
         }
@@ -71,6 +75,13 @@ impl Relay {
             Some(open) if open.id == id => self.close_slot(id.index()),
             _ => [LegCounters::default(); 2],
         }
+    }
+
+    /// What each leg has taken so far; `None` where the relay is not open.
+    #[must_use]
+    pub fn counters(&self, id: RelayId) -> Option<[LegCounters; 2]> {
+        let open = self.slots.get(id.index())?.open.as_ref().filter(|open| open.id == id)?;
+        Some([open.legs[0].counters, open.legs[1].counters])
     }
 
     fn close_slot(&mut self, index: usize) -> [LegCounters; 2] {

@@ -8,7 +8,7 @@ const UNITS: u32 = 160;
 /// A stream of one source, sent to a [`Quality`].
 struct Stream {
     quality: Quality,
-    formats: Formats,
+    terms: Terms,
     ssrc: u32,
     sequence: u16,
     timestamp: u32,
@@ -18,9 +18,9 @@ struct Stream {
 
 impl Stream {
     fn new() -> Self {
-        let formats = Formats::default();
+        let terms = Terms::default();
         let (quality, now) = (Quality::default(), 1_000_000);
-        Self { quality, formats, ssrc: 7, sequence: 65_500, timestamp: u32::MAX - 1000, payload_type: 0, now }
+        Self { quality, terms, ssrc: 7, sequence: 65_500, timestamp: u32::MAX - 1000, payload_type: 0, now }
     }
 
     fn send(&mut self, sequence: u16, timestamp: u32, marker: bool) {
@@ -30,7 +30,7 @@ impl Stream {
         packet[2..4].copy_from_slice(&sequence.to_be_bytes());
         packet[4..8].copy_from_slice(&timestamp.to_be_bytes());
         packet[8..12].copy_from_slice(&self.ssrc.to_be_bytes());
-        self.quality.rtp(&packet, &self.formats, Instant::from_micros(self.now));
+        self.quality.rtp(&packet, &self.terms, Instant::from_micros(self.now));
     }
 
     /// The next packet, `late` µs after its time.
@@ -121,7 +121,7 @@ fn jitter_is_in_microseconds_at_every_clock() {
     {
         let mut stream = Stream::new();
         stream.payload_type = 96;
-        stream.formats.map(96, codec);
+        stream.terms.map(96, codec);
         for packet in 0..400u32 {
             stream.send(stream.sequence, packet.wrapping_mul(units), false);
             stream.sequence = stream.sequence.wrapping_add(1);
@@ -151,7 +151,7 @@ fn a_pause_is_neither_loss_nor_gap_nor_jitter() {
 #[test]
 fn comfort_noise_is_a_pause() {
     let mut stream = Stream::new();
-    stream.formats.list(0);
+    stream.terms.list(0);
     stream.talk(50);
     stream.payload_type = 13;
     for _ in 0..10 {
@@ -196,9 +196,9 @@ fn a_hold_is_no_gap() {
 #[test]
 fn the_packets_of_a_key_share_a_time_stamp() {
     let mut stream = Stream::new();
-    stream.formats.list(0);
-    stream.formats.list(101);
-    stream.formats.map(101, Codec::Event);
+    stream.terms.list(0);
+    stream.terms.list(101);
+    stream.terms.map(101, Codec::Event);
     stream.talk(50);
     stream.payload_type = 101;
     let start = stream.timestamp;
@@ -263,12 +263,12 @@ fn a_stray_sequence_number_changes_nothing() {
 #[test]
 fn a_format_that_nobody_announced_is_counted() {
     let mut stream = Stream::new();
-    stream.formats.list(0);
+    stream.terms.list(0);
     stream.talk(10);
     stream.payload_type = 18;
     stream.talk(10);
     assert_eq!((stream.quality.foreign, stream.quality.foreign_type, stream.quality.codec), (10, 18, Codec::G729));
-    stream.formats.list(18);
+    stream.terms.list(18);
     stream.quality.renegotiated();
     stream.talk(10);
     assert_eq!(stream.quality.foreign, 10);
@@ -356,7 +356,7 @@ proptest! {
     #[test]
     fn any_datagram_is_taken(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
         let mut quality = Quality::default();
-        quality.rtp(&bytes, &Formats::default(), Instant::ZERO);
+        quality.rtp(&bytes, &Terms::default(), Instant::ZERO);
         let other = quality;
         quality.rtcp(&other, &bytes, Instant::ZERO);
     }
