@@ -273,7 +273,7 @@ impl Quality {
 
     /// Nothing came for longer than ever: was it the sender's will?
     fn pause_or_gap(&mut self, step: u16, marker: bool, elapsed: u32, advance: i64) {
-        let in_step = advance >= i64::from(elapsed - elapsed / 4);
+        let in_step = advance >= i64::from(elapsed.saturating_sub(elapsed / 4));
         if elapsed > LONGEST_PACKET && step == 1 && (marker || in_step) {
             self.pauses = true;
         } else {
