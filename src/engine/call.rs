@@ -10,6 +10,7 @@
 use super::io::{Leg, Side};
 use super::random::Random;
 use super::transaction::Transactions;
+use super::verdict::Fault;
 use crate::limits::{MAX_CALLS, MAX_RELAYS, MAX_SECTIONS};
 use crate::rtp::latch::Peer;
 use crate::table::{Handle, Index, Slab};
@@ -35,6 +36,10 @@ pub(super) struct Call {
     pub(super) parties: [IpAddr; 2],
     /// Whether a 2xx came to the first INVITE.
     pub(super) answered: bool,
+    /// When; meaningless before.
+    pub(super) answered_at: Instant,
+    /// What its media came to in the sections that are closed.
+    pub(super) past: Past,
     /// Whether it rings several phones, of which the first that answers becomes the callee.
     pub(super) forked: bool,
     /// The tag of the callee that answered, hashed.
@@ -45,6 +50,17 @@ pub(super) struct Call {
     pub(super) relays: heapless::Vec<Option<Handle>, MAX_SECTIONS>,
     pub(super) started: Instant,
     pub(super) names: [Name; 2],
+}
+
+/// What the closed media sections of a call came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Past {
+    /// Packets and bytes of each party.
+    pub(super) packets: [u32; 2],
+    pub(super) bytes: [u64; 2],
+    pub(super) strangers: u32,
+    /// The gravest fault.
+    pub(super) fault: Option<Fault>,
 }
 
 /// One relay: the two legs of one media section.

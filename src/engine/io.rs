@@ -236,6 +236,8 @@ pub struct LegCounters {
     pub unproven_from: Option<SocketAddr>,
     /// When what signalling says of the peer changed last.
     pub aimed: Instant,
+    /// When this was read.
+    pub taken: Instant,
     /// What was heard of the peer.
     pub heard: Quality,
 }

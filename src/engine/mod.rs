@@ -48,6 +48,7 @@ mod strict;
 mod timer_c;
 mod transaction;
 mod turned_away;
+pub mod verdict;
 
 pub use cause::{Cause, Wording};
 pub use io::{Channel, ConnEvent, ConnId, Input, Side, Sink};
@@ -66,7 +67,7 @@ use crate::time::Instant;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use guard::Origin;
-use io::{LegCounters, MediaReport};
+use io::MediaReport;
 use message::{Head, Received};
 
 /// What a saved line was.
@@ -419,7 +420,7 @@ impl Engine {
         if let Some(call) = t.call {
             let answered = self.calls.calls.get(call).is_some_and(|c| c.answered);
             if t.method == if answered { Method::Bye } else { Method::Invite } {
-                self.end_call(call, "no answer", now, out);
+                self.end_call(call, verdict::NO_ANSWER, now, out);
             } else {
                 self.discard_pending(call, None, now, out);
             }
@@ -467,22 +468,4 @@ impl Transmit for Queries<'_> {
     fn query(&mut self, server: SocketAddr, query: &[u8]) {
         self.0.query(server, query);
     }
-}
-
-/// The line about a call's end: who, how long, what each party's media came to.
-fn log_call_end(call: &call::Call, why: &str, legs: [LegCounters; 2], now: Instant) {
-    let names = &call.names;
-    let [caller, callee] = legs;
-    let secs = now.since(call.started).as_secs();
-    log::info!(
-        target: class::SIP,
-        "call from {} to {} ended after {secs} s, {why}: caller sent {} RTP packets ({} bytes), callee {} ({}); from strangers {}",
-        names[0].escape_ascii(),
-        names[1].escape_ascii(),
-        caller.packets,
-        caller.bytes,
-        callee.packets,
-        callee.bytes,
-        caller.strangers.saturating_add(callee.strangers),
-    );
 }

@@ -10,7 +10,7 @@
 //! Their duration counts from the restart on. Nothing is kept of an offer that was under way: until the next one
 //! the media stays as it was.
 
-use super::call::{Call, Calls, Digest, Name, Relay};
+use super::call::{Call, Calls, Digest, Name, Past, Relay};
 use super::io::{Leg, RelayCmd, Side, Sink};
 use super::{Engine, RestoreError};
 use crate::limits::MAX_SECTIONS;
@@ -210,8 +210,21 @@ impl Fields<'_> {
         let (sides, parties) = ([caller.0, callee.0], [caller.1, callee.1]);
         let relays = heapless::Vec::new();
         // Its branches are gone with their transactions.
-        let (forked, started) = (false, now);
-        let call = Call { digest, sides, parties, answered, forked, callee_tag, invite_number, relays, started, names };
+        let (forked, started, answered_at, past) = (false, now, now, Past::default());
+        let call = Call {
+            digest,
+            sides,
+            parties,
+            answered,
+            answered_at,
+            past,
+            forked,
+            callee_tag,
+            invite_number,
+            relays,
+            started,
+            names,
+        };
         Some((until, call))
     }
 

@@ -133,7 +133,7 @@ impl Relay {
                 self.retarget(relay, leg, &peer, now);
                 Ok([LegCounters::default(); 2])
             }
-            RelayCmd::Close { relay } => Ok(self.close(relay)),
+            RelayCmd::Close { relay } => Ok(self.close(relay, now)),
         }
     }
 

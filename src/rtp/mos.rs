@@ -62,7 +62,7 @@ mod tests {
         // Ie,eff = 95 * 20 / 45.1 = 42.1: R = 51.1.
         assert_eq!(estimate(Codec::G711, 2000, 0), Some(263));
         // 400 ms: 9.6 + 24.5.
-        assert_eq!(estimate(Codec::G711, 0, 400), Some(304));
+        assert_eq!(estimate(Codec::G711, 0, 400), Some(305));
         assert_eq!(estimate(Codec::Unknown, 0, 0), None);
     }
 

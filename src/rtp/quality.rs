@@ -210,11 +210,29 @@ impl Quality {
         self.expected.saturating_sub(self.received)
     }
 
+    /// Packets that should have come, of all sources.
+    #[must_use]
+    pub const fn expected(&self) -> u32 {
+        self.expected
+    }
+
     /// Packets that did not come, in 1/10,000.
     #[must_use]
     pub fn loss(&self) -> u32 {
-        let share = u64::from(self.lost()).saturating_mul(10_000).checked_div(self.expected.into());
-        share.and_then(|share| u32::try_from(share).ok()).unwrap_or(0)
+        self.share(self.lost())
+    }
+
+    /// Packets that came to us and did not reach `other`, by its last report, in 1/10,000.
+    #[must_use]
+    pub fn loss_at(&self, other: &Self) -> u32 {
+        let reported = other.reported.map_or(0, |reported| reported.lost);
+        self.share(reported.saturating_sub(self.lost()))
+    }
+
+    /// So many of all packets, in 1/10,000.
+    fn share(&self, packets: u32) -> u32 {
+        let share = u64::from(packets).saturating_mul(10_000).checked_div(self.expected.into());
+        share.map_or(0, |share| u32::try_from(share).unwrap_or(u32::MAX).min(10_000))
     }
 
     /// The mean of the jitter after each packet, in microseconds.
@@ -224,17 +242,14 @@ impl Quality {
         mean.and_then(|mean| u32::try_from(mean).ok()).unwrap_or(0)
     }
 
-    /// The estimated mean opinion score of what reaches `other`, times 100 (see [`super::mos`]). The loss is the one `other` reports, if that is
-    /// more; the delay is half of both round trips, a buffer of twice the jitter, and a packet of 20 ms.
+    /// The estimated mean opinion score of what reaches `other`, times 100 (see [`super::mos`]). The loss is that on the way to us and from us; the delay is half of both round trips, a buffer of twice the jitter, and a packet of 20 ms.
     #[must_use]
     pub fn score(&self, other: &Self) -> Option<u16> {
         const PACKET: u32 = 20_000;
         if self.packets == 0 {
             return None;
         }
-        let reported = other.reported.map_or(0, |reported| reported.lost);
-        let reported = u64::from(reported).saturating_mul(10_000).checked_div(self.expected.into()).unwrap_or(0);
-        let loss = self.loss().max(u32::try_from(reported).unwrap_or(u32::MAX));
+        let loss = self.loss().saturating_add(self.loss_at(other));
         let trips = self.round_trip.unwrap_or(0).saturating_add(other.round_trip.unwrap_or(0));
         let buffer = self.mean_jitter().saturating_mul(2);
         super::mos::estimate(self.codec, loss, (trips >> 1).saturating_add(buffer).saturating_add(PACKET) / 1000)
