@@ -26,6 +26,7 @@ mod place;
 use crate::engine::Side;
 use crate::engine::io::{Leg, LegCounters, RelayCmd, RelayError, RelayId};
 use crate::limits::MAX_RELAYS;
+use crate::rtp::latch::Latching;
 use crate::time::{Duration, Instant};
 use batch::Batch;
 use core::net::IpAddr;
@@ -93,6 +94,7 @@ pub struct Relay {
     pending: Pending,
     addresses: [Option<IpAddr>; 2],
     rtp_timeout: Duration,
+    latching: Latching,
     batch: Batch,
     losses: Losses,
 }
@@ -110,6 +112,7 @@ impl Relay {
             pending: Pending::default(),
             addresses: [None; 2],
             rtp_timeout,
+            latching: Latching::default(),
             batch: Batch::new(),
             losses: Losses::default(),
         }
@@ -118,6 +121,11 @@ impl Relay {
     /// Sets our address on `side` for relays that are opened from now on. Open ones keep their sockets.
     pub fn set_address(&mut self, side: Side, address: Option<IpAddr>) {
         self.addresses[side as usize] = address;
+    }
+
+    /// Sets whether the relays that are opened from now on learn their peers' ports.
+    pub const fn set_latching(&mut self, latching: Latching) {
+        self.latching = latching;
     }
 
     /// Carries out one command. Closing gives the counters of the caller's and the callee's leg; otherwise they are zero.

@@ -1,7 +1,7 @@
 //! One leg of a relay: its two sockets, and what is known of the party it faces.
 
 use crate::engine::io::LegCounters;
-use crate::rtp::latch::Latch;
+use crate::rtp::latch::{Latch, Latching};
 use core::net::{IpAddr, SocketAddr};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -22,13 +22,13 @@ pub(super) struct LegState {
 
 impl LegState {
     /// A closed leg with RTP on `port` and RTCP on the port above.
-    pub(super) fn bind(address: IpAddr, port: u16) -> io::Result<Self> {
+    pub(super) fn bind(address: IpAddr, port: u16, latching: Latching) -> io::Result<Self> {
         let above = port.checked_add(1).ok_or(io::ErrorKind::AddrInUse)?;
         Ok(Self {
             rtp: bind(SocketAddr::new(address, port))?,
             rtcp: bind(SocketAddr::new(address, above))?,
             v6: address.is_ipv6(),
-            latch: Latch::new(),
+            latch: Latch::new(latching),
             counters: LegCounters::default(),
         })
     }
