@@ -9,7 +9,7 @@
 use super::contact::Place;
 use super::preference::Preference;
 use crate::limits::{MAX_BINDINGS, MAX_GRANTED, MAX_URI};
-use crate::sip::uri::Uri;
+use crate::sip::uri::{Scheme, Uri};
 use crate::sip::via::Transport;
 use crate::span::Span;
 use crate::table::{Handle, Index, Slab};
@@ -400,14 +400,15 @@ impl Bindings {
 
     /// Reads one line that [`Self::save`] wrote, and gives the binding's handle.
     pub(super) fn restore(&mut self, line: &str, now: Instant, unix_now: u64) -> Result<Handle, super::RestoreError> {
-        use super::RestoreError::{Expired, Full, Syntax};
+        use super::RestoreError::{Double, Expired, Full, Syntax};
         let mut fields = line.split_ascii_whitespace();
         let mut field = |name: &str| fields.next().and_then(|f| f.strip_prefix(name)).ok_or(Syntax);
         let expires: u64 = field("expires=")?.parse().map_err(|_| Syntax)?;
         let reached = |text: &str| {
             let tcp = text.strip_prefix(TCP_MARK);
             let transport = if tcp.is_some() { Transport::Tcp } else { Transport::Udp };
-            tcp.unwrap_or(text).parse::<SocketAddr>().map(|address| (address, transport)).map_err(|_| Syntax)
+            let address: SocketAddr = tcp.unwrap_or(text).parse().map_err(|_| Syntax)?;
+            if address.port() == 0 { Err(Syntax) } else { Ok((address, transport)) }
         };
         let (address, transport) = reached(field("place=")?)?;
         let renamed = field("renamed=")? == "1";
@@ -417,37 +418,35 @@ impl Bindings {
         };
         let aor = field("aor=")?.as_bytes();
         let contact = field("contact=")?.as_bytes();
-        if !aor.contains(&b'@') || aor.len() > MAX_URI || contact.len() > MAX_URI {
+        let preference = match fields.next() {
+            Some(field) => Some(field.strip_prefix("q=").and_then(|q| Preference::parse(q.as_bytes())).ok_or(Syntax)?),
+            None => None,
+        };
+        let is_text =
+            contact.len() <= MAX_URI && aor.len() <= MAX_URI && aor.contains(&b'@') && fields.next().is_none();
+        let uri = Uri::parse(contact, Span::from_usize(0, contact.len())).map_err(|_| Syntax)?;
+        if !is_text || !matches!(uri.scheme, Scheme::Sip | Scheme::Sips) {
             return Err(Syntax);
         }
         let secs = u32::try_from(expires.saturating_sub(unix_now)).map_err(|_| Syntax)?;
         if secs == 0 {
             return Err(Expired);
         }
-        let (contact_user, named) = contact_parts(contact);
-        let place = Place { address, transport, named, renamed };
-        let offer = Offer { aor, contact, contact_user, place };
-        let handle = match self.find(&offer) {
-            Some(handle) => handle,
-            None => self.offer(&offer, now).ok_or(Full)?,
-        };
+        let place = Place { address, transport, named: super::contact::named_transport(contact, &uri), renamed };
+        let offer = Offer { aor, contact, contact_user: uri.user.map_or(&[], |user| user.of(contact)), place };
+        if self.find(&offer).is_some() {
+            return Err(Double);
+        }
+        let handle = self.offer(&offer, now).ok_or(Full)?;
         self.confirm(handle, registrar.map(|(server, _)| server), secs, now);
         if let (Some(b), Some((_, by))) = (self.slab.get_mut(handle), registrar) {
             b.registrar_by = by;
         }
-        let preference = fields.next().and_then(|f| f.strip_prefix("q=")).and_then(|q| Preference::parse(q.as_bytes()));
         if let Some(binding) = self.get_mut(handle) {
             binding.preference = preference;
         }
         Ok(handle)
     }
-}
-
-/// The user and the transport that a Contact URI names.
-fn contact_parts(contact: &[u8]) -> (&[u8], Option<Transport>) {
-    use crate::sip::uri::Uri;
-    let Ok(uri) = Uri::parse(contact, Span::from_usize(0, contact.len())) else { return (&[], None) };
-    (uri.user.map_or(&[], |user| user.of(contact)), super::contact::named_transport(contact, &uri))
 }
 
 /// The address-of-record that a URI names: `user@host`, the host in lower case; `None` where it has no user or is too long.
