@@ -79,8 +79,12 @@ impl Binding {
     /// Whether `hostport` is that of the Contact, and none that the address-of-record has too.
     fn is_called(&self, hostport: &[u8]) -> bool {
         let own = Uri::parse(&self.contact, Span::from_usize(0, self.contact.len()));
-        let domain = self.aor.rsplit(|b| *b == b'@').next();
-        own.is_ok_and(|own| own.hostport.of(&self.contact).eq_ignore_ascii_case(hostport)) && domain != Some(hostport)
+        own.is_ok_and(|own| own.hostport.of(&self.contact).eq_ignore_ascii_case(hostport)) && self.domain() != hostport
+    }
+
+    /// The domain of the address-of-record, in lower case.
+    pub(super) fn domain(&self) -> &[u8] {
+        self.aor.rsplit(|b| *b == b'@').next().unwrap_or_default()
     }
 
     /// The user part of the address-of-record.
@@ -217,11 +221,6 @@ impl Bindings {
             .filter(move |(_, b)| b.aor == aor)
     }
 
-    /// Any binding of this address-of-record.
-    pub(super) fn find_aor(&self, aor: &[u8]) -> Option<Handle> {
-        self.of_user(user_of(aor)).find(|handle| self.slab.get(*handle).is_some_and(|b| b.aor == aor))
-    }
-
     /// Adds a binding that is not valid yet; `None` where the table is full or a URI too long.
     pub(super) fn offer(&mut self, offer: &Offer<'_>, now: Instant) -> Option<Handle> {
         let binding = Binding {
@@ -286,13 +285,13 @@ impl Bindings {
         self.by_user.lookup(hash_of(user))
     }
 
-    /// The valid binding that a request for `user` from `server` is for. The user of a Contact goes before that of an
-    /// address-of-record, one kept by the asking server before others, and of several the one refreshed last.
-    pub(super) fn lookup(&self, user: &[u8], server: IpAddr, now: Instant) -> Option<Handle> {
+    /// The valid binding that a request for `user` from `server` is for; `None` stands for ourselves. One kept by the asking server
+    /// goes before others, the user of a Contact before that of an address-of-record, and of several the one refreshed last.
+    pub(super) fn lookup(&self, user: &[u8], server: Option<IpAddr>, now: Instant) -> Option<Handle> {
         self.of_user(user)
             .filter_map(|handle| Some((handle, self.slab.get(handle)?)))
             .filter(|(_, b)| b.is_live(now) && (b.user() == user || b.contact_user == user))
-            .max_by_key(|(_, b)| (b.registrar.is_some_and(|r| r.ip() == server), b.contact_user == user, b.refreshed))
+            .max_by_key(|(_, b)| (b.registrar.map(|r| r.ip()) == server, b.contact_user == user, b.refreshed))
             .map(|(handle, _)| handle)
     }
 
