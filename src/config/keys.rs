@@ -6,6 +6,7 @@
 use super::Config;
 use crate::engine::settings::{Domains, HostPort, Prefixes};
 use crate::limits::{MAX_BINDINGS, MAX_CALLS};
+use crate::rtp::latch::Latching;
 use crate::sip::via::Transport;
 use core::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -229,8 +230,9 @@ keys! {
     rtp_output_dejitter: int(0, 1_500_000), "0";
     /// Microseconds for which packets may be collected before the daemon wakes up.
     rtp_coalesce: int(0, 20_000), "0";
-    /// Whether the far end's port is learned from its packets: `restricted` or `off`.
-    rtp_latching: Kind::Text, "restricted";
+    /// Whether the far end's port is learned from its packets, `restricted` to the addresses that signalling knows, or `off`: then media
+    /// goes where the session description says.
+    rtp_latching: Kind::OneOf(&["restricted", "off"]), "restricted" => |c, v| c.set_rtp_latching(&v.text());
     /// 1 hands established streams to the kernel.
     rtp_offload: SWITCH, "0";
 
@@ -374,6 +376,10 @@ impl Config {
     fn set_outbound_proxy_host(&mut self, host: &str) {
         // The parser has measured it: it fits.
         self.outbound_proxy_mut().host = heapless::String::try_from(host).unwrap_or_default();
+    }
+
+    fn set_rtp_latching(&mut self, name: &str) {
+        self.rtp_latching = if name == "off" { Latching::Off } else { Latching::Restricted };
     }
 
     fn set_outbound_proxy_transport(&mut self, name: &str) {

@@ -8,6 +8,7 @@ pub(crate) use parse::{int, nearest};
 use crate::engine::Settings;
 use crate::engine::settings::{Domains, HostPort, OutboundDomains, Prefixes};
 use crate::limits::{MAX_BINDINGS, MAX_CALLS};
+use crate::rtp::latch::Latching;
 use crate::sip::via::Transport;
 use core::fmt;
 use core::net::IpAddr;
@@ -41,6 +42,7 @@ pub struct Config {
     /// Even: the last RTP port; its RTCP port is one above.
     pub rtp_port_high: u16,
     pub rtp_timeout: u32,
+    pub rtp_latching: Latching,
     pub default_expires: u32,
     /// Seconds; 0 is off.
     pub lan_expires: u32,
@@ -142,6 +144,7 @@ impl Default for Config {
             rtp_port_low: 0,
             rtp_port_high: 0,
             rtp_timeout: 0,
+            rtp_latching: Latching::default(),
             default_expires: 0,
             lan_expires: 0,
             sip_keepalive: 0,

@@ -119,7 +119,8 @@ impl<'a> EventLoop<'a> {
             keepalive: Duration::from_secs(config.tcp_keepalive.into()),
         };
         let tcp = Tcp::new(poll.registry().try_clone()?, TCP, config.sip_listen_port, timeouts);
-        let relay = Relay::new(poll.registry().try_clone()?, rtp_timeout);
+        let mut relay = Relay::new(poll.registry().try_clone()?, rtp_timeout);
+        relay.set_latching(config.rtp_latching);
         let resolver = [
             resolver_socket(poll.registry(), RESOLVER[0], (Ipv4Addr::UNSPECIFIED, 0).into()),
             resolver_socket(poll.registry(), RESOLVER[1], (Ipv6Addr::UNSPECIFIED, 0).into()),

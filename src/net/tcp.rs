@@ -9,28 +9,30 @@
 //! connections while the engine acts is told to it afterwards, by [`Tcp::next_event`].
 
 mod connection;
+mod reading;
+mod timers;
 
 use super::ifaddr::{Interface, way_to};
 use super::listener::{BindError, Text, size};
 use crate::engine::io::{ConnEvent, ConnId, SendError, Side};
-use crate::limits::{MAX_CONNECTIONS, MAX_CONNECTIONS_OF_ONE, MAX_DATAGRAM, MAX_PARTS};
+use crate::limits::{MAX_CONNECTIONS, MAX_CONNECTIONS_OF_ONE, MAX_PARTS};
 use crate::log_class::{NET, TRAFFIC};
-use crate::sip::framing::{Frame, Framer};
+use crate::sip::framing::Framer;
 use crate::table::{Handle, Slab};
 use crate::time::{Duration, Instant};
-use connection::{Connection, append};
+use connection::Connection;
 use core::net::{IpAddr, SocketAddr};
 use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::AsRawFd;
 
 /// Connections accepted from one listener in one turn of the event loop.
 pub const ACCEPT_BUDGET: usize = 16;
 
-/// Reads in one turn of the event loop from all connections together, each of at most [`CHUNK`] bytes: about as many messages as
+/// Reads in one turn of the event loop from all connections together, each of at most 4 KiB: about as many messages as
 /// are taken from a UDP socket.
 pub const READ_BUDGET: usize = 32;
 const CHUNK: usize = 4 * 1024;
@@ -284,130 +286,6 @@ impl Tcp {
     pub fn disconnect(&mut self, conn: ConnId) {
         if let Some(c) = self.connections.remove(conn) {
             log::debug!(target: NET, "connection with {} closed", c.remote);
-        }
-    }
-
-    /// A connection that may have something to read; another one each time.
-    pub fn next_readable(&mut self) -> Option<ConnId> {
-        let from = self.first_place;
-        let readable = self.connections.iter().filter(|(_, c)| c.readable && c.is_open).map(|(conn, _)| conn);
-        let next = readable.min_by_key(|conn| (conn.index() < from, conn.index()))?;
-        self.first_place = next.index() + 1;
-        Some(next)
-    }
-
-    /// Reads from a connection into `buffer`, of [`MAX_DATAGRAM`] bytes, behind what was held of it. Gives the number of bytes in
-    /// the buffer; 0 where there is nothing new, or the connection is over.
-    pub fn receive(&mut self, conn: ConnId, buffer: &mut [u8]) -> usize {
-        let Some(c) = self.connections.get_mut(conn) else { return 0 };
-        let held = c.held.len();
-        let Some(room) = buffer.get_mut(held..) else { return 0 };
-        let chunk = room.len().min(CHUNK);
-        let result = loop {
-            match (&c.socket).read(&mut room[..chunk]) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => break result,
-            }
-        };
-        match result {
-            Ok(0) => self.close(conn, "by the peer"),
-            Ok(count) => {
-                buffer[..held].copy_from_slice(&c.held);
-                return held + count;
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => c.readable = false,
-            Err(error) => self.close(conn, &error.to_string()),
-        }
-        0
-    }
-
-    /// The frame that `bytes` of a connection begin with; `None` where there is no whole one, or the connection is over.
-    pub fn frame(&mut self, conn: ConnId, bytes: &[u8], now: Instant) -> Option<Frame> {
-        let c = self.connections.get_mut(conn)?;
-        match c.framer.next(bytes) {
-            Ok(Frame::Partial) => None,
-            Ok(Frame::Message(length)) => {
-                c.used = now;
-                let message = bytes.get(..length).unwrap_or(bytes);
-                log::debug!(target: TRAFFIC, "{length} bytes from {} (TCP)\n{}", c.remote, Text(&[message]));
-                Some(Frame::Message(length))
-            }
-            Ok(frame) => Some(frame),
-            Err(error) => {
-                log::info!(target: NET, "connection with {} closed: its bytes are no SIP messages: {error:?}", c.remote);
-                self.close(conn, "it cannot be read");
-                None
-            }
-        }
-    }
-
-    /// Holds what is left of the bytes of [`Self::receive`] until more come.
-    pub fn hold(&mut self, conn: ConnId, rest: &[u8]) {
-        let waiting = self.waiting();
-        let Some(c) = self.connections.get_mut(conn) else { return };
-        let waiting = waiting - c.held.capacity();
-        if rest.is_empty() {
-            c.held = Vec::new();
-            return;
-        }
-        c.held.clear();
-        if rest.len() >= MAX_DATAGRAM || !append(&mut c.held, rest, waiting) {
-            self.close(conn, "there is no memory for its messages");
-        }
-    }
-
-    /// When [`Self::timeout`] or [`Self::next_idle`] has something to do.
-    #[must_use]
-    pub fn next_timeout(&self) -> Option<Instant> {
-        let Timeouts { idle, connect, keepalive } = self.timeouts;
-        let after = |at: Instant, time: Duration| (!time.is_zero()).then(|| at.after(time));
-        let due = self.connections.iter().filter_map(|(_, c)| {
-            if c.is_open {
-                [after(c.used, idle), after(c.sent, keepalive)].into_iter().flatten().min()
-            } else {
-                after(c.used, connect)
-            }
-        });
-        due.min()
-    }
-
-    /// Gives up what takes too long to open, and sends the keepalives that are due.
-    pub fn timeout(&mut self, now: Instant) {
-        let Timeouts { connect, keepalive, .. } = self.timeouts;
-        if !connect.is_zero() {
-            while let Some(late) = self.connections.find(|c| !c.is_open && c.used.after(connect) <= now) {
-                self.fail(late, "it took too long (tcp_connect_timeout)");
-            }
-        }
-        if keepalive.is_zero() {
-            return;
-        }
-        while let Some(due) = self.connections.find(|c| c.is_open && c.sent.after(keepalive) <= now) {
-            let waiting = self.waiting();
-            let Some(c) = self.connections.get_mut(due) else { return };
-            c.sent = now;
-            // Behind what waits already it would keep nothing alive.
-            if c.queue.is_empty()
-                && let Err(why) = c.send(&[KEEPALIVE], waiting)
-            {
-                self.close(due, why);
-            }
-        }
-    }
-
-    /// A connection that is idle for `tcp_timeout`.
-    #[must_use]
-    pub fn next_idle(&self, now: Instant) -> Option<ConnId> {
-        let idle = self.timeouts.idle;
-        self.connections.find(|c| !idle.is_zero() && c.is_open && c.used.after(idle) <= now)
-    }
-
-    /// Closes an idle connection, or keeps it for as long again.
-    pub fn settle_idle(&mut self, conn: ConnId, keep: bool, now: Instant) {
-        if !keep {
-            self.close(conn, "it is idle (tcp_timeout)");
-        } else if let Some(c) = self.connections.get_mut(conn) {
-            c.used = now;
         }
     }
 

@@ -13,14 +13,34 @@
 //! announced has media from the first packet. A packet from the announced address and port itself needs no learning, if that
 //! address is an allowed one.
 //!
+//! "In sequence" leaves room for what networks do: a few numbers may be missing, and a packet that comes twice or late neither
+//! counts nor spoils what was learned. Nor does one source spoil what another has begun: it gets its turn when that one has been
+//! quiet for some packets, so that forged packets can delay the learning but not prevent it.
+//!
 //! UDPTL is learned like RTP, by rising sequence numbers. The hello of a DTLS handshake makes a peer at once, but only
 //! until RTP from another port is learned. RTCP and STUN never make one.
+//!
+//! Once locked, nothing but a new session description opens it again: not a packet from the announced port, not another SSRC or
+//! sequence, which the peer may change as it likes.
+//!
+//! With learning off ([`Latching::Off`]) media goes where the description says, and comes from any port of an allowed address: for
+//! parties that send from one port and receive on another, which restricted latching would send to the wrong one.
 
 use super::Kind;
 use core::net::{IpAddr, SocketAddr};
 
 /// RTP packets in sequence from one source that make it the peer (RFC 3550 §A.1 asks for two).
 pub const MIN_SEQUENTIAL: u8 = 3;
+
+/// Whether the far end's port is learned from what it sends (`rtp_latching`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Latching {
+    /// It is, within the rules of this module.
+    #[default]
+    Restricted,
+    /// It is not.
+    Off,
+}
 
 /// Addresses from which a leg takes media.
 pub const MAX_ALLOWED: usize = 4;
@@ -50,10 +70,19 @@ pub enum Verdict {
 /// How far a UDPTL sequence number may rise from one datagram to the next; T.38 is slow, so that a gap is a loss.
 const MAX_UDPTL_STEP: u16 = 16;
 
+/// The same for RTP while it is learned: 80 ms of audio in packets of 20 ms may be lost in between. A stream that loses one packet of
+/// three is learned as fast as it comes.
+const MAX_RTP_STEP: u16 = 5;
+
+/// Packets from other sources after which one that has begun to be learned, and has sent nothing more, makes way: with 50 packets a
+/// second it holds its place against 800.
+const PATIENCE: u8 = 16;
+
 /// The latch of one leg, for RTP and RTCP together. Without allowed addresses it is closed.
 #[derive(Clone, Copy, Debug)]
 pub struct Latch {
     peer: Peer,
+    latching: Latching,
     /// The source that is the peer.
     locked: Option<SocketAddr>,
     /// Whether only a DTLS handshake speaks for `locked`: RTP from elsewhere may still replace it.
@@ -74,14 +103,22 @@ struct Candidate {
     sequence: u16,
     /// Packets in sequence so far.
     count: u8,
+    /// Packets from other sources since its last one.
+    others: u8,
+}
+
+impl Candidate {
+    const fn is_from(&self, allowed: u8, port: u16) -> bool {
+        self.allowed == allowed && self.port == port
+    }
 }
 
 impl Latch {
     /// A closed latch.
     #[must_use]
-    pub const fn new() -> Self {
+    pub const fn new(latching: Latching) -> Self {
         let peer = Peer { allowed: [None; MAX_ALLOWED], rtp: None, rtcp: None };
-        Self { peer, locked: None, provisional: false, candidate: None }
+        Self { peer, latching, locked: None, provisional: false, candidate: None }
     }
 
     /// Takes what a new session description says. The same description again changes nothing; another one re-opens,
@@ -103,6 +140,9 @@ impl Latch {
     /// Judges a datagram that came to the RTP port.
     pub fn rtp(&mut self, from: SocketAddr, kind: Kind) -> Verdict {
         let Some(allowed) = self.allowed(from.ip()) else { return Verdict::Stranger };
+        if self.latching == Latching::Off {
+            return Verdict::Accept;
+        }
         if self.locked == Some(from) {
             if matches!(kind, Kind::Rtp { .. }) {
                 self.provisional = false;
@@ -170,32 +210,36 @@ impl Latch {
     }
 
     fn learn(&mut self, from: SocketAddr, allowed: u8, ssrc: Option<u32>, sequence: u16) -> Verdict {
-        let follows = |last: u16| match sequence.wrapping_sub(last) {
-            step if ssrc.is_some() => step == 1,
-            step => (1..=MAX_UDPTL_STEP).contains(&step),
-        };
-        let count = match self.candidate {
-            Some(known)
-                if known.allowed == allowed
-                    && known.port == from.port()
-                    && known.ssrc == ssrc
-                    && follows(known.sequence) =>
-            {
-                known.count.saturating_add(1)
+        let longest = if ssrc.is_some() { MAX_RTP_STEP } else { MAX_UDPTL_STEP };
+        let mut count = 1;
+        if let Some(known) = &mut self.candidate {
+            if !known.is_from(allowed, from.port()) {
+                known.others = known.others.saturating_add(1);
+                if known.others <= PATIENCE {
+                    return Verdict::Unproven;
+                }
+            } else if known.ssrc == ssrc {
+                known.others = 0;
+                // What is behind comes again or late.
+                if known.sequence.wrapping_sub(sequence) <= longest {
+                    return Verdict::Unproven;
+                }
+                if sequence.wrapping_sub(known.sequence) <= longest {
+                    count = known.count.saturating_add(1);
+                }
             }
-            _ => 1,
-        };
+        }
         if count >= MIN_SEQUENTIAL {
             return self.lock(from, false);
         }
-        self.candidate = Some(Candidate { allowed, port: from.port(), ssrc, sequence, count });
+        self.candidate = Some(Candidate { allowed, port: from.port(), ssrc, sequence, count, others: 0 });
         Verdict::Unproven
     }
 }
 
 impl Default for Latch {
     fn default() -> Self {
-        Self::new()
+        Self::new(Latching::Restricted)
     }
 }
 

@@ -417,7 +417,7 @@ impl Sink for Edge {
                     sides,
                     ports,
                     sockets,
-                    latches: [Latch::new(); 2],
+                    latches: [Latch::default(); 2],
                     counters: Default::default(),
                     used: self.now,
                 };

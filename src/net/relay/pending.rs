@@ -1,6 +1,6 @@
 //! Which sockets may have more than was taken from them.
 
-use super::SOCKETS;
+use super::place::SOCKETS;
 use crate::limits::MAX_RELAYS;
 
 /// Sockets that used up their batch, one bit each.

@@ -18,7 +18,7 @@ fn peer() -> Peer {
 }
 
 fn open() -> Latch {
-    let mut latch = Latch::new();
+    let mut latch = Latch::default();
     latch.announce(&peer());
     latch
 }
@@ -49,7 +49,7 @@ fn it_is_small() {
 
 #[test]
 fn a_closed_latch_knows_only_strangers() {
-    let mut latch = Latch::new();
+    let mut latch = Latch::default();
     for kind in ALL {
         assert_eq!(latch.rtp(address(ANNOUNCED), kind), Verdict::Stranger);
     }
@@ -91,8 +91,8 @@ fn another_port_is_learned_in_three_packets() {
 fn packets_out_of_sequence_do_not_add_up() {
     let other_ssrc = |sequence| Kind::Rtp { sequence, ssrc: 8 };
     let streams: [&[Kind]; 6] = [
-        &[rtp(1), rtp(2), rtp(4), rtp(5)],
-        &[rtp(1), rtp(2), rtp(2), rtp(3)],
+        &[rtp(1), rtp(2), rtp(8), rtp(9)],
+        &[rtp(1), rtp(2), rtp(2), rtp(1)],
         &[rtp(3), rtp(2), rtp(1), rtp(0)],
         &[rtp(1), rtp(2), other_ssrc(3), rtp(4), rtp(5)],
         &[rtp(1), rtp(2), UDPTL, rtp(3), rtp(4)],
@@ -108,15 +108,82 @@ fn packets_out_of_sequence_do_not_add_up() {
 }
 
 #[test]
-fn two_sources_in_turn_reset_the_learning() {
+fn losses_copies_and_late_packets_do_not_keep_a_stream_from_being_learned() {
+    let streams: [&[u16]; 5] = [&[1, 3, 6], &[1, 6, 11], &[1, 1, 2, 1, 2, 3], &[1, 3, 2, 4], &[65_534, 1, 65_535, 3]];
+    for stream in streams {
+        let mut latch = open();
+        let verdicts: Vec<Verdict> = stream.iter().map(|sequence| latch.rtp(address(MOVED), rtp(*sequence))).collect();
+        let (last, before) = verdicts.split_last().expect("not empty");
+        assert!(before.iter().all(|verdict| *verdict == Verdict::Unproven), "{stream:?}");
+        assert_eq!(*last, Verdict::Accept, "{stream:?}");
+    }
+}
+
+#[test]
+fn a_stream_is_learned_although_another_interferes() {
     let mut latch = open();
-    for sequence in 0..100 {
-        for from in [MOVED, SIGNALLING] {
-            assert_eq!(latch.rtp(address(from), rtp(sequence)), Verdict::Unproven);
+    let verdicts: Vec<_> = (0..3)
+        .flat_map(|sequence| [(MOVED, sequence), (SIGNALLING, sequence)])
+        .map(|(from, sequence)| latch.rtp(address(from), rtp(sequence)))
+        .collect();
+    assert_eq!(verdicts[..4], [Verdict::Unproven; 4]);
+    assert_eq!(verdicts[4..], [Verdict::Accept, Verdict::Unproven], "the first one is learned, the other refused");
+    assert_eq!(latch.rtp_destination(), Some(address(MOVED)));
+}
+
+#[test]
+fn forged_packets_from_guessed_ports_do_not_prevent_the_learning() {
+    let mut latch = open();
+    let mut guesses = (0u16..).map(|n| {
+        let port = n.wrapping_mul(7919) % 3000 + 20_000;
+        (SocketAddr::new(address(MOVED).ip(), port), Kind::Rtp { sequence: n.wrapping_mul(31), ssrc: n.into() })
+    });
+    // 500 forged packets a second against the peer's 50, for two seconds.
+    let learned = (0..100).find(|sequence| {
+        for (from, kind) in guesses.by_ref().take(10) {
+            assert_ne!(latch.rtp(from, kind), Verdict::Accept, "{from}");
         }
+        latch.rtp(address(MOVED), rtp(*sequence)) == Verdict::Accept
+    });
+    assert!(learned.is_some(), "the peer was not learned");
+    assert_eq!(latch.rtp_destination(), Some(address(MOVED)));
+}
+
+#[test]
+fn one_that_falls_silent_makes_way() {
+    let mut latch = open();
+    latch.rtp(address(SIGNALLING), rtp(0));
+    let needed = (0..100).find(|sequence| latch.rtp(address(MOVED), rtp(*sequence)) == Verdict::Accept);
+    assert_eq!(needed, Some(18), "less than half a second of audio");
+}
+
+#[test]
+fn a_locked_peer_may_change_its_stream_but_not_its_port() {
+    for from in [ANNOUNCED, MOVED] {
+        let mut latch = learned(from);
+        for (sequence, ssrc) in [(500, 7), (499, 7), (0, 0xffff_ffff), (40_000, 1)] {
+            assert_eq!(latch.rtp(address(from), Kind::Rtp { sequence, ssrc }), Verdict::Accept);
+        }
+        for sequence in 0..1000 {
+            assert_eq!(latch.rtp(address("198.51.100.1:6002"), rtp(sequence)), Verdict::Unproven);
+        }
+        assert_eq!(latch.rtp_destination(), Some(address(from)));
+    }
+}
+
+#[test]
+fn with_latching_off_nothing_is_learned() {
+    let mut latch = Latch::new(Latching::Off);
+    latch.announce(&peer());
+    for kind in ALL {
+        assert_eq!(latch.rtp(address(MOVED), kind), Verdict::Accept, "any port of an allowed address");
+        assert_eq!(latch.rtp(address(STRANGER), kind), Verdict::Stranger);
+    }
+    for sequence in 0..9 {
+        latch.rtp(address(MOVED), rtp(sequence));
     }
     assert_eq!(latch.rtp_destination(), Some(address(ANNOUNCED)));
-    assert_eq!(latch.rtp(address(ANNOUNCED), rtp(0)), Verdict::Accept, "the announced one needs no learning");
+    assert_eq!(latch.rtcp_destination(), Some(address("198.51.100.1:4001")));
 }
 
 #[test]
@@ -144,7 +211,7 @@ fn a_stranger_changes_nothing() {
 
 #[test]
 fn an_announced_address_that_is_not_allowed_is_a_stranger() {
-    let mut latch = Latch::new();
+    let mut latch = Latch::default();
     latch.announce(&Peer { allowed: [Some(address(SIGNALLING).ip()), None, None, None], ..peer() });
     assert_eq!(latch.rtp(address(ANNOUNCED), rtp(1)), Verdict::Stranger);
     assert_eq!(latch.rtcp(address("198.51.100.1:4001")), Verdict::Stranger);
@@ -186,6 +253,7 @@ fn udptl_is_learned_by_rising_numbers() {
     assert_eq!(outcome(&[1, 1, 1, 1]), Some(Verdict::Unproven));
     assert_eq!(outcome(&[9, 8, 7, 6]), Some(Verdict::Unproven));
     assert_eq!(outcome(&[0, 100, 200, 300]), Some(Verdict::Unproven));
+    assert_eq!(outcome(&[5, 4, 6, 7]), Some(Verdict::Accept), "one late");
 }
 
 #[test]
@@ -296,7 +364,7 @@ fn rtcp_goes_where_it_was_announced_or_above_the_learned_port() {
     assert_eq!(learned(MOVED).rtcp_destination(), Some(address("198.51.100.1:6001")));
     assert_eq!(learned("198.51.100.1:65535").rtcp_destination(), None);
 
-    let mut latch = Latch::new();
+    let mut latch = Latch::default();
     latch.announce(&Peer { rtcp: Some(address(ANNOUNCED)), ..peer() });
     assert_eq!(latch.rtcp_destination(), Some(address(ANNOUNCED)));
     for sequence in 0..3 {
@@ -307,7 +375,7 @@ fn rtcp_goes_where_it_was_announced_or_above_the_learned_port() {
 
 #[test]
 fn ipv6_peers_are_learned_too() {
-    let mut latch = Latch::new();
+    let mut latch = Latch::default();
     let announced = address("[2001:db8::1]:4000");
     latch.announce(&Peer { allowed: [None, Some(announced.ip()), None, None], rtp: Some(announced), rtcp: None });
     let moved = address("[2001:db8::1]:4444");

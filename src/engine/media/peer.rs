@@ -1,0 +1,56 @@
+//! Where a party's media comes from and goes to, by what its description says.
+
+use crate::engine::Engine;
+use crate::engine::io::Side;
+use crate::rtp::latch::{MAX_ALLOWED, Peer};
+use crate::sdp::Section;
+use core::net::{IpAddr, SocketAddr};
+
+impl Engine {
+    /// What a section says about where its party's media comes from and goes to. From the WAN nothing is believed that would
+    /// send media into the LAN.
+    pub(super) fn peer_of(&self, section: &Section, side: Side, signalling: IpAddr) -> Peer {
+        let is_usable = |ip: &IpAddr| match side {
+            Side::Lan => self.is_lan(*ip) || *ip == signalling,
+            Side::Wan => *ip == signalling || self.is_on_wan(ip.to_canonical()),
+        };
+        let announced = section.address.filter(|ip| !ip.is_unspecified()).filter(is_usable);
+        let rtcp_port = match section.rtcp {
+            Some(rtcp) => rtcp.port,
+            None if section.rtcp_mux => section.port,
+            None => section.port.saturating_add(1),
+        };
+        let rtcp_ip = section.rtcp.and_then(|r| r.address).filter(is_usable).or(announced);
+        let mut allowed = [None; MAX_ALLOWED];
+        allowed[0] = announced;
+        allowed[1] = Some(signalling).filter(|ip| Some(*ip) != announced);
+        Peer {
+            allowed,
+            rtp: announced.map(|ip| SocketAddr::new(ip, section.port)),
+            rtcp: rtcp_ip.map(|ip| SocketAddr::new(ip, rtcp_port)),
+        }
+    }
+
+    /// Whether an address that somebody on the WAN names can be on the WAN: it must be nobody's but one host's, and not on
+    /// the LAN. A private one can only be there if ours there is private too (RFC 1918, RFC 6598).
+    pub(in crate::engine) fn is_on_wan(&self, ip: IpAddr) -> bool {
+        let is_private = |ip: IpAddr| match ip {
+            IpAddr::V4(ip) => {
+                let [a, b, ..] = ip.octets();
+                ip.is_private() || ip.is_link_local() || (a == 100 && (64..128).contains(&b))
+            }
+            IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
+        };
+        let is_single = match ip {
+            IpAddr::V4(v4) => !v4.is_broadcast() && v4.octets()[0] != 0,
+            IpAddr::V6(v6) => !v6.is_unspecified(),
+        };
+        let ours_is_private = self.addresses.of(Side::Wan).is_some_and(is_private);
+        is_single
+            && !ip.is_multicast()
+            && !ip.is_loopback()
+            && !self.is_lan(ip)
+            && !self.addresses.is_on_lan_interface(ip)
+            && (ours_is_private || !is_private(ip))
+    }
+}

@@ -1,0 +1,69 @@
+//! The way of a datagram: taken from one leg's socket, judged, counted, sent from the other leg's.
+//!
+//! Everything here runs for each packet of each call: no system call besides receiving and sending, no allocation.
+
+use super::batch::Received;
+use super::leg::LegState;
+use super::place::Place;
+use super::{Losses, Relay};
+use crate::rtp::Kind;
+use crate::rtp::latch::Verdict;
+use crate::time::Instant;
+use core::net::SocketAddr;
+
+impl Relay {
+    /// Takes one batch from a socket and relays it; `true` where there may be more.
+    pub(super) fn forward(&mut self, place: Place, now: Instant) -> bool {
+        let Self { slots, batch, losses, .. } = self;
+        let Some(slot) = slots.get_mut(place.slot) else { return false };
+        if slot.incarnation != place.incarnation {
+            return false;
+        }
+        let Some(open) = slot.open.as_mut() else { return false };
+        let [from, to] = open.legs_of(place.leg);
+        let received = batch.receive(from.socket(place.rtcp), from.v6);
+        let destination = to.destination(place.rtcp);
+        for index in 0..batch.received.len() {
+            let Some((source, payload)) = batch.datagram(index) else {
+                losses.oversized = losses.oversized.wrapping_add(1);
+                continue;
+            };
+            let verdict = judge(from, place.rtcp, source, payload);
+            if verdict == Verdict::Accept && destination.is_some() {
+                accepted(from, place.rtcp, payload);
+                batch.accept(index);
+            } else {
+                refused(from, verdict, losses);
+            }
+        }
+        if let Some(destination) = destination
+            && !batch.accepted.is_empty()
+        {
+            let unsent = batch.send(to.socket(place.rtcp), destination);
+            losses.unsent = losses.unsent.wrapping_add(unsent as u32);
+            open.active = now;
+        }
+        received == Received::Full
+    }
+}
+
+/// Whether a datagram that came to a leg's socket is its peer's.
+fn judge(from: &mut LegState, rtcp: bool, source: SocketAddr, payload: &[u8]) -> Verdict {
+    if rtcp { from.latch.rtcp(source) } else { from.latch.rtp(source, Kind::of(payload)) }
+}
+
+/// Counts a datagram that goes on to the other leg.
+fn accepted(from: &mut LegState, rtcp: bool, payload: &[u8]) {
+    if !rtcp {
+        from.counters.packets = from.counters.packets.wrapping_add(1);
+        from.counters.bytes = from.counters.bytes.wrapping_add(payload.len() as u64);
+    }
+}
+
+/// Counts a datagram that goes nowhere.
+fn refused(from: &mut LegState, verdict: Verdict, losses: &mut Losses) {
+    match verdict {
+        Verdict::Stranger => from.counters.strangers = from.counters.strangers.wrapping_add(1),
+        Verdict::Unproven | Verdict::Accept => losses.unproven = losses.unproven.wrapping_add(1),
+    }
+}
