@@ -159,6 +159,14 @@ impl Calls {
         })
     }
 
+    /// Whether there is a call of the same dialog and the same parties.
+    pub(super) fn has_twin(&self, call: &Call) -> bool {
+        self.by_digest
+            .lookup(hash_of(&call.digest))
+            .filter_map(|handle| self.calls.get(handle))
+            .any(|other| other.digest == call.digest && other.sides == call.sides && other.parties == call.parties)
+    }
+
     /// Adds a call; `None` where the table is full.
     pub(super) fn insert(&mut self, call: Call) -> Option<Handle> {
         let hash = hash_of(&call.digest);

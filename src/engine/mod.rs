@@ -88,6 +88,10 @@ pub enum RestoreError {
     Expired,
     /// The table is full.
     Full,
+    /// It is there already.
+    Double,
+    /// It names an address, or a port, that cannot be where it says.
+    Foreign,
 }
 
 /// How full the tables are.
@@ -237,6 +241,12 @@ impl Engine {
             return Err(RestoreError::Full);
         }
         let handle = self.bindings.restore(line, now, unix_now)?;
+        let place = self.bindings.get(handle).map(|b| b.place.address.ip());
+        // Without an address on the LAN nothing can be told yet; see `forward`.
+        if self.addresses.of(Side::Lan).is_some() && !place.is_some_and(|ip| self.is_place_of_phone(ip)) {
+            self.bindings.remove(handle);
+            return Err(RestoreError::Foreign);
+        }
         if let Some(server) = self.bindings.get(handle).and_then(|b| b.registrar)
             && !self.flows.add(server)
         {

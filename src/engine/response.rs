@@ -115,6 +115,7 @@ impl Engine {
             }
             let answered = RegisterAnswered {
                 registrar: back.downstream,
+                phone: back.to.ip(),
                 by: received.on.kind(),
                 registers: &back.registers,
                 removes_all: aor.as_deref().filter(|_| back.registers.removes_all),

@@ -155,9 +155,11 @@ impl<'a> EventLoop<'a> {
 
     /// Gives the engine what `registration_file` holds.
     pub fn load(&mut self, engine: &mut Engine) {
-        if let Some(path) = &self.config.registration_file {
+        if let Some(path) = self.config.registration_file.clone() {
             self.out.now = self.clock.now();
-            state::load(engine, path, self.out.now, &mut self.out);
+            // What is no place of a phone is told by them.
+            self.tell_addresses(engine);
+            state::load(engine, &path, self.out.now, &mut self.out);
         }
     }
 

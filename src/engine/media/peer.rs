@@ -35,7 +35,7 @@ impl Engine {
 
     /// Whether an address that somebody on the WAN names can be on the WAN: it must be nobody's but one host's, and not on
     /// the LAN. A private one can only be there if ours there is private too (RFC 1918, RFC 6598).
-    fn is_on_wan(&self, ip: IpAddr) -> bool {
+    pub(in crate::engine) fn is_on_wan(&self, ip: IpAddr) -> bool {
         let is_private = |ip: IpAddr| match ip {
             IpAddr::V4(ip) => {
                 let [a, b, ..] = ip.octets();
