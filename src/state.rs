@@ -1,10 +1,12 @@
 //! What outlives a restart: bindings and calls, in `registration_file`, and the key of our tokens, beside it.
 
 use crate::engine::{Engine, RestoreError, Restored, Sink};
+use crate::limits::{MAX_BINDINGS, MAX_CALLS};
 use crate::log_class::{PROCESS, REG};
 use crate::sip::token::Key;
 use crate::time::Instant;
 use core::fmt::{self, Write as _};
+use nix::fcntl::OFlag;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -20,6 +22,9 @@ const OLD_RECORD: &str = "****:";
 
 /// Bytes of the longest line that is read: a call with eight media sections, or two URIs, a proxy, and small change.
 const MAX_LINE: u64 = 4096;
+
+/// Bytes of the largest file that is read: a line for each binding and each call.
+const MAX_FILE: u64 = MAX_LINE * (MAX_BINDINGS + MAX_CALLS) as u64;
 
 /// Only we: the file tells who is reachable where, and the key opens all tokens.
 const MODE: u32 = 0o600;
@@ -48,18 +53,35 @@ pub fn prepare(path: &Path, account: Option<(u32, u32)>) {
             .append(true)
             .create(true)
             .mode(MODE)
-            .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
-            .open(path);
-        told(path, file.and_then(|file| fchown(&file, Some(uid), Some(gid))));
+            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+            .open(path)
+            .and_then(regular);
+        // Whoever may write into the directory may not have root give him another's file.
+        let alone = file.and_then(|file| match file.metadata()?.nlink() {
+            1 => Ok(file),
+            _ => Err(io::Error::other("it has several names")),
+        });
+        told(path, alone.and_then(|file| fchown(&file, Some(uid), Some(gid))));
     }
+}
+
+/// Opens a file to be read. It does not wait where a FIFO stands in its place.
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).and_then(regular)
+}
+
+/// Refuses what is no file, such as a FIFO or a device, which may never end.
+fn regular(file: File) -> io::Result<File> {
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
 }
 
 /// Gives the engine the bindings and calls that were saved to `registration_file`; `out` opens the calls' relays. A file that is not there yet is no problem; one
 /// of siproxd 0.8 is renamed, so that it is not overwritten.
 pub fn load(engine: &mut Engine, path: &Path, now: Instant, out: &mut dyn Sink) {
     let shown = path.display();
-    match File::open(path).and_then(|file| read_lines(engine, file, now, out)) {
-        Ok(Content::Lines(tally)) => log::info!(target: REG, "{shown}: {tally}"),
+    match open(path).and_then(|file| read_lines(engine, file, now, out)) {
+        Ok(Content::Lines(tally)) if tally.is_clean() => log::info!(target: REG, "{shown}: {tally}"),
+        Ok(Content::Lines(tally)) => log::warn!(target: REG, "{shown}: {tally}"),
         Ok(Content::OldFormat) => {
             let aside = with_suffix(path, ".orig");
             let fate = match fs::rename(path, &aside) {
@@ -91,16 +113,28 @@ enum Content {
 
 fn read_lines(engine: &mut Engine, file: File, now: Instant, out: &mut dyn Sink) -> io::Result<Content> {
     let unix_now = unix_now();
-    let mut tally = Tally::default();
-    let mut reader = BufReader::new(file);
+    let mut tally = Tally { is_cut: file.metadata()?.len() > MAX_FILE, ..Tally::default() };
+    let mut reader = BufReader::new(file.take(MAX_FILE));
     let mut line = Vec::new();
+    // What stands behind the first MAX_LINE bytes of a line is no line of its own.
+    let mut is_rest = false;
     loop {
         line.clear();
         if (&mut reader).take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
             return Ok(Content::Lines(tally));
         }
+        let (was_rest, ends) = (is_rest, line.ends_with(b"\n"));
+        is_rest = !ends && line.len() as u64 == MAX_LINE;
+        if was_rest {
+            continue;
+        }
+        if !ends {
+            // Too long, or torn: half a URI is another one.
+            tally.unreadable += 1;
+            continue;
+        }
         match str::from_utf8(&line).map(str::trim_end) {
-            Ok(old) if old.starts_with(OLD_RECORD) => return Ok(Content::OldFormat),
+            Ok(old) if old.starts_with(OLD_RECORD) && tally.is_empty() => return Ok(Content::OldFormat),
             Ok(comment) if comment.is_empty() || comment.starts_with('#') => (),
             Ok(text) => tally.count(engine.restore(text, now, unix_now, out)),
             Err(_) => tally.unreadable += 1,
@@ -120,16 +154,32 @@ struct Tally {
     calls: usize,
     expired: usize,
     full: usize,
+    foreign: usize,
+    double: usize,
     unreadable: usize,
+    /// There was more than is read.
+    is_cut: bool,
 }
 
 impl Tally {
+    /// Whether nothing has been read yet.
+    const fn is_empty(&self) -> bool {
+        self.bindings + self.calls + self.expired + self.full == 0 && self.is_clean()
+    }
+
+    /// Whether all lines were such as we write.
+    const fn is_clean(&self) -> bool {
+        self.foreign + self.double + self.unreadable == 0 && !self.is_cut
+    }
+
     const fn count(&mut self, result: Result<Restored, RestoreError>) {
         match result {
             Ok(Restored::Binding) => self.bindings += 1,
             Ok(Restored::Call) => self.calls += 1,
             Err(RestoreError::Expired) => self.expired += 1,
             Err(RestoreError::Full) => self.full += 1,
+            Err(RestoreError::Foreign) => self.foreign += 1,
+            Err(RestoreError::Double) => self.double += 1,
             Err(RestoreError::Syntax) => self.unreadable += 1,
         }
     }
@@ -138,13 +188,17 @@ impl Tally {
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} registrations taken back, {} calls, {} expired", self.bindings, self.calls, self.expired)?;
-        if self.full > 0 {
-            write!(f, ", {} without room", self.full)?;
+        for (count, what) in [
+            (self.full, "without room"),
+            (self.foreign, "with addresses or ports that cannot be right"),
+            (self.double, "there twice"),
+            (self.unreadable, "lines not understood"),
+        ] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
         }
-        if self.unreadable > 0 {
-            write!(f, ", {} lines not understood", self.unreadable)?;
-        }
-        Ok(())
+        f.write_str(if self.is_cut { ", and the file is too large: the rest of it was not read" } else { "" })
     }
 }
 
@@ -186,7 +240,7 @@ pub fn seed() -> io::Result<u64> {
 
 /// The key of the file at `path`; `None` where there is none yet.
 fn read_key(path: &Path) -> io::Result<Option<[u8; KEY_BYTES]>> {
-    let mut file = match File::open(path) {
+    let mut file = match open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -239,8 +293,9 @@ fn replace(path: &Path, content: &dyn Fn(&mut dyn Write) -> io::Result<()>) -> i
     let _ = fs::remove_file(&temporary);
     match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ResourceBusy | io::ErrorKind::ReadOnlyFilesystem => {
-            let in_place = OpenOptions::new().write(true).truncate(true).open(path).map_err(|_| error)?;
-            write(in_place)
+            let flags = OFlag::O_NONBLOCK.bits();
+            let in_place = OpenOptions::new().write(true).truncate(true).custom_flags(flags).open(path);
+            write(in_place.and_then(regular).map_err(|_| error)?)
         }
         _ => Err(error),
     }
@@ -376,6 +431,114 @@ mod tests {
         load(&mut Engine::new(), &path, Instant::ZERO, &mut Nowhere);
         assert!(!path.exists());
         assert!(with_suffix(&path, ".orig").exists());
+    }
+
+    /// Lets `work` wait for nothing.
+    fn at_once(work: impl FnOnce() + Send + 'static) {
+        let (done, is_done) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            work();
+            let _ = done.send(());
+        });
+        is_done.recv_timeout(core::time::Duration::from_secs(20)).expect("it waits, or has failed");
+    }
+
+    #[test]
+    fn nothing_that_stands_in_the_place_of_a_file_is_waited_for() {
+        let directory = Directory::new("no-file");
+        let path = directory.0.join("registrations");
+        let fifo = |path: &Path| nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+        let owner = fs::metadata(&directory.0).expect("metadata");
+        let account = Some((owner.uid(), owner.gid()));
+        let try_all = |path: &Path| {
+            let path = path.to_owned();
+            at_once(move || {
+                prepare(&path, account);
+                load(&mut Engine::new(), &path, Instant::ZERO, &mut Nowhere);
+                key(Some(&path)).expect("a key");
+            });
+        };
+        fifo(&path);
+        fifo(&key_path(&path));
+        assert!(open(&path).is_err());
+        try_all(&path);
+        assert!(fs::metadata(key_path(&path)).expect("the key file").is_file(), "a new key is in its place");
+        save(&Engine::new(), &path, Instant::ZERO).expect("saved");
+        assert!(fs::metadata(&path).expect("the file").is_file());
+        for device in ["/dev/zero", "/dev/null"] {
+            for path in [&path, &key_path(&path)] {
+                fs::remove_file(path).expect("removed");
+                std::os::unix::fs::symlink(device, path).expect("a link");
+            }
+            try_all(&path);
+        }
+        fs::remove_file(&path).expect("removed");
+        fs::create_dir(&path).expect("a directory");
+        try_all(&path);
+        assert!(save(&Engine::new(), &path, Instant::ZERO).is_err());
+        assert!(path.is_dir() && !with_suffix(&path, ".new").exists());
+    }
+
+    #[test]
+    fn nobody_is_given_a_file_that_has_another_name() {
+        let directory = Directory::new("link");
+        let (path, other) = (directory.0.join("registrations"), directory.0.join("passwords"));
+        fs::write(&other, "").expect("a file");
+        fs::hard_link(&other, &path).expect("a link");
+        let owner = fs::metadata(&other).expect("metadata");
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        prepare(&path, Some((owner.uid() + 1, owner.gid())));
+        assert_eq!(fs::metadata(&other).expect("metadata").uid(), owner.uid());
+        assert_eq!(fs::metadata(key_path(&path)).expect("metadata").uid(), owner.uid() + 1);
+    }
+
+    /// What becomes of the lines of a file.
+    fn tally_of(text: &[u8]) -> String {
+        let directory = Directory::new(&format!("tally-{}-{:?}", text.len(), std::thread::current().id()));
+        let path = directory.0.join("registrations");
+        fs::write(&path, text).expect("a file");
+        let mut engine = Box::new(Engine::new());
+        engine.configure(&crate::engine::Settings::default());
+        match read_lines(&mut engine, open(&path).expect("it opens"), Instant::ZERO, &mut Nowhere).expect("read") {
+            Content::Lines(tally) => tally.to_string(),
+            Content::OldFormat => "old".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_is_no_line_of_ours_is_counted() {
+        let binding = |more: &str| {
+            let expires = unix_now() + 1000;
+            format!(
+                "expires={expires} place=10.0.0.2:5060 renamed=0 registrar=own aor=a@b contact=sip:a@10.0.0.2{more}\n"
+            )
+        };
+        let long = "x".repeat(MAX_LINE as usize);
+        let taken = |count: usize| format!("{count} registrations taken back, 0 calls, 0 expired");
+        let cases = [
+            (Vec::new(), taken(0)),
+            (binding("").into_bytes(), taken(1)),
+            (
+                [long.as_bytes(), binding("").as_bytes(), b"\n"].concat(),
+                format!("{}, 1 lines not understood", taken(0)),
+            ),
+            (
+                [b"#", long.as_bytes(), b"\n", binding("").as_bytes()].concat(),
+                format!("{}, 1 lines not understood", taken(1)),
+            ),
+            ([b"\xff\0\n", binding("").as_bytes()].concat(), format!("{}, 1 lines not understood", taken(1))),
+            ([&[0; 9000][..], b"\n", binding("").as_bytes()].concat(), format!("{}, 1 lines not understood", taken(1))),
+            (format!("{}****:1\n", binding("")).into_bytes(), format!("{}, 1 lines not understood", taken(1))),
+            (b"# x\n****:1\n".to_vec(), "old".to_owned()),
+            (binding("").trim_end().as_bytes().to_vec(), format!("{}, 1 lines not understood", taken(0))),
+            (format!("{0}{0}", binding("")).into_bytes(), format!("{}, 1 there twice", taken(1))),
+            (binding(" q=0.5 and more").into_bytes(), format!("{}, 1 lines not understood", taken(0))),
+        ];
+        for (text, wanted) in cases {
+            assert_eq!(tally_of(&text), wanted, "{}", text.escape_ascii());
+        }
     }
 
     #[test]

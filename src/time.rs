@@ -2,7 +2,8 @@
 
 pub use core::time::Duration;
 
-/// A moment of a monotonic clock, in milliseconds from an origin that the caller chooses.
+/// A moment of a monotonic clock, in microseconds from an origin that the caller chooses. Signalling counts in milliseconds;
+/// jitter would be lost in them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instant(u64);
 
@@ -10,34 +11,46 @@ impl Instant {
     /// The clock's origin.
     pub const ZERO: Self = Self(0);
 
-    /// The moment `millis` milliseconds after the origin.
+    /// The moment `millis` milliseconds after the origin; saturates at the end of time.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
-        Self(millis)
+        Self(millis.saturating_mul(1000))
     }
 
-    /// Milliseconds since the origin.
+    /// The moment `micros` microseconds after the origin.
+    #[must_use]
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// Whole milliseconds since the origin.
     #[must_use]
     pub const fn as_millis(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// Microseconds since the origin.
+    #[must_use]
+    pub const fn as_micros(self) -> u64 {
         self.0
     }
 
     /// The moment `later` after this one; saturates at the end of time.
     #[must_use]
     pub const fn after(self, later: Duration) -> Self {
-        // A `Duration` of more than 2^64 ms is not a time anybody waits for.
-        Self(self.0.saturating_add(later.as_millis() as u64))
+        // A `Duration` of more than 2^64 µs is not a time anybody waits for.
+        Self(self.0.saturating_add(later.as_micros() as u64))
     }
 
     /// The moment `secs` seconds after this one.
     #[must_use]
     pub const fn after_secs(self, secs: u32) -> Self {
-        Self(self.0.saturating_add(secs as u64 * 1000))
+        Self(self.0.saturating_add(secs as u64 * 1_000_000))
     }
 
     /// Time from `earlier` to this moment; zero where `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(self.0.saturating_sub(earlier.0))
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 }

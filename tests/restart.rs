@@ -77,8 +77,104 @@ fn a_relay_whose_ports_are_taken_is_left_out() {
     assert_eq!(restore(&mut rig, text.trim_end(), UNIX_NOW), Ok(Restored::Call));
     assert_eq!((rig.engine.usage().relays, rig.recorder.open), (1, 1));
     // A second call that names the same ports.
-    assert_eq!(restore(&mut rig, text.trim_end(), UNIX_NOW), Ok(Restored::Call));
+    let digest = text.split("digest=").nth(1).unwrap().split(' ').next().unwrap();
+    let other = text.replace(digest, &"0".repeat(32));
+    assert_eq!(restore(&mut rig, other.trim_end(), UNIX_NOW), Ok(Restored::Call));
     assert_eq!((rig.engine.usage().relays, rig.recorder.open), (1, 1));
+}
+
+#[test]
+fn a_call_that_cannot_have_been_one_is_not_taken_back() {
+    let text = saved(&talking());
+    let text = text.trim_end();
+    let with = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}: {text}");
+        text.replace(from, to)
+    };
+    let port = text.split("relay=0,").nth(1).unwrap().split(',').next().unwrap();
+    let refused = [
+        // Aimed at hosts that no description may name: this one, the LAN from the WAN, a stranger from the LAN, everybody.
+        (with("203.0.113.10:4000", "127.0.0.1:80"), RestoreError::Foreign),
+        (with("203.0.113.10:4000", "10.0.0.7:80"), RestoreError::Foreign),
+        (with("203.0.113.10:4001", "[::ffff:10.0.0.7]:80"), RestoreError::Foreign),
+        (with("10.0.0.2:4000", "192.0.2.9:4000"), RestoreError::Foreign),
+        (with("10.0.0.2:4000", "224.0.0.1:4000"), RestoreError::Foreign),
+        (with("203.0.113.10:4000", "203.0.113.10:0"), RestoreError::Foreign),
+        (with(",203.0.113.10 ", ",10.0.0.7 "), RestoreError::Foreign),
+        (with("callee=wan,203.0.113.10", "callee=wan,10.0.0.7"), RestoreError::Foreign),
+        (with("callee=wan,203.0.113.10", "callee=wan,127.0.0.1"), RestoreError::Foreign),
+        (with("caller=lan,10.0.0.2", "caller=lan,192.0.2.9"), RestoreError::Foreign),
+        // Ports of other services.
+        (with(&format!("relay=0,{port}"), "relay=0,22"), RestoreError::Foreign),
+        (with(&format!("relay=0,{port}"), "relay=0,70000"), RestoreError::Syntax),
+        // Two relays for one section, of which the call would forget one.
+        (with("relay=1,", "relay=0,"), RestoreError::Syntax),
+        (with("relay=1,", "relay=8,"), RestoreError::Syntax),
+        // Torn.
+        (text[..text.len() - 4].to_owned(), RestoreError::Syntax),
+        (text.split(" relay=1").next().unwrap().to_owned() + " relay=1,7070", RestoreError::Syntax),
+    ];
+    for (line, why) in refused {
+        let mut rig = Rig::new(&open_settings());
+        assert_eq!(restore(&mut rig, &line, UNIX_NOW), Err(why), "{line}");
+        assert_eq!((rig.engine.usage().calls, rig.engine.ports_in_use(), rig.recorder.open), (0, 0, 0), "{line}");
+    }
+    let mut rig = Rig::new(&open_settings());
+    assert_eq!(restore(&mut rig, text, UNIX_NOW), Ok(Restored::Call));
+    assert_eq!(restore(&mut rig, text, UNIX_NOW), Err(RestoreError::Double));
+    assert_eq!((rig.engine.usage().calls, rig.recorder.open), (1, 2));
+}
+
+#[test]
+fn a_binding_that_cannot_have_been_one_is_not_taken_back() {
+    let line = |place: &str, contact: &str, more: &str| {
+        format!(
+            "expires={} place={place} renamed=0 registrar=203.0.113.10:5060 aor=a@b contact={contact}{more}",
+            UNIX_NOW + 600
+        )
+    };
+    let at = "10.0.0.2:5060";
+    for (line, why) in [
+        (line("192.0.2.9:53", "sip:a@192.0.2.9", ""), RestoreError::Foreign),
+        (line("255.255.255.255:5060", "sip:a@h", ""), RestoreError::Foreign),
+        (line("10.0.0.2:0", "sip:a@10.0.0.2", ""), RestoreError::Syntax),
+        (line("10.0.0.2:70000", "sip:a@10.0.0.2", ""), RestoreError::Syntax),
+        (line(at, "http://10.0.0.2", ""), RestoreError::Syntax),
+        (line(at, "sip:", ""), RestoreError::Syntax),
+        (line(at, "sip:a@10.0.0.2", " q=9"), RestoreError::Syntax),
+        (line(at, "sip:a@10.0.0.2", " more"), RestoreError::Syntax),
+        (line(at, "sip:a@10.0.0.2", "").replace("10:5060 aor", "10:0 aor"), RestoreError::Syntax),
+        (line(at, &format!("sip:{}@h", "a".repeat(300)), ""), RestoreError::Syntax),
+    ] {
+        let mut rig = Rig::new(&open_settings());
+        assert_eq!(restore(&mut rig, &line, UNIX_NOW), Err(why), "{line}");
+        assert_eq!(rig.engine.usage().bindings, 0, "{line}");
+    }
+}
+
+/// What a server sends after the binding that it keeps has ended.
+fn is_answered(rig: &mut Rig) -> bool {
+    let text = wire(
+        "OPTIONS sip:198.51.100.1 SIP/2.0\nVia: SIP/2.0/UDP 203.0.113.10:5060;branch=z9hG4bK9\nFrom: <sip:p@h>;tag=1\n\
+         To: <sip:h>\nCall-ID: o\nCSeq: 1 OPTIONS\nMax-Forwards: 70\nContent-Length: 0\n\n",
+    );
+    !rig.datagram(Side::Wan, "203.0.113.10:5060".parse().unwrap(), &text).is_empty()
+}
+
+#[test]
+fn a_binding_that_is_there_twice_ends_once() {
+    let mut rig = Rig::new(&Settings { sip_keepalive: 0, ..open_settings() });
+    let line = format!(
+        "expires={} place=10.0.0.2:5060 renamed=0 registrar=203.0.113.10:5060 aor=a@b contact=sip:a@10.0.0.2",
+        UNIX_NOW + 60
+    );
+    assert!(!is_answered(&mut rig));
+    assert_eq!(restore(&mut rig, &line, UNIX_NOW), Ok(Restored::Binding));
+    assert_eq!(restore(&mut rig, &line, UNIX_NOW), Err(RestoreError::Double));
+    assert!(is_answered(&mut rig));
+    rig.wait(siproxd::time::Duration::from_secs(61));
+    assert_eq!(rig.engine.usage().bindings, 0);
+    assert!(!is_answered(&mut rig), "its server is a stranger again");
 }
 
 proptest! {

@@ -139,7 +139,7 @@ impl Shortages {
             entry.1 = entry.1.saturating_add(1);
             return false;
         }
-        // Eight places for six causes.
+        // Eight places for seven causes.
         let _ = self.counts.push((cause, 1));
         true
     }

@@ -9,7 +9,7 @@
 use super::contact::Place;
 use super::preference::Preference;
 use crate::limits::{MAX_BINDINGS, MAX_GRANTED, MAX_URI};
-use crate::sip::uri::Uri;
+use crate::sip::uri::{Scheme, Uri};
 use crate::sip::via::Transport;
 use crate::span::Span;
 use crate::table::{Handle, Index, Slab};
@@ -79,8 +79,12 @@ impl Binding {
     /// Whether `hostport` is that of the Contact, and none that the address-of-record has too.
     fn is_called(&self, hostport: &[u8]) -> bool {
         let own = Uri::parse(&self.contact, Span::from_usize(0, self.contact.len()));
-        let domain = self.aor.rsplit(|b| *b == b'@').next();
-        own.is_ok_and(|own| own.hostport.of(&self.contact).eq_ignore_ascii_case(hostport)) && domain != Some(hostport)
+        own.is_ok_and(|own| own.hostport.of(&self.contact).eq_ignore_ascii_case(hostport)) && self.domain() != hostport
+    }
+
+    /// The domain of the address-of-record, in lower case.
+    pub(super) fn domain(&self) -> &[u8] {
+        self.aor.rsplit(|b| *b == b'@').next().unwrap_or_default()
     }
 
     /// The user part of the address-of-record.
@@ -217,11 +221,6 @@ impl Bindings {
             .filter(move |(_, b)| b.aor == aor)
     }
 
-    /// Any binding of this address-of-record.
-    pub(super) fn find_aor(&self, aor: &[u8]) -> Option<Handle> {
-        self.of_user(user_of(aor)).find(|handle| self.slab.get(*handle).is_some_and(|b| b.aor == aor))
-    }
-
     /// Adds a binding that is not valid yet; `None` where the table is full or a URI too long.
     pub(super) fn offer(&mut self, offer: &Offer<'_>, now: Instant) -> Option<Handle> {
         let binding = Binding {
@@ -286,13 +285,13 @@ impl Bindings {
         self.by_user.lookup(hash_of(user))
     }
 
-    /// The valid binding that a request for `user` from `server` is for. The user of a Contact goes before that of an
-    /// address-of-record, one kept by the asking server before others, and of several the one refreshed last.
-    pub(super) fn lookup(&self, user: &[u8], server: IpAddr, now: Instant) -> Option<Handle> {
+    /// The valid binding that a request for `user` from `server` is for; `None` stands for ourselves. One kept by the asking server
+    /// goes before others, the user of a Contact before that of an address-of-record, and of several the one refreshed last.
+    pub(super) fn lookup(&self, user: &[u8], server: Option<IpAddr>, now: Instant) -> Option<Handle> {
         self.of_user(user)
             .filter_map(|handle| Some((handle, self.slab.get(handle)?)))
             .filter(|(_, b)| b.is_live(now) && (b.user() == user || b.contact_user == user))
-            .max_by_key(|(_, b)| (b.registrar.is_some_and(|r| r.ip() == server), b.contact_user == user, b.refreshed))
+            .max_by_key(|(_, b)| (b.registrar.map(|r| r.ip()) == server, b.contact_user == user, b.refreshed))
             .map(|(handle, _)| handle)
     }
 
@@ -400,14 +399,15 @@ impl Bindings {
 
     /// Reads one line that [`Self::save`] wrote, and gives the binding's handle.
     pub(super) fn restore(&mut self, line: &str, now: Instant, unix_now: u64) -> Result<Handle, super::RestoreError> {
-        use super::RestoreError::{Expired, Full, Syntax};
+        use super::RestoreError::{Double, Expired, Full, Syntax};
         let mut fields = line.split_ascii_whitespace();
         let mut field = |name: &str| fields.next().and_then(|f| f.strip_prefix(name)).ok_or(Syntax);
         let expires: u64 = field("expires=")?.parse().map_err(|_| Syntax)?;
         let reached = |text: &str| {
             let tcp = text.strip_prefix(TCP_MARK);
             let transport = if tcp.is_some() { Transport::Tcp } else { Transport::Udp };
-            tcp.unwrap_or(text).parse::<SocketAddr>().map(|address| (address, transport)).map_err(|_| Syntax)
+            let address: SocketAddr = tcp.unwrap_or(text).parse().map_err(|_| Syntax)?;
+            if address.port() == 0 { Err(Syntax) } else { Ok((address, transport)) }
         };
         let (address, transport) = reached(field("place=")?)?;
         let renamed = field("renamed=")? == "1";
@@ -417,37 +417,35 @@ impl Bindings {
         };
         let aor = field("aor=")?.as_bytes();
         let contact = field("contact=")?.as_bytes();
-        if !aor.contains(&b'@') || aor.len() > MAX_URI || contact.len() > MAX_URI {
+        let preference = match fields.next() {
+            Some(field) => Some(field.strip_prefix("q=").and_then(|q| Preference::parse(q.as_bytes())).ok_or(Syntax)?),
+            None => None,
+        };
+        let is_text =
+            contact.len() <= MAX_URI && aor.len() <= MAX_URI && aor.contains(&b'@') && fields.next().is_none();
+        let uri = Uri::parse(contact, Span::from_usize(0, contact.len())).map_err(|_| Syntax)?;
+        if !is_text || !matches!(uri.scheme, Scheme::Sip | Scheme::Sips) {
             return Err(Syntax);
         }
         let secs = u32::try_from(expires.saturating_sub(unix_now)).map_err(|_| Syntax)?;
         if secs == 0 {
             return Err(Expired);
         }
-        let (contact_user, named) = contact_parts(contact);
-        let place = Place { address, transport, named, renamed };
-        let offer = Offer { aor, contact, contact_user, place };
-        let handle = match self.find(&offer) {
-            Some(handle) => handle,
-            None => self.offer(&offer, now).ok_or(Full)?,
-        };
+        let place = Place { address, transport, named: super::contact::named_transport(contact, &uri), renamed };
+        let offer = Offer { aor, contact, contact_user: uri.user.map_or(&[], |user| user.of(contact)), place };
+        if self.find(&offer).is_some() {
+            return Err(Double);
+        }
+        let handle = self.offer(&offer, now).ok_or(Full)?;
         self.confirm(handle, registrar.map(|(server, _)| server), secs, now);
         if let (Some(b), Some((_, by))) = (self.slab.get_mut(handle), registrar) {
             b.registrar_by = by;
         }
-        let preference = fields.next().and_then(|f| f.strip_prefix("q=")).and_then(|q| Preference::parse(q.as_bytes()));
         if let Some(binding) = self.get_mut(handle) {
             binding.preference = preference;
         }
         Ok(handle)
     }
-}
-
-/// The user and the transport that a Contact URI names.
-fn contact_parts(contact: &[u8]) -> (&[u8], Option<Transport>) {
-    use crate::sip::uri::Uri;
-    let Ok(uri) = Uri::parse(contact, Span::from_usize(0, contact.len())) else { return (&[], None) };
-    (uri.user.map_or(&[], |user| user.of(contact)), super::contact::named_transport(contact, &uri))
 }
 
 /// The address-of-record that a URI names: `user@host`, the host in lower case; `None` where it has no user or is too long.

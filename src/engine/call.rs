@@ -10,6 +10,7 @@
 use super::io::{Leg, Side};
 use super::random::Random;
 use super::transaction::Transactions;
+use super::verdict::Fault;
 use crate::limits::{MAX_CALLS, MAX_RELAYS, MAX_SECTIONS};
 use crate::rtp::latch::Peer;
 use crate::table::{Handle, Index, Slab};
@@ -35,6 +36,10 @@ pub(super) struct Call {
     pub(super) parties: [IpAddr; 2],
     /// Whether a 2xx came to the first INVITE.
     pub(super) answered: bool,
+    /// When; meaningless before.
+    pub(super) answered_at: Instant,
+    /// What its media came to in the sections that are closed.
+    pub(super) past: Past,
     /// Whether it rings several phones, of which the first that answers becomes the callee.
     pub(super) forked: bool,
     /// The tag of the callee that answered, hashed.
@@ -49,6 +54,17 @@ pub(super) struct Call {
     /// What each party knows of the dialog.
     pub(super) halves: [super::hang_up::Half; 2],
     pub(super) names: [Name; 2],
+}
+
+/// What the closed media sections of a call came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Past {
+    /// Packets and bytes of each party.
+    pub(super) packets: [u32; 2],
+    pub(super) bytes: [u64; 2],
+    pub(super) strangers: u32,
+    /// The gravest fault.
+    pub(super) fault: Option<Fault>,
 }
 
 /// One relay: the two legs of one media section.
@@ -147,6 +163,14 @@ impl Calls {
             };
             is_it.then_some(Found { call: handle, sender, same_dialog })
         })
+    }
+
+    /// Whether there is a call of the same dialog and the same parties.
+    pub(super) fn has_twin(&self, call: &Call) -> bool {
+        self.by_digest
+            .lookup(hash_of(&call.digest))
+            .filter_map(|handle| self.calls.get(handle))
+            .any(|other| other.digest == call.digest && other.sides == call.sides && other.parties == call.parties)
     }
 
     /// Adds a call; `None` where the table is full.

@@ -4,6 +4,7 @@
 //! DNS gives for the domain of an address-of-record, and for each server of a Service-Route (RFC 3608), are known together with
 //! the registrar while that keeps a live binding; those of an outbound proxy always.
 
+use super::binding::Binding;
 use super::io::Sink;
 use super::message::Received;
 use super::own::octets;
@@ -114,9 +115,25 @@ impl Domains {
         }
     }
 
-    /// Whether `ip` stands beside an address for which `keeps_binding` holds.
+    /// Whether `ip` stands beside an address for which `keeps_binding` holds. Whom a registrar names in its Service-Route stands
+    /// beside that one, and not the reverse.
     pub(super) fn has_beside(&self, ip: IpAddr, keeps_binding: impl Fn(IpAddr) -> bool) -> bool {
-        self.list.iter().any(|domain| domain.ips.contains(&ip) && domain.ips.iter().any(|other| keeps_binding(*other)))
+        self.list.iter().filter(|domain| domain.ips.contains(&ip)).any(|domain| match domain.kind {
+            Kind::ServiceRoute(registrar) => keeps_binding(registrar),
+            _ => domain.ips.iter().any(|other| keeps_binding(*other)),
+        })
+    }
+
+    /// Whether `ip` is a server of the domain called `name`, or in a Service-Route of `registrar`.
+    fn serves(&self, name: [u8; 16], registrar: IpAddr, ip: IpAddr) -> bool {
+        let is_meant = |domain: &&Domain| domain.name == name || domain.kind == Kind::ServiceRoute(registrar);
+        self.list.iter().filter(is_meant).any(|domain| domain.ips.contains(&ip))
+    }
+
+    /// Whether two addresses are those of one outbound proxy.
+    pub(super) fn are_one_proxy(&self, one: IpAddr, other: IpAddr) -> bool {
+        let is_both = |domain: &Domain| domain.ips.contains(&one) && domain.ips.contains(&other);
+        self.list.iter().any(|domain| domain.kind == Kind::Proxy && is_both(domain))
     }
 
     /// Whether `ip` is one of an outbound proxy: of any, or of that called `name`.
@@ -168,9 +185,21 @@ impl Engine {
         }
     }
 
+    /// Whether `ip` is a server of the account of a binding: its registrar, one that the DNS gives for its domain, or one in its
+    /// Service-Route. What the DNS says of another domain says nothing of this one: anybody may name its servers as his.
+    pub(super) fn is_server_of(&self, binding: &Binding, ip: IpAddr) -> bool {
+        let Some(registrar) = binding.registrar.map(|server| server.ip()) else { return false };
+        registrar == ip || self.domains.serves(self.domain_name(binding.domain(), None), registrar, ip)
+    }
+
+    /// The name of a domain in the table.
+    fn domain_name(&self, host: &[u8], beside: Option<IpAddr>) -> [u8; 16] {
+        self.key.hash("domain", &[host, &beside.map_or([0; 16], octets)])
+    }
+
     /// Looks a domain up, and notes what is known of it by now.
     fn look_up(&mut self, target: dns::Target<'_>, beside: Option<IpAddr>, now: Instant, out: &mut dyn Sink) {
-        let name = self.key.hash("domain", &[target.host, &beside.map_or([0; 16], octets)]);
+        let name = self.domain_name(target.host, beside);
         let kind = beside.map_or(Kind::Domain, Kind::ServiceRoute);
         self.look_up_as(name, target, kind, now, out);
     }
@@ -222,6 +251,20 @@ mod tests {
         assert!(domains.has_beside(ip(2), |other| other == ip(1)), "not all is known yet");
         note(&mut domains, 1, &[1], (false, false), Instant::ZERO);
         assert!(!domains.has_beside(ip(2), |other| other == ip(1)), "the DNS no longer says so");
+    }
+
+    #[test]
+    fn a_registrar_does_not_choose_whom_it_stands_beside() {
+        let mut domains = Domains::new();
+        // 1 is a registrar that names 3, the server of another domain.
+        let kind = Kind::ServiceRoute(ip(1));
+        domains.note([1; 16], kind, [ip(3)].into_iter(), false, Instant::ZERO);
+        note(&mut domains, 2, &[3], (false, false), Instant::ZERO);
+        assert!(domains.has_beside(ip(3), |other| other == ip(1)) && domains.serves([9; 16], ip(1), ip(3)));
+        assert!(!domains.has_beside(ip(1), |other| other == ip(3)) && !domains.serves([2; 16], ip(3), ip(1)));
+        // 4 says that it has a domain with 3.
+        note(&mut domains, 4, &[3, 4], (false, false), Instant::ZERO);
+        assert!(domains.serves([4; 16], ip(4), ip(3)) && !domains.serves([2; 16], ip(3), ip(4)));
     }
 
     #[test]

@@ -201,7 +201,9 @@ impl Engine {
                 continue;
             }
             let branch_key = self.branch_key(key, place);
-            let hop = Hop { transport: place.transport, fork: Some(sender), ..Hop::to(place.address, Side::Lan) };
+            let own_server = received.origin != Origin::Phone;
+            let hop =
+                Hop { transport: place.transport, fork: Some(sender), own_server, ..Hop::to(place.address, Side::Lan) };
             if let Err(cause) = self.write_and_send(received, &hop, branch_key, None, &mut edits, now, out) {
                 log::info!(target: class::SIP, "{} to phone {} not sent: {}", received.method_name(), place.address, cause.remedy());
                 self.note_failure(sender, cause);
@@ -281,6 +283,7 @@ impl Engine {
             let hop = Hop {
                 transport: t.downstream_on.kind(),
                 fork: Some(sender),
+                own_server: t.own_server,
                 ..Hop::to(t.downstream, t.downstream_side)
             };
             let sent = match edits.replace(received.request_uri(), &t.request_uri) {

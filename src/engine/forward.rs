@@ -82,6 +82,10 @@ impl Engine {
         if own.is_ipv4() != hop.to.ip().to_canonical().is_ipv4() {
             return Err(Cause::OtherFamily);
         }
+        // A binding, or a token, of before the LAN had other addresses.
+        if hop.side == Side::Lan && !self.is_place_of_phone(hop.to.ip()) {
+            return Err(Cause::Unreachable);
+        }
         let sender_side = received.origin.side();
         let phone = if sender_side == Side::Lan { received.from.ip() } else { hop.to.ip() };
         let secrets = self.secrets(phone);

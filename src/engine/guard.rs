@@ -36,7 +36,7 @@ impl Engine {
     /// Tells who sent a packet, from its source and the interface it came in by, before any byte of it is read.
     pub(super) fn origin(&self, interface: Side, from: SocketAddr) -> Origin {
         let ip = from.ip();
-        if interface == Side::Lan && (self.is_lan(ip) || self.addresses.is_own(ip)) {
+        if interface == Side::Lan && self.is_place_of_phone(ip) {
             Origin::Phone
         } else if interface == Side::Wan && self.is_known(ip) {
             Origin::Known
@@ -51,6 +51,11 @@ impl Engine {
             || self.domains.has_beside(ip, |other| self.flows.is_known(other))
             || self.settings().wan_allow.iter().any(|p| p.contains(ip))
             || self.domains.is_proxy(ip, None)
+    }
+
+    /// Whether a phone can be at `ip`: on the LAN, or on this host.
+    pub(super) fn is_place_of_phone(&self, ip: IpAddr) -> bool {
+        self.is_lan(ip) || self.addresses.is_own(ip)
     }
 
     /// Whether `ip` is a place on the LAN.

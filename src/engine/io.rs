@@ -1,8 +1,10 @@
 //! The engine's contract: what goes in, and the sink for what comes out.
 
 use crate::rtp::latch::Peer;
+use crate::rtp::quality::Quality;
 use crate::sip::via::Transport;
 use crate::table::Handle;
+use crate::time::Instant;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
@@ -217,15 +219,27 @@ pub enum MediaReport {
     Idle(RelayId),
 }
 
-/// Packets and bytes that a relay has taken from one leg.
+/// What a relay has taken from one leg. About 300 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LegCounters {
-    /// RTP packets relayed from this leg to the other.
+    /// Datagrams relayed from this leg's RTP port to the other leg.
     pub packets: u32,
-    /// RTP bytes relayed, without IP and UDP headers.
+    /// Their bytes, without IP and UDP headers.
     pub bytes: u64,
     /// Datagrams dropped because they came from an address nobody announced.
     pub strangers: u32,
+    /// The last such address.
+    pub stranger: Option<SocketAddr>,
+    /// Datagrams dropped that came from an announced address, but were not (yet) part of the stream.
+    pub unproven: u32,
+    /// Where the last of them came from.
+    pub unproven_from: Option<SocketAddr>,
+    /// When what signalling says of the peer changed last.
+    pub aimed: Instant,
+    /// When this was read.
+    pub taken: Instant,
+    /// What was heard of the peer.
+    pub heard: Quality,
 }
 
 /// Commands to the relay.

@@ -113,7 +113,7 @@ impl Engine {
         }
         let handle = self.relay_for(found.call, number, out)?;
         let sender_side = self.side_of_leg(found.call, found.sender);
-        let peer = self.peer_of(section, sender_side, passing.sender_ip);
+        let peer = self.peer_of(passing.msg.bytes(), section, sender_side, passing.sender_ip);
         let Some(relay) = self.calls.relays.get_mut(handle) else { return Err(Cause::PortsExhausted) };
         let port = relay.ports[found.sender.other() as usize];
         if found.same_dialog {

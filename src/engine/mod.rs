@@ -49,6 +49,7 @@ mod strict;
 mod timer_c;
 mod transaction;
 mod turned_away;
+pub mod verdict;
 
 pub use cause::{Cause, Wording};
 pub use io::{Channel, ConnEvent, ConnId, Input, Side, Sink};
@@ -67,7 +68,7 @@ use crate::time::Instant;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use guard::Origin;
-use io::{LegCounters, MediaReport};
+use io::MediaReport;
 use message::{Head, Received};
 
 /// What a saved line was.
@@ -88,6 +89,10 @@ pub enum RestoreError {
     Expired,
     /// The table is full.
     Full,
+    /// It is there already.
+    Double,
+    /// It names an address, or a port, that cannot be where it says.
+    Foreign,
 }
 
 /// How full the tables are.
@@ -237,6 +242,12 @@ impl Engine {
             return Err(RestoreError::Full);
         }
         let handle = self.bindings.restore(line, now, unix_now)?;
+        let place = self.bindings.get(handle).map(|b| b.place.address.ip());
+        // Without an address on the LAN nothing can be told yet; see `forward`.
+        if self.addresses.of(Side::Lan).is_some() && !place.is_some_and(|ip| self.is_place_of_phone(ip)) {
+            self.bindings.remove(handle);
+            return Err(RestoreError::Foreign);
+        }
         if let Some(server) = self.bindings.get(handle).and_then(|b| b.registrar)
             && !self.flows.add(server)
         {
@@ -423,7 +434,7 @@ impl Engine {
         if let Some(call) = t.call {
             let answered = self.calls.calls.get(call).is_some_and(|c| c.answered);
             if t.method == if answered { Method::Bye } else { Method::Invite } {
-                self.end_call(call, "no answer", now, out);
+                self.end_call(call, verdict::NO_ANSWER, now, out);
             } else {
                 self.discard_pending(call, None, now, out);
             }
@@ -471,22 +482,4 @@ impl Transmit for Queries<'_> {
     fn query(&mut self, server: SocketAddr, query: &[u8]) {
         self.0.query(server, query);
     }
-}
-
-/// The line about a call's end: who, how long, what each party's media came to.
-fn log_call_end(call: &call::Call, why: &str, legs: [LegCounters; 2], now: Instant) {
-    let names = &call.names;
-    let [caller, callee] = legs;
-    let secs = now.since(call.started).as_secs();
-    log::info!(
-        target: class::SIP,
-        "call from {} to {} ended after {secs} s, {why}: caller sent {} RTP packets ({} bytes), callee {} ({}); from strangers {}",
-        names[0].escape_ascii(),
-        names[1].escape_ascii(),
-        caller.packets,
-        caller.bytes,
-        callee.packets,
-        callee.bytes,
-        caller.strangers.saturating_add(callee.strangers),
-    );
 }

@@ -4,16 +4,19 @@
 //! outbound proxy, to other phones, and to `allow_domains`; nowhere else, so that a phone that was taken over cannot call through
 //! whom it likes. A REGISTER may go anywhere: that is how a registration begins. Requests in a dialog go where the dialog is.
 //!
-//! A challenge (401, 407) reaches a phone only from the servers of its own account. A party to a call that challenges the BYE
-//! would otherwise be given a digest of the account's password, to be tried against at leisure.
+//! A challenge (401, 407) reaches a phone only from the servers of its own account, and so does anything else that a digest is
+//! computed from. A party to a call that challenges the BYE would otherwise be given a digest of the account's password, to be tried
+//! against at leisure. The phone beside it is such a party too.
 
 use super::Engine;
 use super::cause::Cause;
-use super::io::{Side, Sink};
+use super::io::{Leg, Side, Sink};
 use super::message::Received;
 use crate::log_class as class;
-use crate::sip::Method;
+use crate::sip::edit::{EditError, Edits};
+use crate::sip::header::Header;
 use crate::sip::uri::Uri;
+use crate::sip::{HeaderId, Method};
 use crate::table::Handle;
 use crate::time::Instant;
 use core::net::{IpAddr, SocketAddr};
@@ -33,56 +36,52 @@ impl Engine {
     /// Whether a phone's request may go to the server `to`, which its request-URI or Route names.
     pub(super) fn reach(&self, received: &Received<'_>, to: SocketAddr, now: Instant) -> Reach {
         let ip = to.ip();
-        if received.head.method == Method::Register
-            || self.side_of(to) == Side::Lan
-            || self.is_proxy_of(received, ip)
-            || self.settings().wan_allow.iter().any(|prefix| prefix.contains(ip))
-        {
+        if received.head.method == Method::Register || self.is_proxy_of(received, ip) {
             return Reach::Account;
         }
         let bytes = received.msg.bytes();
         let uri = self.first_foreign_route(received).or_else(|| Uri::parse(bytes, received.request_uri()).ok());
-        let host = uri.map_or(&[][..], |uri| uri.host.of(bytes));
-        let from_host = Uri::parse(bytes, received.head.from.uri).map_or(&[][..], |from| from.host.of(bytes));
-        let in_dialog = !received.head.to_tag.is_empty();
-        let is_own = self.serves_phone(received, host, ip, now);
-        if is_own || (in_dialog && (self.is_known(ip) || host.eq_ignore_ascii_case(from_host))) {
+        // The name that leads there: a `maddr` goes before it.
+        let host = uri.map_or(&[][..], |uri| self.located_host(bytes, &uri).of(bytes));
+        if self.serves_phone(received, host, ip, now) {
             return Reach::Account;
         }
-        if !in_dialog && !self.is_known(ip) && !self.is_allowed_domain(host) {
+        let in_dialog = !received.head.to_tag.is_empty();
+        let may_go = in_dialog || self.side_of(to) == Side::Lan || self.is_known(ip) || self.is_allowed_domain(host);
+        if !may_go {
             return Reach::Refused;
         }
-        if host.eq_ignore_ascii_case(from_host) { Reach::Account } else { Reach::Others }
+        let from_host = Uri::parse(bytes, received.head.from.uri).map_or(&[][..], |from| from.host.of(bytes));
+        // Whoever calls a phone chooses what it is called by, and so its From in that dialog.
+        let is_own_name = host.eq_ignore_ascii_case(from_host) && (!in_dialog || self.is_caller(received, to));
+        if is_own_name { Reach::Account } else { Reach::Others }
+    }
+
+    /// Whether the phone that sends a request in a dialog has begun the call.
+    fn is_caller(&self, received: &Received<'_>, to: SocketAddr) -> bool {
+        let sender = (Side::Lan, received.from.ip());
+        let call_id = received.msg.get(received.head.call_id);
+        let between = self.between(received, call_id, sender, (self.side_of(to), to.ip()));
+        self.calls.find(&between, &self.transactions).is_some_and(|found| found.sender == Leg::Caller)
     }
 
     /// Whether `ip`, or the domain `host`, keeps a registration of the phone that sends a request.
     fn serves_phone(&self, received: &Received<'_>, host: &[u8], ip: IpAddr, now: Instant) -> bool {
         let phone = received.from.ip();
-        let serves = |registrar: SocketAddr, aor: &[u8]| {
-            let domain = aor.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
-            registrar.ip() == ip || domain.eq_ignore_ascii_case(host) || self.is_beside(ip, registrar.ip())
-        };
-        let aor = super::binding::aor_text(received.msg.bytes(), received.head.from.uri);
-        let of_sender = aor.and_then(|aor| Some(serves(self.bindings.registrar_of(&aor, phone, now)?.0, &aor)));
-        // A phone with several accounts may call through another than that of its From: only then is the table searched.
-        of_sender == Some(true)
-            || self.bindings.iter().any(|(_, binding)| {
-                binding.valid
-                    && binding.expires_at > now
-                    && binding.place.address.ip() == phone
-                    && binding.registrar.is_some_and(|registrar| serves(registrar, &binding.aor))
-            })
+        // A phone with several accounts may call through another than that of its From.
+        self.bindings.iter().any(|(_, b)| {
+            b.valid
+                && b.expires_at > now
+                && b.place.address.ip() == phone
+                && b.registrar.is_some()
+                && (b.domain().eq_ignore_ascii_case(host) || self.is_server_of(b, ip))
+        })
     }
 
     /// Whether `ip` is one of the outbound proxy that a phone's request would go to.
     fn is_proxy_of(&self, received: &Received<'_>, ip: IpAddr) -> bool {
         let proxy = self.outbound_proxy(received);
         proxy.is_some_and(|(proxy, _)| self.domains.is_proxy(ip, Some(self.proxy_name(&proxy.host))))
-    }
-
-    /// Whether the DNS names two addresses as servers of one domain.
-    fn is_beside(&self, ip: IpAddr, other: IpAddr) -> bool {
-        self.domains.has_beside(ip, |beside| beside == other)
     }
 
     /// Whether `host` is in `allow_domains`, or below a domain there.
@@ -106,17 +105,18 @@ impl Engine {
         out: &mut dyn Sink,
     ) -> bool {
         let Some(t) = self.transactions.get(handle) else { return false };
-        if !matches!(status, 401 | 407) || !t.from_phone || t.downstream_side == Side::Lan {
+        let (phone, hop, own_server) = (t.upstream, t.downstream.ip(), t.own_server);
+        if !matches!(status, 401 | 407) || !t.from_phone || self.may_challenge(received, phone.ip(), hop, own_server) {
             return false;
         }
-        let hop = t.downstream.ip();
-        if self.may_challenge(received, hop, t.own_server) {
-            return false;
+        let fork = t.part.fork();
+        Self::log_foreign_challenge(received, status, phone);
+        if !self.is_from_hop(received, phone.ip(), hop) {
+            return true;
         }
-        Self::log_foreign_challenge(received, status, t.upstream);
-        if self.is_from_hop(received, hop)
-            && let Some(t) = self.transactions.remove(handle)
-        {
+        if let Some(sender) = fork {
+            self.refused_on_branch((sender, handle), status, Cause::ForeignChallenge, now, out);
+        } else if let Some(t) = self.transactions.remove(handle) {
             if t.method == Method::Invite {
                 self.send_beside(received, Method::Ack, (received.on, received.from, &[]), out);
             }
@@ -126,14 +126,39 @@ impl Engine {
     }
 
     /// Whether a challenge may reach the phone: it comes from where the request went, and that is a server of its account.
-    pub(super) fn may_challenge(&self, received: &Received<'_>, hop: IpAddr, own_server: bool) -> bool {
-        own_server && self.is_from_hop(received, hop)
+    pub(super) fn may_challenge(&self, received: &Received<'_>, phone: IpAddr, hop: IpAddr, own_server: bool) -> bool {
+        own_server && self.is_from_hop(received, phone, hop)
     }
 
-    /// Whether a response comes from the server that the request went to, or from one beside it.
-    fn is_from_hop(&self, received: &Received<'_>, hop: IpAddr) -> bool {
+    /// Whether a response comes from the server that the request of a phone went to, or from another one of its account.
+    pub(super) fn is_from_hop(&self, received: &Received<'_>, phone: IpAddr, hop: IpAddr) -> bool {
         let from = received.from.ip();
-        from == hop || self.is_beside(from, hop)
+        from == hop
+            || self.domains.are_one_proxy(from, hop)
+            || self.bindings.iter().any(|(_, b)| {
+                b.valid && b.place.address.ip() == phone && self.is_server_of(b, from) && self.is_server_of(b, hop)
+            })
+    }
+
+    /// Takes out of a response what would have the phone compute a digest, where its sender may not ask for one: a challenge in another
+    /// status than 401 and 407 (RFC 3329 has one in 494), and the next nonce (RFC 7615).
+    pub(super) fn drop_foreign_challenges(
+        &self,
+        received: &Received<'_>,
+        phone: IpAddr,
+        (hop, own_server): (IpAddr, bool),
+        edits: &mut Edits,
+    ) -> Result<(), EditError> {
+        if self.may_challenge(received, phone, hop, own_server) {
+            return Ok(());
+        }
+        let msg = received.msg;
+        let is_challenge = |header: &&Header| match header.id {
+            HeaderId::WwwAuthenticate | HeaderId::ProxyAuthenticate | HeaderId::AuthenticationInfo => true,
+            HeaderId::Other => msg.get(header.name).eq_ignore_ascii_case(b"Proxy-Authentication-Info"),
+            _ => false,
+        };
+        msg.headers().iter().filter(is_challenge).try_for_each(|header| edits.delete(header.line))
     }
 
     pub(super) fn log_foreign_challenge(received: &Received<'_>, status: u16, phone: SocketAddr) {

@@ -19,7 +19,7 @@ use crate::sip::uri::{Scheme, Uri};
 use crate::sip::via::Transport;
 use crate::sip::{HeaderId, Message};
 use crate::time::Instant;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 mod by_seal;
 mod caching;
@@ -235,7 +235,8 @@ impl Engine {
             }
         }
         if let Some(aor) = t.removes_all.filter(|_| accepted) {
-            self.remove_all(aor);
+            // Anybody may ask a server of his own to forget this account.
+            self.remove_all(aor, &|this, b| b.place.address.ip() == t.phone || this.is_server_of(b, t.registrar.ip()));
         }
     }
 
@@ -298,8 +299,12 @@ impl Engine {
         })
     }
 
-    fn remove_all(&mut self, aor: &[u8]) {
-        while let Some(handle) = self.bindings.find_aor(aor) {
+    /// Ends the bindings of an address-of-record for which `is_meant` holds.
+    fn remove_all(&mut self, aor: &[u8], is_meant: &dyn Fn(&Self, &Binding) -> bool) {
+        loop {
+            let found =
+                self.bindings.of_aor(aor).find(|(_, binding)| is_meant(self, binding)).map(|(handle, _)| handle);
+            let Some(handle) = found else { return };
             self.drop_binding(handle, "un-registered");
         }
     }
@@ -353,7 +358,9 @@ impl Engine {
 /// What the transaction of a REGISTER tells when its final response comes.
 pub(super) struct RegisterAnswered<'a> {
     pub(super) registrar: SocketAddr,
-    /// How it was reached.
+    /// Who asked.
+    pub(super) phone: IpAddr,
+    /// How the registrar was reached.
     pub(super) by: Transport,
     pub(super) registers: &'a Registers,
     /// The address-of-record of a `Contact: *`.

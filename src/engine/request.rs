@@ -20,7 +20,6 @@ use crate::sip::via::Via;
 use crate::sip::{HeaderId, Message, Method};
 use crate::span::Span;
 use crate::time::Instant;
-use core::net::{IpAddr, Ipv4Addr};
 
 impl Engine {
     /// Takes a request from a phone or from a server we know. `interface` is where it came in by.
@@ -141,8 +140,8 @@ impl Engine {
         if self.repeat_on_branches(received, now, out) {
             return;
         }
-        // Bindings of our own come first, whatever server keeps the others.
-        match self.bindings.lookup(user, IpAddr::V4(Ipv4Addr::UNSPECIFIED), now) {
+        // Bindings of our own come first, whatever server keeps the others: a phone may register anywhere as anybody.
+        match self.bindings.lookup(user, None, now) {
             Some(handle) => self.send_to_bindings(received, user, handle, now, out),
             None => {
                 let cause = if self.bindings.knows(user) { Cause::NotRegistered } else { Cause::UnknownUser };
@@ -172,7 +171,7 @@ impl Engine {
         let found = [user, to_user]
             .into_iter()
             .flatten()
-            .find_map(|user| Some((user, self.bindings.lookup(user, received.from.ip(), now)?)));
+            .find_map(|user| Some((user, self.bindings.lookup(user, Some(received.from.ip()), now)?)));
         match (found, user) {
             (Some((user, handle)), _) => self.send_to_bindings(received, user, handle, now, out),
             (None, Some(user)) if self.bindings.knows(user) => self.answer(received, Cause::NotRegistered, out),
@@ -235,7 +234,9 @@ impl Engine {
         out: &mut dyn Sink,
     ) {
         let Place { address: to, transport, .. } = place;
-        self.forward_request(received, Hop { transport, ..Hop::to(to, Side::Lan) }, edits, now, out);
+        // No phone keeps another one's account.
+        let own_server = received.origin != Origin::Phone;
+        self.forward_request(received, Hop { transport, own_server, ..Hop::to(to, Side::Lan) }, edits, now, out);
     }
 
     /// CANCEL goes where its INVITE went; `false` for one whose INVITE has no transaction here. That is routed as its INVITE was, which

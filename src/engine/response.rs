@@ -121,6 +121,7 @@ impl Engine {
             }
             let answered = RegisterAnswered {
                 registrar: back.downstream,
+                phone: back.to.ip(),
                 by: received.on.kind(),
                 registers: &back.registers,
                 removes_all: aor.as_deref().filter(|_| back.registers.removes_all),

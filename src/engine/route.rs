@@ -117,10 +117,11 @@ impl Engine {
         }
         let bytes = received.msg.bytes();
         let transport = transport_of(bytes, uri).map_err(Unroutable::Because)?;
+        let host = self.located_host(bytes, uri).of(bytes);
         let target = if self.has_own_maddr(bytes, uri) {
-            dns::Target { host: uri.host.of(bytes), port: None, transport: None }
+            dns::Target { host, port: None, transport: None }
         } else {
-            dns::Target { host: maddr_of(bytes, uri).unwrap_or(uri.host).of(bytes), port: uri.port, transport }
+            dns::Target { host, port: uri.port, transport }
         };
         let pinned = self.registrar_of_sender(received, Some(target.host), (uri.port, transport), now);
         let (candidates, more) = self.locate(received, target, pinned, now, out)?;
@@ -215,6 +216,11 @@ impl Engine {
         }
         spare.list.retain(|server| !self.is_own_address(*server));
         Ok(Target::Server { to, transport: of_sip(first.transport), spare })
+    }
+
+    /// The host that a URI leads to: that of `maddr`, unless it names us.
+    pub(super) fn located_host(&self, bytes: &[u8], uri: &Uri) -> Span {
+        maddr_of(bytes, uri).filter(|_| !self.has_own_maddr(bytes, uri)).unwrap_or(uri.host)
     }
 
     /// Whether a URI names us: one of our addresses with the SIP port.

@@ -10,7 +10,7 @@
 //! Their duration counts from the restart on. Nothing is kept of an offer that was under way: until the next one
 //! the media stays as it was.
 
-use super::call::{Call, Calls, Digest, Name, Relay};
+use super::call::{Call, Calls, Digest, Name, Past, Relay};
 use super::io::{Leg, RelayCmd, Side, Sink};
 use super::{Engine, RestoreError};
 use crate::limits::MAX_SECTIONS;
@@ -72,29 +72,61 @@ impl Engine {
     ) -> Result<(), RestoreError> {
         let mut fields = Fields(line.strip_prefix(MARK).ok_or(RestoreError::Syntax)?.split_ascii_whitespace());
         let (until, call) = fields.call(now).ok_or(RestoreError::Syntax)?;
+        let relays = fields.relays().ok_or(RestoreError::Syntax)?;
         if until < unix_now {
             return Err(RestoreError::Expired);
         }
-        let sides = call.sides;
+        if !self.is_as_saved(&call, &relays) {
+            return Err(RestoreError::Foreign);
+        }
         if self.calls.calls.len() >= self.settings().max_calls {
             return Err(RestoreError::Full);
         }
+        if self.calls.has_twin(&call) {
+            return Err(RestoreError::Double);
+        }
+        let sides = call.sides;
         let handle = self.calls.insert(call).ok_or(RestoreError::Full)?;
-        while let Some((section, ports, aimed)) = fields.relay() {
-            self.restore_relay(handle, section, sides, ports, aimed, out);
+        for relay in relays {
+            self.restore_relay(handle, &relay, sides, out);
         }
         Ok(())
     }
 
-    fn restore_relay(
-        &mut self,
-        call: crate::table::Handle,
-        section: usize,
-        sides: [Side; 2],
-        ports: [u16; 2],
-        aimed: [Option<Peer>; 2],
-        out: &mut dyn Sink,
-    ) {
+    /// Whether a saved call can have been one of ours: each party where its side is, its media aimed where signalling could have
+    /// aimed it, and its ports among those for media.
+    fn is_as_saved(&self, call: &Call, relays: &Relays) -> bool {
+        if self.addresses.of(Side::Lan).is_none() {
+            // Nothing can be told yet.
+            return true;
+        }
+        let is_of = |leg: usize, ip: IpAddr| match call.sides[leg] {
+            Side::Lan => self.is_lan(ip),
+            Side::Wan => self.is_on_wan(ip.to_canonical()),
+        };
+        let is_party = |leg: usize| {
+            let ip = call.parties[leg];
+            let is_here = self.is_place_of_phone(ip);
+            // A server on the WAN may have a private address (see `Self::peer_of`).
+            let may_be_there = !is_here && !ip.is_multicast() && !ip.is_unspecified();
+            if call.sides[leg] == Side::Lan { is_here } else { may_be_there }
+        };
+        let range = self.settings().rtp_port_low..=self.settings().rtp_port_high;
+        (0..2).all(is_party)
+            && relays.iter().all(|relay| {
+                let is_aimed = |leg: usize| {
+                    let Some(peer) = relay.aimed[leg] else { return true };
+                    let places = [peer.rtp, peer.rtcp].into_iter().flatten();
+                    let is_right = |ip: IpAddr| ip == call.parties[leg] || is_of(leg, ip);
+                    places.clone().all(|place| place.port() != 0)
+                        && places.map(|place| place.ip()).chain(peer.allowed.into_iter().flatten()).all(is_right)
+                };
+                (0..2).all(is_aimed) && relay.ports.iter().all(|port| range.contains(port))
+            })
+    }
+
+    fn restore_relay(&mut self, call: crate::table::Handle, saved: &SavedRelay, sides: [Side; 2], out: &mut dyn Sink) {
+        let SavedRelay { section, ports, aimed } = *saved;
         let relay = Relay { call, sides, ports, pending: [None; 2], aimed, held: [false; 2], offered: false };
         let Ok(handle) = self.calls.relays.insert(relay) else { return };
         let claimed = [0, 1].map(|leg| self.calls.ports.claim(sides[leg], ports[leg]));
@@ -163,6 +195,15 @@ impl fmt::Display for Aimed {
     }
 }
 
+/// A relay of a saved call.
+struct SavedRelay {
+    section: usize,
+    ports: [u16; 2],
+    aimed: [Option<Peer>; 2],
+}
+
+type Relays = heapless::Vec<SavedRelay, MAX_SECTIONS>;
+
 /// The fields of a line, in their order; `None` wherever one is not as it was written.
 struct Fields<'a>(core::str::SplitAsciiWhitespace<'a>);
 
@@ -210,14 +251,15 @@ impl Fields<'_> {
         let (sides, parties) = ([caller.0, callee.0], [caller.1, callee.1]);
         let relays = heapless::Vec::new();
         // Its branches are gone with their transactions.
-        let (forked, started) = (false, now);
-        let halves = Default::default();
-        let refreshed_until = Instant::ZERO;
+        let (forked, started, answered_at, past) = (false, now, now, Past::default());
+        let (refreshed_until, halves) = (Instant::ZERO, Default::default());
         let call = Call {
             digest,
             sides,
             parties,
             answered,
+            answered_at,
+            past,
             forked,
             callee_tag,
             invite_number,
@@ -230,13 +272,23 @@ impl Fields<'_> {
         Some((until, call))
     }
 
-    fn relay(&mut self) -> Option<(usize, [u16; 2], [Option<Peer>; 2])> {
+    /// The relays, which end the line: one for a section.
+    fn relays(&mut self) -> Option<Relays> {
+        let mut relays = Relays::new();
+        while self.0.clone().next().is_some() {
+            let relay = self.relay().filter(|new| relays.iter().all(|relay| relay.section != new.section))?;
+            relays.push(relay).ok()?;
+        }
+        Some(relays)
+    }
+
+    fn relay(&mut self) -> Option<SavedRelay> {
         let mut numbers = self.text("relay")?.split(',').map_while(|number| number.parse::<u16>().ok());
         let section = usize::from(numbers.next()?);
         let ports = [numbers.next()?, numbers.next()?];
         let is_right = section < MAX_SECTIONS && ports.iter().all(|port| *port != 0 && port % 2 == 0);
         let aimed = [self.peer("caller")?, self.peer("callee")?];
-        is_right.then_some((section, ports, aimed))
+        is_right.then_some(SavedRelay { section, ports, aimed })
     }
 
     fn peer(&mut self, name: &str) -> Option<Option<Peer>> {

@@ -43,7 +43,7 @@ impl TurnedAway {
 impl Engine {
     /// A stranger's datagram is dropped: an INVITE for a phone of ours is worth a line, once an episode.
     pub(super) fn turn_away(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
-        let user = invited_user(bytes).filter(|user| self.bindings.lookup(user, from.ip(), now).is_some());
+        let user = invited_user(bytes).filter(|user| self.bindings.lookup(user, Some(from.ip()), now).is_some());
         match user {
             Some(user) if self.turned_away.is_new(from.ip(), now) => log::warn!(
                 target: class::ACL,

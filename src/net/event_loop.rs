@@ -156,9 +156,11 @@ impl<'a> EventLoop<'a> {
 
     /// Gives the engine what `registration_file` holds.
     pub fn load(&mut self, engine: &mut Engine) {
-        if let Some(path) = &self.config.registration_file {
+        if let Some(path) = self.config.registration_file.clone() {
             self.out.now = self.clock.now();
-            state::load(engine, path, self.out.now, &mut self.out);
+            // What is no place of a phone is told by them.
+            self.tell_addresses(engine);
+            state::load(engine, &path, self.out.now, &mut self.out);
         }
     }
 
@@ -243,8 +245,7 @@ impl<'a> EventLoop<'a> {
             // Who was kept from running has read little of what came meanwhile: silence then says nothing.
             let is_late = now.since(self.sweep_at) >= relay::SWEEP_INTERVAL;
             self.sweep_at = now.after(relay::SWEEP_INTERVAL);
-            while !is_late
-                && let Some(relay) = self.out.relay.next_idle(now) {
+            while !is_late && let Some(relay) = self.out.relay.next_idle(now) {
                 self.tell(engine, Input::Media(MediaReport::Idle(relay)));
             }
         }

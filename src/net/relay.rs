@@ -149,7 +149,7 @@ impl Relay {
                 self.retarget(relay, leg, &peer, now);
                 Ok([LegCounters::default(); 2])
             }
-            RelayCmd::Close { relay } => Ok(self.close(relay)),
+            RelayCmd::Close { relay } => Ok(self.close(relay, now)),
         }
     }
 

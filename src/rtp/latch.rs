@@ -27,6 +27,7 @@
 //! parties that send from one port and receive on another, which restricted latching would send to the wrong one.
 
 use super::Kind;
+use super::format::Terms;
 use core::net::{IpAddr, SocketAddr};
 
 /// RTP packets in sequence from one source that make it the peer (RFC 3550 §A.1 asks for two).
@@ -54,6 +55,8 @@ pub struct Peer {
     pub rtp: Option<SocketAddr>,
     /// Where it wants RTCP.
     pub rtcp: Option<SocketAddr>,
+    /// What else it said; where media comes from and goes to does not depend on it.
+    pub terms: Terms,
 }
 
 /// What is to be done with a datagram.
@@ -117,7 +120,7 @@ impl Latch {
     /// A closed latch.
     #[must_use]
     pub const fn new(latching: Latching) -> Self {
-        let peer = Peer { allowed: [None; MAX_ALLOWED], rtp: None, rtcp: None };
+        let peer = Peer { allowed: [None; MAX_ALLOWED], rtp: None, rtcp: None, terms: Terms::NOTHING };
         Self { peer, latching, locked: None, provisional: false, candidate: None }
     }
 
@@ -125,6 +128,7 @@ impl Latch {
     /// unless it leaves the peer that was learned in place: the RTP address is the same, or is the learned one, and the
     /// learned one is still allowed.
     pub fn announce(&mut self, peer: &Peer) {
+        self.peer.terms = peer.terms;
         if self.peer == *peer {
             return;
         }
@@ -135,6 +139,12 @@ impl Latch {
         self.provisional &= self.locked.is_some();
         self.candidate = None;
         self.peer = *peer;
+    }
+
+    /// What was announced last.
+    #[must_use]
+    pub const fn peer(&self) -> &Peer {
+        &self.peer
     }
 
     /// Judges a datagram that came to the RTP port.

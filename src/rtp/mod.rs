@@ -1,6 +1,11 @@
-//! RTP and RTCP as the relay sees them: header checks and the learning of a peer's address. No payload is read.
+//! RTP and RTCP as the relay sees them: header checks, the learning of a peer's address, and how well it is heard. No payload
+//! is read but the reports of RTCP.
 
+pub mod format;
 pub mod latch;
+pub mod mos;
+pub mod quality;
+pub mod rtcp;
 
 /// What a datagram on a media port looks like (RFC 5761 §4, RFC 7983 §7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

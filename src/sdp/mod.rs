@@ -4,6 +4,7 @@
 //! accepts any order of lines. Offsets count from the first byte of the *message*, not of the body.
 
 pub mod rewrite;
+pub mod terms;
 
 use crate::limits::MAX_SECTIONS;
 use crate::span::Span;

@@ -166,6 +166,21 @@ impl Engine {
         self.cancel_branches(sender, now, out);
     }
 
+    /// A final response on a branch is not for the sender: what we say in its place counts.
+    pub(in super::super) fn refused_on_branch(
+        &mut self,
+        (sender, branch): (Handle, Handle),
+        status: u16,
+        cause: Cause,
+        now: Instant,
+        out: &mut dyn Sink,
+    ) {
+        self.transactions.answered(branch, status, now);
+        self.transactions.forget(branch);
+        self.note_failure(sender, cause);
+        self.end_if_over(sender, now, out);
+    }
+
     /// A branch has ended without a response.
     pub(in super::super) fn branch_failed(
         &mut self,

@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use crate::engine::body::description;
-use crate::engine::call::{Between, Call, Found, NO_INVITE, Name};
+use crate::engine::call::{Between, Call, Found, NO_INVITE, Name, Past};
 use crate::engine::cause::Cause;
 use crate::engine::io::{Leg, Side};
 use crate::engine::message::Received;
@@ -82,6 +82,8 @@ impl Engine {
             sides: [between.sender.0, between.receiver.0],
             parties: [between.sender.1, between.receiver.1],
             answered: in_dialog,
+            answered_at: now,
+            past: Past::default(),
             forked: false,
             callee_tag: between.by_to,
             invite_number: if in_dialog { NO_INVITE } else { head.cseq.number },

@@ -2,7 +2,7 @@
 
 use crate::engine::call::Digest;
 use crate::engine::io::{Leg, LegCounters, RelayCmd, Sink};
-use crate::engine::{Engine, log_call_end};
+use crate::engine::{Engine, verdict};
 use crate::log_class as class;
 use crate::sip::Method;
 use crate::table::Handle;
@@ -34,6 +34,7 @@ impl Engine {
         match response.method {
             Method::Invite if is_success && !c.answered => {
                 c.answered = true;
+                c.answered_at = now;
                 c.callee_tag = response.to_tag;
                 let names = &c.names;
                 log::info!(target: class::SIP, "call from {} to {} answered", names[0].escape_ascii(), names[1].escape_ascii());
@@ -52,37 +53,41 @@ impl Engine {
         }
     }
 
-    /// Ends a call: every relay is closed, every port given back.
+    /// Ends a call: every relay is closed, every port given back, and the verdict told.
     pub(in crate::engine) fn end_call(&mut self, handle: Handle, why: &str, now: Instant, out: &mut dyn Sink) {
-        let mut total = [LegCounters::default(); 2];
+        // The section whose quality is told: the first with RTP, else the first.
+        let mut told: Option<[LegCounters; 2]> = None;
         let sections = self.calls.calls.get(handle).map_or(0, |c| c.relays.len());
         for number in 0..sections {
-            let counted = self.close_section(handle, number, out);
-            for (sum, leg) in total.iter_mut().zip(counted) {
-                sum.packets = sum.packets.saturating_add(leg.packets);
-                sum.bytes = sum.bytes.saturating_add(leg.bytes);
-                sum.strangers = sum.strangers.saturating_add(leg.strangers);
+            let legs = self.close_section(handle, number, out);
+            let is_rtp = |legs: &[LegCounters; 2]| legs.iter().any(|leg| leg.heard.packets > 0);
+            if told.is_none_or(|told| !is_rtp(&told) && is_rtp(&legs)) {
+                told = Some(legs);
             }
         }
         if let Some(call) = self.calls.remove(handle) {
-            log_call_end(&call, why, total, now);
+            verdict::log_call_end(&call, why, &told.unwrap_or_default(), now);
         }
     }
 
+    /// Closes one section; what it came to is kept in its call.
     pub(super) fn close_section(&mut self, call: Handle, number: usize, out: &mut dyn Sink) -> [LegCounters; 2] {
-        let Some(place) = self.calls.calls.get_mut(call).and_then(|c| c.relays.get_mut(number)) else {
-            return Default::default();
-        };
-        let Some(handle) = place.take() else { return Default::default() };
-        self.close_relay(handle, out)
-    }
-
-    fn close_relay(&mut self, handle: Handle, out: &mut dyn Sink) -> [LegCounters; 2] {
+        let Some(c) = self.calls.calls.get_mut(call) else { return Default::default() };
+        let Some(handle) = c.relays.get_mut(number).and_then(Option::take) else { return Default::default() };
         let Some(relay) = self.calls.relays.remove(handle) else { return Default::default() };
         for (side, port) in relay.sides.iter().zip(relay.ports) {
             self.calls.ports.give_back(*side, port);
         }
-        out.relay(RelayCmd::Close { relay: handle }).unwrap_or_default()
+        let legs = out.relay(RelayCmd::Close { relay: handle }).unwrap_or_default();
+        for (leg, counted) in legs.iter().enumerate() {
+            c.past.packets[leg] = c.past.packets[leg].saturating_add(counted.packets);
+            c.past.bytes[leg] = c.past.bytes[leg].saturating_add(counted.bytes);
+            c.past.strangers = c.past.strangers.saturating_add(counted.strangers);
+        }
+        if c.answered {
+            c.past.fault = verdict::graver(c.past.fault, verdict::judge(&relay, &legs, c.answered_at));
+        }
+        legs
     }
 
     /// A relay has carried nothing for `rtp_timeout`: it is closed, and with the last one its call. While it rings there need be no

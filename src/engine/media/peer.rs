@@ -4,12 +4,13 @@ use crate::engine::Engine;
 use crate::engine::io::Side;
 use crate::rtp::latch::{MAX_ALLOWED, Peer};
 use crate::sdp::Section;
+use crate::sdp::terms::terms;
 use core::net::{IpAddr, SocketAddr};
 
 impl Engine {
     /// What a section says about where its party's media comes from and goes to. From the WAN nothing is believed that would
-    /// send media into the LAN.
-    pub(super) fn peer_of(&self, section: &Section, side: Side, signalling: IpAddr) -> Peer {
+    /// send media into the LAN. `bytes` is what the section was read from.
+    pub(super) fn peer_of(&self, bytes: &[u8], section: &Section, side: Side, signalling: IpAddr) -> Peer {
         let is_usable = |ip: &IpAddr| match side {
             Side::Lan => self.is_lan(*ip) || *ip == signalling,
             Side::Wan => *ip == signalling || self.is_on_wan(ip.to_canonical()),
@@ -28,12 +29,13 @@ impl Engine {
             allowed,
             rtp: announced.map(|ip| SocketAddr::new(ip, section.port)),
             rtcp: rtcp_ip.map(|ip| SocketAddr::new(ip, rtcp_port)),
+            terms: terms(bytes, section),
         }
     }
 
     /// Whether an address that somebody on the WAN names can be on the WAN: it must be nobody's but one host's, and not on
     /// the LAN. A private one can only be there if ours there is private too (RFC 1918, RFC 6598).
-    fn is_on_wan(&self, ip: IpAddr) -> bool {
+    pub(in crate::engine) fn is_on_wan(&self, ip: IpAddr) -> bool {
         let is_private = |ip: IpAddr| match ip {
             IpAddr::V4(ip) => {
                 let [a, b, ..] = ip.octets();

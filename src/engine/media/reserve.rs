@@ -68,7 +68,7 @@ impl Engine {
                     self.calls.ports.give_back(sides[1], ports[1]);
                     opened = Err(match error {
                         RelayError::NoAddress(_) => Cause::NoInterface,
-                        _ => Cause::PortsExhausted,
+                        _ => Cause::FilesExhausted,
                     });
                     break;
                 }
@@ -83,6 +83,7 @@ impl Engine {
                     relay.ports = ports;
                 }
                 self.shortages.over(Cause::PortsExhausted);
+                self.shortages.over(Cause::FilesExhausted);
                 log::debug!(target: class::RTP, "relay opened on ports {} and {}", ports[0], ports[1]);
                 Ok(handle)
             }

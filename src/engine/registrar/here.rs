@@ -53,7 +53,7 @@ impl Engine {
         if self.bindings.of_aor(aor).any(|(_, b)| b.request.is_some_and(|last| !mark.may_follow(&last))) {
             return Err(Cause::OutOfOrder);
         }
-        self.remove_all(aor);
+        self.remove_all(aor, &|_, binding| binding.registrar.is_none());
         Ok(())
     }
 

@@ -34,6 +34,9 @@ impl Engine {
             // RFC 3261 §16.7 step 6: what one server says of itself says nothing about this router.
             edits.replace(msg.start_line(), b"SIP/2.0 500 Server Internal Error")?;
         }
+        if back.side == Side::Lan {
+            self.drop_foreign_challenges(received, back.to.ip(), (back.downstream.ip(), back.own_server), edits)?;
+        }
         match (back.downstream_side, back.side) {
             (Side::Wan, _) => self.write_to_phone(received, status, back, edits)?,
             (Side::Lan, Side::Wan) => self.write_to_wan(received, back, edits)?,

@@ -24,6 +24,8 @@ pub(in crate::engine) struct Back {
     pub(super) downstream_side: Side,
     pub(super) downstream_on: Channel,
     pub(super) opens_dialog: bool,
+    /// Whether the next hop may challenge the request.
+    pub(super) own_server: bool,
     pub(super) hidden: bool,
     pub(in crate::engine) call: Option<Handle>,
     pub(super) registers: Registers,
@@ -46,6 +48,7 @@ impl Back {
             downstream_side: t.downstream_side,
             downstream_on: t.downstream_on,
             opens_dialog: t.opens_dialog,
+            own_server: t.own_server,
             hidden: t.hidden,
             call: t.call,
             registers: t.registers.clone(),
@@ -65,6 +68,7 @@ impl Back {
             downstream_side: sealed.downstream_side,
             downstream_on: received.on,
             opens_dialog: sealed.opens_dialog,
+            own_server: sealed.own_server,
             hidden: sealed.hidden,
             call: None,
             registers: Registers::default(),
@@ -91,12 +95,16 @@ impl Engine {
     /// The way back of a response that no transaction is there for.
     pub(super) fn way_by_seal(&mut self, received: &Received<'_>, status: u16, out: &mut dyn Sink) -> Option<Back> {
         let sealed = self.open_via(received)?;
-        let is_from_wan = sealed.from_phone && sealed.downstream_side == Side::Wan;
-        if is_from_wan && matches!(status, 401 | 407) && !self.may_challenge(received, sealed.hop, sealed.own_server) {
+        let is_refusal = received.head.cseq.method == Method::Invite && status >= 300;
+        let (phone, is_challenge) = (sealed.upstream.ip(), sealed.from_phone && matches!(status, 401 | 407));
+        if is_challenge && !self.may_challenge(received, phone, sealed.hop, sealed.own_server) {
             Self::log_foreign_challenge(received, status, sealed.upstream);
+            if is_refusal && self.is_from_hop(received, phone, sealed.hop) {
+                // It is repeated until it is acknowledged.
+                self.send_beside(received, Method::Ack, (received.on, received.from, &[]), out);
+            }
             return None;
         }
-        let is_refusal = received.head.cseq.method == Method::Invite && status >= 300;
         if is_refusal && self.is_of_fork(received, &sealed) {
             // Its phone was silent for so long that the branch is over. Others may ring still, or the sender has its answer.
             self.send_beside(received, Method::Ack, (received.on, received.from, &[]), out);

@@ -28,12 +28,13 @@ impl Relay {
                 losses.oversized = losses.oversized.wrapping_add(1);
                 continue;
             };
-            let verdict = judge(from, place.rtcp, source, payload);
+            let kind = if place.rtcp { Kind::Rtcp } else { Kind::of(payload) };
+            let verdict = judge(from, place.rtcp, source, kind);
             if verdict == Verdict::Accept && destination.is_some() {
-                accepted(from, place.rtcp, payload);
+                accepted(from, to, place.rtcp, kind, payload, now);
                 batch.accept(index);
             } else {
-                refused(from, verdict, losses);
+                refused(from, verdict, source, losses);
             }
         }
         if let Some(destination) = destination
@@ -48,22 +49,37 @@ impl Relay {
 }
 
 /// Whether a datagram that came to a leg's socket is its peer's.
-fn judge(from: &mut LegState, rtcp: bool, source: SocketAddr, payload: &[u8]) -> Verdict {
-    if rtcp { from.latch.rtcp(source) } else { from.latch.rtp(source, Kind::of(payload)) }
+fn judge(from: &mut LegState, rtcp: bool, source: SocketAddr, kind: Kind) -> Verdict {
+    if rtcp { from.latch.rtcp(source) } else { from.latch.rtp(source, kind) }
 }
 
 /// Counts a datagram that goes on to the other leg.
-fn accepted(from: &mut LegState, rtcp: bool, payload: &[u8]) {
+fn accepted(from: &mut LegState, to: &LegState, rtcp: bool, kind: Kind, payload: &[u8], now: Instant) {
+    let counters = &mut from.counters;
     if !rtcp {
-        from.counters.packets = from.counters.packets.wrapping_add(1);
-        from.counters.bytes = from.counters.bytes.wrapping_add(payload.len() as u64);
+        counters.packets = counters.packets.wrapping_add(1);
+        counters.bytes = counters.bytes.wrapping_add(payload.len() as u64);
+    }
+    match kind {
+        Kind::Rtp { .. } => counters.heard.rtp(payload, &to.latch.peer().terms, now),
+        Kind::Rtcp => counters.heard.rtcp(&to.counters.heard, payload, now),
+        _ => counters.heard.other(),
     }
 }
 
 /// Counts a datagram that goes nowhere.
-fn refused(from: &mut LegState, verdict: Verdict, losses: &mut Losses) {
+fn refused(from: &mut LegState, verdict: Verdict, source: SocketAddr, losses: &mut Losses) {
+    let counters = &mut from.counters;
     match verdict {
-        Verdict::Stranger => from.counters.strangers = from.counters.strangers.wrapping_add(1),
-        Verdict::Unproven | Verdict::Accept => losses.unproven = losses.unproven.wrapping_add(1),
+        Verdict::Stranger => {
+            counters.strangers = counters.strangers.wrapping_add(1);
+            counters.stranger = Some(source);
+        }
+        Verdict::Unproven => {
+            losses.unproven = losses.unproven.wrapping_add(1);
+            counters.unproven = counters.unproven.wrapping_add(1);
+            counters.unproven_from = Some(source);
+        }
+        Verdict::Accept => losses.unproven = losses.unproven.wrapping_add(1),
     }
 }

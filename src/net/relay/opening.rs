@@ -64,26 +64,35 @@ impl Relay {
     pub(super) fn retarget(&mut self, id: RelayId, leg: Leg, peer: &Peer, now: Instant) {
         let Some(open) = self.slots.get_mut(id.index()).and_then(|slot| slot.open.as_mut()) else { return };
         if open.id == id {
+            if open.legs[leg as usize].latch.peer() != peer {
+                open.legs.iter_mut().for_each(|leg| leg.counters.heard.renegotiated());
+                open.legs[leg as usize].counters.aimed = now;
+            }
             open.legs[leg as usize].latch.announce(peer);
             open.active = now;
         }
     }
 
-    pub(super) fn close(&mut self, id: RelayId) -> [LegCounters; 2] {
-        match self.slots.get(id.index()).and_then(|slot| slot.open.as_ref()) {
-            Some(open) if open.id == id => self.close_slot(id.index()),
-            _ => [LegCounters::default(); 2],
-        }
+    pub(super) fn close(&mut self, id: RelayId, now: Instant) -> [LegCounters; 2] {
+        let Some(counters) = self.counters(id, now) else { return Default::default() };
+        self.close_slot(id.index());
+        counters
     }
 
-    fn close_slot(&mut self, index: usize) -> [LegCounters; 2] {
-        let Some(open) = self.slots.get_mut(index).and_then(|slot| slot.open.take()) else {
-            return [LegCounters::default(); 2];
-        };
+    /// What each leg has taken so far; `None` where the relay is not open.
+    #[must_use]
+    pub fn counters(&self, id: RelayId, now: Instant) -> Option<[LegCounters; 2]> {
+        let open = self.slots.get(id.index())?.open.as_ref().filter(|open| open.id == id)?;
+        Some([0, 1].map(|leg| LegCounters { taken: now, ..open.legs[leg].counters }))
+    }
+
+    fn close_slot(&mut self, index: usize) {
+        if self.slots.get_mut(index).and_then(|slot| slot.open.take()).is_none() {
+            return;
+        }
         self.open -= 1;
         for bit in index * SOCKETS..(index + 1) * SOCKETS {
             self.pending.mark(bit, false);
         }
-        open.legs.map(|leg| leg.counters)
     }
 }
