@@ -36,8 +36,10 @@ class Siproxd:
     """One siproxd in the router."""
 
     def __init__(self, network: Network, name: str = "siproxd", options: tuple[str, ...] = ("-d", "-1"),
-                 wait: bool = True, config: Path | None = None, **directives: object) -> None:
-        """Starts it with the lab's configuration, changed by `directives` (None removes one)."""
+                 wait: bool = True, config: Path | None = None, prefix: tuple[str, ...] = (),
+                 **directives: object) -> None:
+        """Starts it with the lab's configuration, changed by `directives` (None removes one); `prefix` is a command that runs it."""
+        self._prefix = prefix
         self._network = network
         self.dir = network.dir / name
         self.dir.mkdir(exist_ok=True)
@@ -131,4 +133,4 @@ class Siproxd:
         # configuration keeps its state there, and this machine shall not.
         private = 'mount -t tmpfs tmpfs /var/lib && exec "$@"'
         return Process(self._network.ns("router"), [
-            "sh", "-c", private, "sh", str(binary()), "-c", str(self.config), *self.options], self.log)
+            "sh", "-c", private, "sh", *self._prefix, str(binary()), "-c", str(self.config), *self.options], self.log)
