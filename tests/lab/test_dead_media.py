@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import struct
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from lab.callcheck import assert_no_leak, assert_ports_closed, observed, relay_ports
 from lab.kamailio import aor
-from lab.netns import PHONES, PROVIDER
+from lab.netns import PHONES, PROVIDER, REMOTES
+from lab.pjsua import PjPhone
 from lab.rawcall import BURST, RawCall
 from lab.wait import until
-from lab.world import World
+from lab.world import OUTBOUND, World
 
 # Seconds without media; the daemon looks every two seconds.
 TIMEOUT = 3
@@ -22,6 +26,18 @@ SWEEP = 2
 DEAD_AFTER = TIMEOUT + 2 * SWEEP + 3
 
 RECEIVER_REPORT = struct.pack("!BBHI", 0x80, 201, 1, 0x01020304)
+
+
+@contextmanager
+def _swallowed(world: World) -> Iterator[None]:
+    """A packet filter in the router swallows all media."""
+    low, high = world.network.rtp_range
+    world.network.nft("router", "table inet swallow { chain in { type filter hook input priority -300;"
+                                f" udp dport {low}-{high + 1} drop; }}; }}")
+    try:
+        yield
+    finally:
+        world.network.nft("router", "delete table inet swallow")
 
 
 def test_both_phones_are_hung_up() -> None:
@@ -36,14 +52,9 @@ def test_both_phones_are_hung_up() -> None:
                 callee.accept()
                 caller.event("CALL_ESTABLISHED", at_caller)
                 callee.event("CALL_ESTABLISHED", at_callee)
-                low, high = world.network.rtp_range
-                world.network.nft("router", "table inet swallow { chain in { type filter hook input priority -300;"
-                                            f" udp dport {low}-{high + 1} drop; }}; }}")
-                try:
+                with _swallowed(world):
                     until(lambda: caller.events("CALL_CLOSED", at_caller) and callee.events("CALL_CLOSED", at_callee),
                           DEAD_AFTER, "both phones to hang up", [caller.log, callee.log, world.siproxd.log])
-                finally:
-                    world.network.nft("router", "delete table inet swallow")
                 assert_ports_closed(world.network)
             assert_no_leak(seen, world.network)
             for messages, receiver in ((seen.lan_sip(), PHONES["phone1"]), (seen.wan_sip(), PROVIDER)):
@@ -53,6 +64,25 @@ def test_both_phones_are_hung_up() -> None:
                 assert byes and answers, f"{receiver}: {len(byes)} BYE, {len(answers)} answers"
                 assert len({one.first("via") for one in byes}) == 1, "one BYE, sent again at most"
         world.call(phone, remote)
+
+
+def test_other_phones_are_hung_up() -> None:
+    """The same with PJSUA2."""
+    with World(rtp_timeout=TIMEOUT, rtp_timeout_bye=1) as world:
+        phone = PjPhone(world.network, "phone1", PHONES["phone1"], "alice", 500, OUTBOUND)
+        remote = PjPhone(world.network, "remote", REMOTES["remote"], "carol", 1100)
+        for one in (phone, remote):
+            one.registered()
+        for caller, callee in ((phone, remote), (remote, phone)):
+            marks = caller.mark(), callee.mark()
+            numbers = caller.call(callee, aor(callee.user))
+            with _swallowed(world):
+                for one, number, mark in zip((caller, callee), numbers, marks):
+                    one.event(f"state {number} DISCONN", mark, timeout=DEAD_AFTER)
+            assert_ports_closed(world.network)
+            assert not re.search("no BYE to", world.siproxd.text())
+        for one in (phone, remote):
+            one.stop()
 
 
 def test_rtcp_is_life() -> None:
