@@ -74,7 +74,7 @@ def _talk(call: RawCall) -> tuple[int, int]:
 
 def _strangers(log: str) -> int:
     """Packets that the line about the call's end counts as strangers'."""
-    found = re.findall(r"ended after .*from strangers (\d+)", log)
+    found = re.findall(r"ended after .*; strangers (\d+)", log)
     assert len(found) == 1, found
     return int(found[0])
 

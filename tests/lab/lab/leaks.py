@@ -11,6 +11,9 @@ from lab.pcap import UDP, Packet, as_rtp, is_rtcp
 
 PRIVATE = (*PHONES.values(), ROUTER_LAN)
 
+# Where source and destination stand in an IPv4 header (RFC 791 §3.1).
+ADDRESSES = slice(12, 20)
+
 # Characters of Base64 that must be certain for a match: fewer would be found by chance in random tokens.
 CERTAIN = 5
 
@@ -51,12 +54,15 @@ def _contains(data: bytes, needle: bytes, spelling: str) -> bool:
 
 
 def searched_bytes(packet: Packet, media_ports: tuple[int, int]) -> bytes:
-    """What is searched of a packet: all but the payload of RTP and RTCP on the relay's ports."""
+    """What is searched of a packet: its addresses, and its payload unless that is RTP or RTCP on the relay's ports.
+
+    The rest of the headers is numbers that the kernel makes up (sequence, acknowledgement, timestamps, checksums).
+    """
     low, high = media_ports
     on_relay = any(low <= port <= high + 1 for port in (packet.sport, packet.dport))
     if packet.protocol == UDP and on_relay and (as_rtp(packet) or is_rtcp(packet)):
-        return packet.raw[:len(packet.raw) - len(packet.payload)]
-    return packet.raw
+        return packet.raw[ADDRESSES]
+    return packet.raw[ADDRESSES] + b"\0" + packet.payload
 
 
 def find_leaks(packets: Iterable[Packet], media_ports: tuple[int, int],
