@@ -77,10 +77,22 @@ pub(super) struct Relay {
     pub(super) pending: [Option<Peer>; 2],
     /// What each leg has been aimed at.
     pub(super) aimed: [Option<Peer>; 2],
-    /// Whether the last description of each party was not for media both ways.
-    pub(super) held: [bool; 2],
     /// Opened by an offer in a running call that is not answered yet.
     pub(super) offered: bool,
+}
+
+impl Relay {
+    /// Where the media of the party on `leg` comes from and goes to, with RTCP on the RTP port where both parties take it there.
+    pub(super) fn target(&self, leg: Leg) -> Option<Peer> {
+        let both = self.aimed.iter().all(|peer| peer.is_some_and(|peer| peer.rtcp_mux));
+        let peer = self.aimed[leg as usize]?;
+        Some(if both { Peer { rtcp: peer.rtp, ..peer } } else { peer })
+    }
+
+    /// Whether what a party said last is not for media both ways.
+    pub(super) fn is_held(&self) -> bool {
+        self.aimed.iter().flatten().any(|peer| peer.terms.mute || peer.terms.deaf)
+    }
 }
 
 /// Calls, relays and the ports they use. Starts as all zero bytes.

@@ -13,14 +13,14 @@ mod reserve;
 pub(super) use end::CallResponse;
 
 use super::Engine;
-use super::call::Found;
+use super::call::{Found, Relay};
 use super::cause::Cause;
 use super::io::{Leg, RelayCmd, Side, Sink};
 use crate::limits::MAX_SECTIONS;
 use crate::log_class as class;
 use crate::rtp::latch::Peer;
 use crate::sdp::rewrite::{Decision, rewrite};
-use crate::sdp::{Description, Direction, Section};
+use crate::sdp::{Description, Section};
 use crate::sip::Message;
 use crate::sip::edit::Edits;
 use crate::span::Span;
@@ -113,12 +113,16 @@ impl Engine {
         }
         let handle = self.relay_for(found.call, number, out)?;
         let sender_side = self.side_of_leg(found.call, found.sender);
-        let peer = self.peer_of(passing.msg.bytes(), section, sender_side, passing.sender_ip);
+        let mut peer = self.peer_of(passing.msg.bytes(), section, sender_side, passing.sender_ip);
         let Some(relay) = self.calls.relays.get_mut(handle) else { return Err(Cause::PortsExhausted) };
+        if section.address.is_some_and(|ip| ip.is_unspecified())
+            && let Some(before) = relay.aimed[found.sender as usize]
+        {
+            // RFC 3264 §8.4: who holds so takes nothing, but its music goes on from where its media has come so far.
+            peer.also_allow(&before);
+        }
         let port = relay.ports[found.sender.other() as usize];
         if found.same_dialog {
-            let is_unspecified = section.address.is_some_and(|ip| ip.is_unspecified());
-            relay.held[found.sender as usize] = is_unspecified || section.direction != Direction::SendRecv;
             // An early dialog whose offer has been answered may be refused the next one (RFC 3311 §5.2).
             let is_new_offer = answered || (passing.in_dialog && relay.aimed.iter().all(Option::is_some));
             if is_new_offer && !is_answer {
@@ -126,9 +130,8 @@ impl Engine {
             } else {
                 relay.pending[found.sender as usize] = None;
                 relay.offered = false;
-                relay.aimed[found.sender as usize] = Some(peer);
                 self.calls.version = self.calls.version.wrapping_add(1);
-                aim(handle, found.sender, peer, out);
+                settle(handle, relay, found.sender, peer, out);
             }
         }
         Ok(Decision::Relay(port))
@@ -136,6 +139,18 @@ impl Engine {
 
     fn side_of_leg(&self, call: Handle, leg: Leg) -> Side {
         self.calls.calls.get(call).map_or(Side::Wan, |c| c.sides[leg as usize])
+    }
+}
+
+/// Takes what the party on `leg` said for true.
+fn settle(handle: Handle, relay: &mut Relay, leg: Leg, peer: Peer, out: &mut dyn Sink) {
+    let other = relay.target(leg.other());
+    relay.aimed[leg as usize] = Some(peer);
+    for (leg, before) in [(leg, None), (leg.other(), other)] {
+        // Whether RTCP has a port of its own is for both to say.
+        if let Some(peer) = relay.target(leg).filter(|peer| Some(*peer) != before) {
+            aim(handle, leg, peer, out);
+        }
     }
 }
 

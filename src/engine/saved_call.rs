@@ -47,7 +47,7 @@ impl Calls {
             write!(out, " answered={} invite={} from={from} to={to}", u8::from(call.answered), call.invite_number)?;
             for (section, handle) in call.relays.iter().enumerate() {
                 if let Some(relay) = handle.and_then(|handle| self.relays.get(handle)) {
-                    let [caller, callee] = relay.aimed.map(Aimed);
+                    let [caller, callee] = [Leg::Caller, Leg::Callee].map(|leg| Aimed(relay.target(leg)));
                     write!(
                         out,
                         " relay={section},{},{} caller={caller} callee={callee}",
@@ -127,7 +127,7 @@ impl Engine {
 
     fn restore_relay(&mut self, call: crate::table::Handle, saved: &SavedRelay, sides: [Side; 2], out: &mut dyn Sink) {
         let SavedRelay { section, ports, aimed } = *saved;
-        let relay = Relay { call, sides, ports, pending: [None; 2], aimed, held: [false; 2], offered: false };
+        let relay = Relay { call, sides, ports, pending: [None; 2], aimed, offered: false };
         let Ok(handle) = self.calls.relays.insert(relay) else { return };
         let claimed = [0, 1].map(|leg| self.calls.ports.claim(sides[leg], ports[leg]));
         let opened = claimed == [true; 2] && out.relay(RelayCmd::Open { relay: handle, sides, ports }).is_ok();

@@ -55,8 +55,23 @@ pub struct Peer {
     pub rtp: Option<SocketAddr>,
     /// Where it wants RTCP.
     pub rtcp: Option<SocketAddr>,
+    /// Whether it takes RTCP where it takes RTP, should the other party do so too (`a=rtcp-mux`, RFC 5761 §5.1.1).
+    pub rtcp_mux: bool,
     /// What else it said; where media comes from and goes to does not depend on it.
     pub terms: Terms,
+}
+
+impl Peer {
+    /// Allows what `other` allows too, as far as there is room.
+    pub fn also_allow(&mut self, other: &Self) {
+        for address in other.allowed.into_iter().flatten() {
+            if !self.allowed.contains(&Some(address))
+                && let Some(place) = self.allowed.iter_mut().find(|place| place.is_none())
+            {
+                *place = Some(address);
+            }
+        }
+    }
 }
 
 /// What is to be done with a datagram.
@@ -120,7 +135,7 @@ impl Latch {
     /// A closed latch.
     #[must_use]
     pub const fn new(latching: Latching) -> Self {
-        let peer = Peer { allowed: [None; MAX_ALLOWED], rtp: None, rtcp: None, terms: Terms::NOTHING };
+        let peer = Peer { allowed: [None; MAX_ALLOWED], rtp: None, rtcp: None, rtcp_mux: false, terms: Terms::NOTHING };
         Self { peer, latching, locked: None, provisional: false, candidate: None }
     }
 

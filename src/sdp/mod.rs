@@ -15,9 +15,7 @@ use core::net::{IpAddr, Ipv4Addr};
 pub enum SdpError {
     /// Not `v=0`, or a line that is not `x=…`.
     Syntax,
-    /// More media sections than [`MAX_SECTIONS`].
-    TooManySections,
-    /// A section with a port and no address (no `c=` of its own nor of the session), or an address that is no IP address.
+    /// A section with a port and no address: no `c=` of its own nor of the session, or one of another network.
     NoAddress,
 }
 
@@ -54,7 +52,7 @@ pub struct Section {
     pub protocol: Span,
     /// The section's own `c=`, if it has one.
     pub connection: Option<Connection>,
-    /// The address that holds for this section, its own or the session's.
+    /// The address that holds for this section, its own or the session's; `None` where that is a host name.
     pub address: Option<IpAddr>,
     /// `a=rtcp:` value: the place of the whole value, port and address (RFC 3605).
     pub rtcp: Option<Rtcp>,
@@ -82,7 +80,7 @@ pub struct Description {
     pub origin: Option<Connection>,
     /// The session's `c=`.
     pub connection: Option<Connection>,
-    /// The media sections in order.
+    /// The media sections in order; of more than [`MAX_SECTIONS`] the first ones.
     pub sections: heapless::Vec<Section, MAX_SECTIONS>,
     /// All of it.
     pub whole: Span,
@@ -98,14 +96,21 @@ impl Description {
         let mut versioned = false;
         let mut session = Level::default();
         let mut media = Level::default();
+        let mut stranded = false;
+        let mut is_full = false;
         for line in Lines::new(bytes, body) {
             let line = line?;
             let value = line.value.of(bytes);
             if line.kind == b'm' {
-                close(&mut sdp.sections, media, session, line.whole.start);
-                media = Level::default();
                 let section = media_line(bytes, &line)?;
-                sdp.sections.push(section).map_err(|_| SdpError::TooManySections)?;
+                if !is_full {
+                    stranded |= close(&mut sdp.sections, media, session, line.whole.start);
+                }
+                media = Level::default();
+                is_full |= sdp.sections.push(section).is_err();
+                continue;
+            }
+            if is_full && line.kind != b'v' {
                 continue;
             }
             let level = if sdp.sections.is_empty() { &mut session } else { &mut media };
@@ -120,8 +125,10 @@ impl Description {
                 }
                 b'c' if !level.connected => {
                     level.connected = true;
-                    level.connection = address_place(bytes, line.value)
-                        .and_then(|place| Some(Connection { place, address: address_in(place.of(bytes))? }));
+                    let place = address_place(bytes, line.value);
+                    level.is_named = place.is_some_and(|place| words(bytes, place).nth(1).is_some());
+                    level.connection =
+                        place.and_then(|place| Some(Connection { place, address: address_in(place.of(bytes))? }));
                 }
                 b'a' => {
                     let (name, place) = attribute(bytes, line.value);
@@ -138,12 +145,13 @@ impl Description {
                 _ => {}
             }
         }
-        close(&mut sdp.sections, media, session, body.end);
+        if !is_full {
+            stranded |= close(&mut sdp.sections, media, session, body.end);
+        }
         sdp.connection = session.connection;
-        let stranded = |section: &Section| section.port != 0 && section.address.is_none();
         match versioned {
             false => Err(SdpError::Syntax),
-            true if sdp.sections.iter().any(stranded) => Err(SdpError::NoAddress),
+            true if stranded => Err(SdpError::NoAddress),
             true => Ok(sdp),
         }
     }
@@ -164,17 +172,20 @@ struct Level {
     /// Whether there was a `c=`, readable or not: an unreadable one must not let the session's hold.
     connected: bool,
     connection: Option<Connection>,
+    /// Whether it is on the Internet: an address, or the name of a host (RFC 8866 §5.7).
+    is_named: bool,
     direction: Option<Direction>,
 }
 
-/// Ends the last section before `end` and settles what it takes from the session.
-fn close(sections: &mut [Section], media: Level, session: Level, end: u16) {
-    let Some(section) = sections.last_mut() else { return };
+/// Ends the last section before `end` and settles what it takes from the session; `true` where it has a port and no address.
+fn close(sections: &mut [Section], media: Level, session: Level, end: u16) -> bool {
+    let Some(section) = sections.last_mut() else { return false };
     section.whole = Span::new(section.whole.start, end);
     section.connection = media.connection;
-    let holds = if media.connected { media.connection } else { session.connection };
-    section.address = holds.map(|connection| connection.address);
+    let holds = if media.connected { media } else { session };
+    section.address = holds.connection.map(|connection| connection.address);
     section.direction = media.direction.or(session.direction).unwrap_or_default();
+    section.port != 0 && !holds.is_named
 }
 
 /// One `x=…` line.

@@ -1,6 +1,6 @@
 //! Putting our addresses and ports into a session description.
 
-use super::{Description, Lines, Section, address_in, address_place, attribute, is_ice_attribute, words};
+use super::{Description, Lines, Section, address_in, address_place, attribute, is_ice_attribute, media_line, words};
 use crate::sip::edit::{EditError, Edits};
 use crate::span::Span;
 use core::fmt;
@@ -22,7 +22,10 @@ pub enum Decision {
 ///   second `c=` of the same section is removed;
 /// - the port of each `m=` by its decision (sections without a decision are declined); a port of 0 always stays, and a
 ///   count behind the port is removed, for one pair of ports is relayed;
-/// - `a=rtcp:` by `port+1` and, where an address was written, ours; removed where the section is not relayed;
+/// - `a=rtcp:` by the port above, or by the same one where RTP and RTCP had one port (RFC 8035), and, where an address was
+///   written, ours; removed where the section is not relayed;
+/// - `a=group:BUNDLE` and `a=bundle-only` are removed: each section has its own ports here, and without them the parties use
+///   one for each (RFC 9143 §7.4);
 /// - ICE attributes (`candidate`, `remote-candidates`, `ice-*`, `end-of-candidates`) are removed: they name addresses that
 ///   are behind us, and without them the far end falls back to `c=` and `m=` (RFC 8839 §4.2.5);
 /// - other attributes that carry addresses are removed: `altc` (RFC 6947), `alt`, `source-filter` (RFC 4570).
@@ -41,6 +44,7 @@ pub fn rewrite(
     let ours = Ours(address);
     let mut sections = sdp.sections.iter().enumerate();
     let mut relayed = None;
+    let mut is_muxed = false;
     let mut connected = false;
     // Lines to be removed that follow each other are one edit: a phone with many interfaces sends dozens of candidates.
     let mut doomed = Span::default();
@@ -48,9 +52,17 @@ pub fn rewrite(
         match line.kind {
             b'm' => {
                 connected = false;
-                let Some((index, section)) = sections.next() else { continue };
+                let Some((index, section)) = sections.next() else {
+                    // One more than are relayed.
+                    relayed = match media_line(bytes, &line) {
+                        Ok(section) => port(bytes, &section, Decision::Decline, edits)?,
+                        Err(_) => None,
+                    };
+                    continue;
+                };
                 let decision = decisions.get(index).copied().unwrap_or(Decision::Decline);
                 relayed = port(bytes, section, decision, edits)?;
+                is_muxed = section.rtcp.is_some_and(|rtcp| rtcp.port == section.port);
             }
             b'o' => {
                 if let Some(place) = address_place(bytes, line.value) {
@@ -69,14 +81,14 @@ pub fn rewrite(
             b'a' => {
                 let (name, place) = attribute(bytes, line.value);
                 if name.eq_ignore_ascii_case(b"rtcp") {
-                    match relayed.and_then(|port: u16| port.checked_add(1)) {
+                    match relayed.and_then(|port: u16| port.checked_add(u16::from(!is_muxed))) {
                         None => doom(&mut doomed, line.whole, edits)?,
                         Some(port) if words(bytes, place).nth(1).is_some() => {
                             edits.replace_fmt(place, format_args!("{port} IN {ours}"))?;
                         }
                         Some(port) => edits.replace_fmt(place, format_args!("{port}"))?,
                     }
-                } else if is_ice_attribute(name) || is_address_attribute(name) {
+                } else if is_ice_attribute(name) || is_address_attribute(name) || is_bundle(name, place.of(bytes)) {
                     doom(&mut doomed, line.whole, edits)?;
                 }
             }
@@ -126,6 +138,13 @@ fn doom(doomed: &mut Span, line: Span, edits: &mut Edits) -> Result<(), EditErro
 fn is_address_attribute(name: &[u8]) -> bool {
     const NAMES: [&[u8]; 3] = [b"alt", b"altc", b"source-filter"];
     NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// Whether the attribute `name` puts several sections on one port (RFC 9143).
+fn is_bundle(name: &[u8], value: &[u8]) -> bool {
+    let semantics = value.split(|byte| matches!(byte, b' ' | b'\t')).next().unwrap_or_default();
+    name.eq_ignore_ascii_case(b"bundle-only")
+        || (name.eq_ignore_ascii_case(b"group") && semantics.eq_ignore_ascii_case(b"BUNDLE"))
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ pub fn terms(bytes: &[u8], section: &Section) -> Terms {
     let mut terms = Terms::NOTHING;
     terms.media = media(bytes, section);
     terms.mute = matches!(section.direction, Direction::RecvOnly | Direction::Inactive);
-    terms.deaf = matches!(section.direction, Direction::SendOnly | Direction::Inactive);
+    // RFC 3264 §8.4: to 0.0.0.0 nothing is sent.
+    let is_nowhere = section.address.is_some_and(|address| address.is_unspecified());
+    terms.deaf = is_nowhere || matches!(section.direction, Direction::SendOnly | Direction::Inactive);
     if terms.media == Media::NoRtp {
         return terms;
     }
@@ -89,6 +91,12 @@ mod tests {
         assert_eq!((video.media, video.mute, video.deaf), (Media::OtherRtp, true, true));
         assert_eq!(video.codec(97), Codec::Clock90k);
         assert_eq!((image.media, image.takes(0)), (Media::NoRtp, true));
+    }
+
+    #[test]
+    fn nothing_is_sent_to_nowhere() {
+        let all = read("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 0.0.0.0\r\nm=audio 4002 RTP/AVP 0\r\n");
+        assert_eq!(all.iter().map(|terms| (terms.mute, terms.deaf)).collect::<Vec<_>>(), [(false, true), (false, false)]);
     }
 
     #[test]

@@ -130,12 +130,11 @@ fn a_section_with_a_port_needs_an_address() {
     let session = "v=0\nc=IN IP4 10.0.0.1\n";
     for text in [
         "v=0\nm=audio 5004 RTP/AVP 0\n",
-        "v=0\nc=IN IP4 phone.example.net\nm=audio 5004 RTP/AVP 0\n",
-        "v=0\nc=IN IP4 10.0.0.01\nm=audio 5004 RTP/AVP 0\n",
+        "v=0\nc=ATM NSAP 47.0091\nm=audio 5004 RTP/AVP 0\n",
         "v=0\nc=IN IP4\nm=audio 5004 RTP/AVP 0\n",
         "v=0\nc=\nm=audio 5004 RTP/AVP 0\n",
         "v=0\nm=audio 5004 RTP/AVP 0\nm=video 5006 RTP/AVP 31\nc=IN IP4 10.0.0.1\n",
-        &format!("{session}m=audio 5004 RTP/AVP 0\nc=IN IP4 phone.example.net\n"),
+        &format!("{session}m=audio 5004 RTP/AVP 0\nc=ATM NSAP 47.0091\n"),
     ] {
         assert_eq!(parse(text).err(), Some(SdpError::NoAddress), "{text}");
     }
@@ -146,10 +145,29 @@ fn a_section_with_a_port_needs_an_address() {
 }
 
 #[test]
-fn one_section_too_many_is_refused() {
-    let sections = |count| format!("v=0\nc=IN IP4 10.0.0.1\n{}", "m=audio 5004 RTP/AVP 0\n".repeat(count));
-    assert_eq!(parse(&sections(MAX_SECTIONS)).expect("valid").sections.len(), MAX_SECTIONS);
-    assert_eq!(parse(&sections(MAX_SECTIONS + 1)).err(), Some(SdpError::TooManySections));
+fn a_host_name_is_an_address_that_is_not_known() {
+    for text in [
+        "v=0\nc=IN IP4 phone.example.net\nm=audio 5004 RTP/AVP 0\n",
+        "v=0\nc=IN IP4 10.0.0.01\nm=audio 5004 RTP/AVP 0\n",
+        "v=0\nc=IN IP4 10.0.0.1\nm=audio 5004 RTP/AVP 0\nc=IN IP6 phone.example.net\n",
+    ] {
+        assert_eq!(parse(text).expect("valid").sections[0].address, None, "{text}");
+    }
+}
+
+#[test]
+fn what_is_too_much_is_left_out() {
+    let text = format!(
+        "v=0\nc=IN IP4 10.0.0.1\n{}m=audio 5006 RTP/AVP 0\nc=IN IP4 10.0.0.2\na=inactive\na=rtcp:1\nm=audio 0 RTP/AVP 0\n",
+        "m=audio 5004 RTP/AVP 0\n".repeat(MAX_SECTIONS)
+    );
+    let sdp = parse(&text).expect("valid");
+    assert_eq!(sdp.sections.len(), MAX_SECTIONS);
+    let last = sdp.sections.last().expect("some");
+    assert_eq!((last.address, last.direction, last.rtcp.is_some()), (ip("10.0.0.1"), Direction::SendRecv, false));
+    assert_eq!(last.whole.of(message(&text).as_bytes()), b"m=audio 5004 RTP/AVP 0\n");
+    assert_eq!(parse(&format!("{text}m=audio\n")).err(), Some(SdpError::Syntax));
+    assert_eq!(parse(&text.replace("v=0", "v=1")).err(), Some(SdpError::Syntax));
 }
 
 #[test]

@@ -16,11 +16,7 @@ impl Engine {
             Side::Wan => *ip == signalling || self.is_on_wan(ip.to_canonical()),
         };
         let announced = section.address.filter(|ip| !ip.is_unspecified()).filter(is_usable);
-        let rtcp_port = match section.rtcp {
-            Some(rtcp) => rtcp.port,
-            None if section.rtcp_mux => section.port,
-            None => section.port.saturating_add(1),
-        };
+        let rtcp_port = section.rtcp.map_or(section.port.checked_add(1), |rtcp| Some(rtcp.port)).filter(|port| *port != 0);
         let rtcp_ip = section.rtcp.and_then(|r| r.address).filter(is_usable).or(announced);
         let mut allowed = [None; MAX_ALLOWED];
         allowed[0] = announced;
@@ -28,7 +24,8 @@ impl Engine {
         Peer {
             allowed,
             rtp: announced.map(|ip| SocketAddr::new(ip, section.port)),
-            rtcp: rtcp_ip.map(|ip| SocketAddr::new(ip, rtcp_port)),
+            rtcp: rtcp_ip.zip(rtcp_port).map(|(ip, port)| SocketAddr::new(ip, port)),
+            rtcp_mux: section.rtcp_mux,
             terms: terms(bytes, section),
         }
     }

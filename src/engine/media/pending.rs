@@ -1,6 +1,6 @@
 //! Offers inside a running call: they wait for their answer, and a refused one leaves no trace.
 
-use super::aim;
+use super::settle;
 use crate::engine::Engine;
 use crate::engine::call::Found;
 use crate::engine::io::{Leg, Sink};
@@ -23,9 +23,8 @@ impl Engine {
             relay.offered = false;
             for leg in [Leg::Caller, Leg::Callee] {
                 if let Some(peer) = relay.pending[leg as usize].take() {
-                    relay.aimed[leg as usize] = Some(peer);
                     self.calls.version = self.calls.version.wrapping_add(1);
-                    aim(*handle, leg, peer, out);
+                    settle(*handle, relay, leg, peer, out);
                 }
             }
         }

@@ -45,8 +45,7 @@ impl Engine {
     ) -> Result<Handle, Cause> {
         let range = (self.settings().rtp_port_low, self.settings().rtp_port_high);
         let shared = self.addresses.of(Side::Lan) == self.addresses.of(Side::Wan);
-        let relay =
-            Relay { call, sides, ports: [0; 2], pending: [None; 2], aimed: [None; 2], held: [false; 2], offered };
+        let relay = Relay { call, sides, ports: [0; 2], pending: [None; 2], aimed: [None; 2], offered };
         let handle = self.calls.relays.insert(relay).map_err(|_| Cause::CallsFull)?;
         let mut taken = heapless::Vec::<(Side, u16), { 2 * MAX_PORT_TRIES }>::new();
         let mut opened = Err(Cause::PortsExhausted);

@@ -1,5 +1,6 @@
 use super::super::SdpError;
 use super::*;
+use crate::limits::MAX_SECTIONS;
 use proptest::prelude::*;
 
 const OURS: &str = "203.0.113.1";
@@ -48,7 +49,7 @@ fn linphone_with_ice_and_video() {
         &[Decision::Relay(7070), Decision::Decline],
         "v=0\no=alice 1212 3403 IN IP4 203.0.113.1\ns=Talk\nc=IN IP4 203.0.113.1\nt=0 0\n\
          a=rtcp-xr:rcvr-rtt=all:10000 stat-summary=loss,dup,jitt,TTL\n\
-         a=group:BUNDLE as vs\nm=audio 7070 RTP/AVP 96 0 8 101\na=rtpmap:96 opus/48000/2\na=fmtp:96 useinbandfec=1\n\
+         m=audio 7070 RTP/AVP 96 0 8 101\na=rtpmap:96 opus/48000/2\na=fmtp:96 useinbandfec=1\n\
          a=mid:as\na=rtcp-fb:* trr-int 1000\nm=video 0 RTP/AVP 97\na=rtpmap:97 VP8/90000\na=mid:vs\n",
     );
 }
@@ -74,6 +75,32 @@ fn grandstream_with_fax() {
         &[Decision::Keep, Decision::Relay(7074)],
         "v=0\no=8001 8000 8001 IN IP4 203.0.113.1\ns=SIP Call\nc=IN IP4 203.0.113.1\nt=0 0\nm=audio 0 RTP/AVP 0\n\
          m=image 7074 udptl t38\na=T38FaxVersion:0\na=T38FaxUdpEC:t38UDPRedundancy\n",
+    );
+}
+
+#[test]
+fn a_bundle_is_untied() {
+    check(
+        "v=0\no=- 1 2 IN IP4 10.0.1.50\ns=-\nt=0 0\na=group:BUNDLE a v\na=Group: bundle x\na=group:LS a v\nm=audio 9 UDP/TLS/RTP/SAVPF 111\n\
+         c=IN IP4 10.0.1.50\na=rtcp:9 IN IP4 0.0.0.0\na=mid:a\na=rtcp-mux\na=setup:actpass\na=fingerprint:sha-256 12:DF\n\
+         m=video 0 UDP/TLS/RTP/SAVPF 96\nc=IN IP4 10.0.1.50\na=bundle-only\na=mid:v\n",
+        &[Decision::Relay(7070), Decision::Keep],
+        "v=0\no=- 1 2 IN IP4 203.0.113.1\ns=-\nt=0 0\na=group:LS a v\nm=audio 7070 UDP/TLS/RTP/SAVPF 111\n\
+         c=IN IP4 203.0.113.1\na=rtcp:7070 IN IP4 203.0.113.1\na=mid:a\na=rtcp-mux\na=setup:actpass\na=fingerprint:sha-256 12:DF\n\
+         m=video 0 UDP/TLS/RTP/SAVPF 96\nc=IN IP4 203.0.113.1\na=mid:v\n",
+    );
+}
+
+#[test]
+fn sections_beyond_the_last_are_declined() {
+    let sections = |port: u16| format!("m=audio {port} RTP/AVP 0\n").repeat(MAX_SECTIONS);
+    let beyond = |port: &str, ours: &str, rest: &str| {
+        format!("m=video {port} RTP/AVP 31\nc=IN IP4 {ours}\n{rest}m=audio 0 RTP/AVP 0\n")
+    };
+    check(
+        &format!("v=0\nc=IN IP4 10.0.0.1\n{}{}", sections(4000), beyond("5000/2", "10.0.0.2", "a=rtcp:5003\n")),
+        &[Decision::Relay(7070); MAX_SECTIONS],
+        &format!("v=0\nc=IN IP4 203.0.113.1\n{}{}", sections(7070), beyond("0", OURS, "")),
     );
 }
 
