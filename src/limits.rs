@@ -82,6 +82,9 @@ pub const MAX_CALLS: usize = 512;
 /// Relays: one media section of one call, two legs, four sockets. The engine keeps about 60 bytes each, the edge 400.
 pub const MAX_RELAYS: usize = 512;
 
+/// Media sections of early dialogs that another early dialog of their INVITE has spoken after. About 700 bytes each.
+pub const MAX_EARLY: usize = 64;
+
 /// Longest media datagram that is relayed, in bytes; Ethernet carries 1,472. The relay has sixteen buffers of this size.
 pub const MAX_MEDIA_DATAGRAM: usize = 2048;
 

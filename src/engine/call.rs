@@ -8,10 +8,11 @@
 //! through their provider are two calls with one Call-ID.
 
 use super::io::{Leg, Side};
+use super::media::Early;
 use super::random::Random;
 use super::transaction::Transactions;
 use super::verdict::Fault;
-use crate::limits::{MAX_CALLS, MAX_RELAYS, MAX_SECTIONS};
+use crate::limits::{MAX_CALLS, MAX_EARLY, MAX_RELAYS, MAX_SECTIONS};
 use crate::rtp::latch::Peer;
 use crate::table::{Handle, Index, Slab};
 use crate::time::Instant;
@@ -44,6 +45,10 @@ pub(super) struct Call {
     pub(super) forked: bool,
     /// The tag of the callee that answered, hashed.
     pub(super) callee_tag: Option<Digest>,
+    /// Before the answer, the tag of the callee whose early dialog the relays are aimed by, hashed.
+    pub(super) early_tag: Option<Digest>,
+    /// Whether the first INVITE had the offer.
+    pub(super) caller_offered: bool,
     /// CSeq number of the caller's latest INVITE before the answer, or [`NO_INVITE`].
     pub(super) invite_number: u32,
     /// The relay of each media section; `None` for one that is declined.
@@ -101,6 +106,8 @@ pub(super) struct Calls {
     pub(super) calls: Slab<Call, MAX_CALLS>,
     by_digest: Index<{ 2 * MAX_CALLS }>,
     pub(super) relays: Slab<Relay, MAX_RELAYS>,
+    /// What early dialogs have said that are not the one heard now.
+    pub(super) early: Slab<Early, MAX_EARLY>,
     pub(super) ports: super::port::Ports,
     /// Changes with what [`super::saved_call`] saves.
     pub(super) version: u32,
@@ -133,6 +140,8 @@ pub(super) struct Found {
     pub(super) sender: Leg,
     /// Whether the callee's tag is the one that answered, or none has answered yet.
     pub(super) same_dialog: bool,
+    /// The callee's tag in the message, hashed.
+    pub(super) callee: Option<Digest>,
 }
 
 impl Calls {
@@ -141,6 +150,7 @@ impl Calls {
             calls: Slab::new(),
             by_digest: Index::new(),
             relays: Slab::new(),
+            early: Slab::new(),
             ports: super::port::Ports::new(),
             version: 0,
         }
@@ -173,7 +183,7 @@ impl Calls {
                 (Some(answered), tag) => tag == Some(answered),
                 (None, _) => true,
             };
-            is_it.then_some(Found { call: handle, sender, same_dialog })
+            is_it.then_some(Found { call: handle, sender, same_dialog, callee })
         })
     }
 
@@ -203,6 +213,7 @@ impl Calls {
     pub(super) fn remove(&mut self, handle: Handle) -> Option<Call> {
         let call = self.calls.remove(handle)?;
         self.by_digest.remove(hash_of(&call.digest), handle);
+        self.forget_early(handle);
         self.version = self.version.wrapping_add(1);
         Some(call)
     }

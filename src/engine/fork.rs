@@ -263,7 +263,7 @@ impl Engine {
     pub(super) fn call_of_fork(&self, call: Option<Handle>, sender: Leg) -> Option<Found> {
         let call = call?;
         let answered = self.calls.calls.get(call)?.answered;
-        Some(Found { call, sender, same_dialog: !answered })
+        Some(Found { call, sender, same_dialog: !answered, callee: None })
     }
 
     /// Takes a request that rings phones already: who says nothing gets it again. `false` where it is new.

@@ -5,11 +5,13 @@
 //! a running call takes effect with its answer only, so that a refused one leaves the media as it was.
 
 mod call;
+mod early;
 mod end;
 mod peer;
 mod pending;
 mod reserve;
 
+pub(super) use early::Early;
 pub(super) use end::CallResponse;
 
 use super::Engine;
@@ -32,11 +34,11 @@ use core::net::IpAddr;
 pub(super) enum Exchange {
     /// In a request that may carry an offer.
     Offer,
-    /// In a provisional response, or in its PRACK.
+    /// In a provisional response, in its PRACK, or in a 2xx of an early dialog to anything but its INVITE.
     Answer,
     /// In an ACK: the answer to an offer in the 2xx.
     Acknowledgement,
-    /// In a 2xx.
+    /// In any other 2xx.
     FinalAnswer,
 }
 
@@ -54,6 +56,13 @@ pub(super) struct Passing<'a> {
     pub(super) sender_ip: IpAddr,
 }
 
+impl Passing<'_> {
+    /// Whether a section that is declined here is over.
+    fn closes(&self) -> bool {
+        self.found.same_dialog && matches!(self.exchange, Exchange::FinalAnswer | Exchange::Acknowledgement)
+    }
+}
+
 impl Engine {
     /// Rewrites the description in a message and aims the relays. `own` is our address towards the receiver.
     pub(super) fn pass_description(
@@ -65,7 +74,10 @@ impl Engine {
     ) -> Result<(), Cause> {
         let msg = passing.msg;
         let sdp = Description::parse(msg.bytes(), passing.description).map_err(|_| Cause::Description)?;
-        let answered = self.calls.calls.get(passing.found.call).is_some_and(|c| c.answered);
+        self.turn_to_dialog(passing.found, Some(passing.found.sender), out);
+        let Some(call) = self.calls.calls.get_mut(passing.found.call) else { return Err(Cause::CallsFull) };
+        let answered = call.answered;
+        call.caller_offered |= passing.exchange == Exchange::Offer && !passing.in_dialog;
         let is_answer = match passing.exchange {
             Exchange::Offer => false,
             Exchange::Answer | Exchange::FinalAnswer => self.has_pending(passing.found),
@@ -88,6 +100,13 @@ impl Engine {
         if is_answer {
             self.apply_pending(passing.found.call, out);
         }
+        if passing.closes() {
+            // Some leave out what they decline, though each offered section must have its place (RFC 3264 §6).
+            let sections = self.calls.calls.get(passing.found.call).map_or(0, |call| call.relays.len());
+            for number in sdp.sections.len()..sections {
+                self.close_section(passing.found.call, number, out);
+            }
+        }
         rewrite(msg.bytes(), &sdp, own, &decisions, edits).map_err(|_| Cause::TooLarge)
     }
 
@@ -102,13 +121,14 @@ impl Engine {
     ) -> Result<Decision, Cause> {
         let found = passing.found;
         if section.port == 0 {
-            if passing.exchange == Exchange::FinalAnswer && found.same_dialog {
+            if passing.closes() {
                 self.close_section(found.call, number, out);
+            } else if passing.exchange == Exchange::Answer && found.same_dialog && !answered {
+                self.decline_for_now(found, number);
             }
             return Ok(Decision::Keep);
         }
-        let protocol = passing.msg.get(section.protocol);
-        if protocol.get(..3).is_some_and(|p| p.eq_ignore_ascii_case(b"TCP")) {
+        if !is_relayed(passing.msg.get(section.protocol)) {
             return Ok(Decision::Decline);
         }
         let handle = self.relay_for(found.call, number, out)?;
@@ -140,6 +160,13 @@ impl Engine {
     fn side_of_leg(&self, call: Handle, leg: Leg) -> Side {
         self.calls.calls.get(call).map_or(Side::Wan, |c| c.sides[leg as usize])
     }
+}
+
+/// Whether a section of this transport protocol is relayed: what goes over UDP. `TCP/MSRP`, `TCP/TLS/BFCP`, `DCCP/RTP/AVP` do not.
+fn is_relayed(protocol: &[u8]) -> bool {
+    const OTHERS: [&[u8]; 3] = [b"TCP", b"DCCP", b"SCTP"];
+    let transport = protocol.split(|byte| *byte == b'/').next().unwrap_or_default();
+    !OTHERS.iter().any(|other| transport.eq_ignore_ascii_case(other))
 }
 
 /// Takes what the party on `leg` said for true.

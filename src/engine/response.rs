@@ -154,15 +154,25 @@ impl Engine {
     ) {
         let msg = received.msg;
         let Some(call) = back.call else { return };
-        let Some(description) = description(msg).filter(|_| status < 300) else { return };
+        if status >= 300 {
+            return;
+        }
         let Some(mut found) = self.found_for_response(received, back, call) else { return };
+        let Some(c) = self.calls.calls.get(call) else { return };
+        let (answered, is_invite) = (c.answered, received.head.method == Method::Invite);
+        let is_first = is_invite && found.sender == Leg::Callee && received.head.cseq.number == c.invite_number;
         // A retransmitted 2xx to the first INVITE is no new offer.
-        found.same_dialog &=
-            !self.calls.calls.get(call).is_some_and(|c| {
-                c.answered && found.sender == Leg::Callee && received.head.cseq.number == c.invite_number
-            });
+        found.same_dialog &= !(answered && is_first);
+        let Some(description) = description(msg) else {
+            if status >= 200 && is_first && found.same_dialog {
+                self.answered_without_description(found, out);
+            }
+            return;
+        };
         let Some(own) = self.own(back.side) else { return };
-        let exchange = if status < 200 { Exchange::Answer } else { Exchange::FinalAnswer };
+        // What answers PRACK or UPDATE in one early dialog ends no section of the others.
+        let is_final = status >= 200 && (answered || is_invite);
+        let exchange = if is_final { Exchange::FinalAnswer } else { Exchange::Answer };
         let sender_ip = received.from.ip();
         let passing = Passing { msg, description, found, exchange, in_dialog: false, sender_ip };
         if let Err(cause) = self.pass_description(&passing, own, edits, out) {

@@ -262,6 +262,8 @@ impl Fields<'_> {
             past,
             forked,
             callee_tag,
+            early_tag: None,
+            caller_offered: true,
             invite_number,
             relays,
             started,

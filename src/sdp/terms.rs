@@ -96,7 +96,10 @@ mod tests {
     #[test]
     fn nothing_is_sent_to_nowhere() {
         let all = read("m=audio 4000 RTP/AVP 0\r\nc=IN IP4 0.0.0.0\r\nm=audio 4002 RTP/AVP 0\r\n");
-        assert_eq!(all.iter().map(|terms| (terms.mute, terms.deaf)).collect::<Vec<_>>(), [(false, true), (false, false)]);
+        assert_eq!(
+            all.iter().map(|terms| (terms.mute, terms.deaf)).collect::<Vec<_>>(),
+            [(false, true), (false, false)]
+        );
     }
 
     #[test]

@@ -86,6 +86,8 @@ impl Engine {
             past: Past::default(),
             forked: false,
             callee_tag: between.by_to,
+            early_tag: None,
+            caller_offered: false,
             invite_number: if in_dialog { NO_INVITE } else { head.cseq.number },
             relays: heapless::Vec::new(),
             started: now,
@@ -95,6 +97,6 @@ impl Engine {
         };
         let handle = self.calls.insert(call).ok_or(Cause::CallsFull)?;
         self.shortages.over(Cause::CallsFull);
-        Ok((Some(Found { call: handle, sender: Leg::Caller, same_dialog: true }), true))
+        Ok((Some(Found { call: handle, sender: Leg::Caller, same_dialog: true, callee: between.by_to }), true))
     }
 }

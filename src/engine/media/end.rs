@@ -38,6 +38,7 @@ impl Engine {
                 c.callee_tag = response.to_tag;
                 let names = &c.names;
                 log::info!(target: class::SIP, "call from {} to {} answered", names[0].escape_ascii(), names[1].escape_ascii());
+                self.calls.forget_early(call);
             }
             Method::Invite if !is_success && !c.answered && response.number == c.invite_number => {
                 self.end_call(call, "not answered", now, out);

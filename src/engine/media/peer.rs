@@ -16,7 +16,8 @@ impl Engine {
             Side::Wan => *ip == signalling || self.is_on_wan(ip.to_canonical()),
         };
         let announced = section.address.filter(|ip| !ip.is_unspecified()).filter(is_usable);
-        let rtcp_port = section.rtcp.map_or(section.port.checked_add(1), |rtcp| Some(rtcp.port)).filter(|port| *port != 0);
+        let rtcp_port =
+            section.rtcp.map_or(section.port.checked_add(1), |rtcp| Some(rtcp.port)).filter(|port| *port != 0);
         let rtcp_ip = section.rtcp.and_then(|r| r.address).filter(is_usable).or(announced);
         let mut allowed = [None; MAX_ALLOWED];
         allowed[0] = announced;

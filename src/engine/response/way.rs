@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use crate::engine::branch;
-use crate::engine::call::Found;
+use crate::engine::call::{Between, Found};
 use crate::engine::hide::{CallId, Way};
 use crate::engine::io::{Channel, Leg, Side, Sink};
 use crate::engine::message::Received;
@@ -151,17 +151,20 @@ impl Engine {
         call: Handle,
     ) -> Option<Found> {
         if back.fork.is_some() {
-            return self.call_of_fork(Some(call), Leg::Callee);
+            let callee = self.between_of_response(received, back).by_to;
+            return self.call_of_fork(Some(call), Leg::Callee).map(|found| Found { callee, ..found });
         }
         self.call_of_response(received, back).filter(|found| found.call == call)
     }
 
     /// The call of a response, by its tags and Call-ID.
     pub(super) fn call_of_response(&self, received: &Received<'_>, back: &Back) -> Option<Found> {
+        self.calls.find(&self.between_of_response(received, back), &self.transactions)
+    }
+
+    fn between_of_response(&self, received: &Received<'_>, back: &Back) -> Between {
         let mapped = self.lan_call_id(received, back);
         let call_id = mapped.as_deref().unwrap_or(received.msg.get(received.head.call_id));
-        let between =
-            self.between(received, call_id, (back.downstream_side, back.downstream.ip()), (back.side, back.to.ip()));
-        self.calls.find(&between, &self.transactions)
+        self.between(received, call_id, (back.downstream_side, back.downstream.ip()), (back.side, back.to.ip()))
     }
 }
