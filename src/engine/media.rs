@@ -56,6 +56,15 @@ pub(super) struct Passing<'a> {
     pub(super) sender_ip: IpAddr,
 }
 
+/// Where a description stands in its call.
+#[derive(Clone, Copy)]
+struct Step {
+    /// Whether the call has been answered before.
+    answered: bool,
+    /// Whether it is an offer that waits for its answer, since it may be refused and leave things as they are.
+    is_new_offer: bool,
+}
+
 impl Passing<'_> {
     /// Whether a section that is declined here is over.
     fn closes(&self) -> bool {
@@ -83,12 +92,15 @@ impl Engine {
             Exchange::Answer | Exchange::FinalAnswer => self.has_pending(passing.found),
             Exchange::Acknowledgement => true,
         };
+        // An early dialog whose offer has been answered may be refused the next one (RFC 3311 §5.2).
+        let may_be_refused = answered || (passing.in_dialog && self.has_exchanged(passing.found.call));
+        let step = Step { answered, is_new_offer: may_be_refused && !is_answer };
         let mut decisions = heapless::Vec::<Decision, MAX_SECTIONS>::new();
         for (number, section) in sdp.sections.iter().enumerate() {
-            let decision = match self.pass_section(passing, number, section, answered, is_answer, out) {
+            let decision = match self.pass_section(passing, number, section, step, out) {
                 Ok(decision) => decision,
-                // Inside a running call only the new section is lost.
-                Err(cause) if answered => {
+                // In a dialog, or in a response, only the new section is lost.
+                Err(cause) if passing.in_dialog || passing.exchange != Exchange::Offer => {
                     log::warn!(target: class::RTP, "a media section is declined: {}", cause.remedy());
                     Decision::Decline
                 }
@@ -115,23 +127,22 @@ impl Engine {
         passing: &Passing<'_>,
         number: usize,
         section: &Section,
-        answered: bool,
-        is_answer: bool,
+        step: Step,
         out: &mut dyn Sink,
     ) -> Result<Decision, Cause> {
         let found = passing.found;
         if section.port == 0 {
             if passing.closes() {
                 self.close_section(found.call, number, out);
-            } else if passing.exchange == Exchange::Answer && found.same_dialog && !answered {
-                self.decline_for_now(found, number);
+            } else if passing.exchange == Exchange::Answer && found.same_dialog && !step.answered {
+                self.decline_for_now(found, number, out);
             }
             return Ok(Decision::Keep);
         }
         if !is_relayed(passing.msg.get(section.protocol)) {
             return Ok(Decision::Decline);
         }
-        let handle = self.relay_for(found.call, number, out)?;
+        let handle = self.relay_for(found.call, number, step.is_new_offer, out)?;
         let sender_side = self.side_of_leg(found.call, found.sender);
         let mut peer = self.peer_of(passing.msg.bytes(), section, sender_side, passing.sender_ip);
         let Some(relay) = self.calls.relays.get_mut(handle) else { return Err(Cause::PortsExhausted) };
@@ -143,9 +154,7 @@ impl Engine {
         }
         let port = relay.ports[found.sender.other() as usize];
         if found.same_dialog {
-            // An early dialog whose offer has been answered may be refused the next one (RFC 3311 §5.2).
-            let is_new_offer = answered || (passing.in_dialog && relay.aimed.iter().all(Option::is_some));
-            if is_new_offer && !is_answer {
+            if step.is_new_offer {
                 relay.pending[found.sender as usize] = Some(peer);
             } else {
                 relay.pending[found.sender as usize] = None;

@@ -67,12 +67,29 @@ impl Engine {
         self.calls.version = self.calls.version.wrapping_add(1);
     }
 
-    /// An early dialog declines a section. Others may want it: it is closed when the call is answered.
-    pub(super) fn decline_for_now(&mut self, found: Found, number: usize) {
+    /// An early dialog declines a section. Others may want what the INVITE offered: it is closed when the call is answered.
+    pub(super) fn decline_for_now(&mut self, found: Found, number: usize, out: &mut dyn Sink) {
         let handle = self.calls.calls.get(found.call).and_then(|call| call.relays.get(number).copied().flatten());
-        if let Some(relay) = handle.and_then(|handle| self.calls.relays.get_mut(handle)) {
-            relay.aimed[found.sender as usize] = None;
+        let Some(relay) = handle.and_then(|handle| self.calls.relays.get_mut(handle)) else { return };
+        if relay.offered {
+            self.close_section(found.call, number, out);
+            return;
         }
+        relay.aimed[found.sender as usize] = None;
+        relay.pending = [None; 2];
+    }
+
+    /// Whether offer and answer have been exchanged in the dialog that is heard now.
+    pub(super) fn has_exchanged(&self, call: Handle) -> bool {
+        self.calls
+            .calls
+            .get(call)
+            .is_some_and(|call| call.relays.iter().flatten().any(|handle| self.is_agreed(*handle)))
+    }
+
+    /// Whether both parties want the section of this relay.
+    fn is_agreed(&self, relay: Handle) -> bool {
+        self.calls.relays.get(relay).is_some_and(|relay| relay.aimed.iter().all(Option::is_some))
     }
 
     /// The first 2xx to an INVITE has no description: what its early dialog has said before holds. Sections that were declined in
@@ -83,17 +100,13 @@ impl Engine {
             self.turn_to_dialog(found, None, out);
         }
         let Some(call) = self.calls.calls.get(found.call).filter(|call| call.early_tag == found.callee) else { return };
-        let relays = call.relays.clone();
-        let is_answered = |handle: Handle| {
-            self.calls.relays.get(handle).is_some_and(|relay| relay.aimed[Leg::Callee as usize].is_some())
-        };
-        let answered: heapless::Vec<bool, { crate::limits::MAX_SECTIONS }> =
-            relays.iter().map(|handle| handle.is_none_or(is_answered)).collect();
-        if !relays.iter().flatten().any(|handle| is_answered(*handle)) {
+        if !self.has_exchanged(found.call) {
             return;
         }
-        for number in (0..answered.len()).filter(|number| !answered[*number]) {
-            self.close_section(found.call, number, out);
+        for (number, handle) in call.relays.clone().into_iter().enumerate() {
+            if handle.is_some_and(|handle| !self.is_agreed(handle)) {
+                self.close_section(found.call, number, out);
+            }
         }
     }
 }

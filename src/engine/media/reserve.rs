@@ -14,19 +14,25 @@ impl Engine {
     /// Reserves relay ports for an INVITE without a description: the callee will offer (RFC 3261 §13.2.1).
     pub(in crate::engine) fn reserve(&mut self, call: Handle, out: &mut dyn Sink) -> Result<(), Cause> {
         match self.calls.calls.get(call) {
-            Some(c) if c.relays.is_empty() => self.relay_for(call, 0, out).map(|_| ()),
+            Some(c) if c.relays.is_empty() => self.relay_for(call, 0, false, out).map(|_| ()),
             _ => Ok(()),
         }
     }
 
-    /// The relay of a section, opened if it has none.
-    pub(super) fn relay_for(&mut self, call: Handle, number: usize, out: &mut dyn Sink) -> Result<Handle, Cause> {
+    /// The relay of a section, opened if it has none. `offered` tells whether it is for an offer that may be refused.
+    pub(super) fn relay_for(
+        &mut self,
+        call: Handle,
+        number: usize,
+        offered: bool,
+        out: &mut dyn Sink,
+    ) -> Result<Handle, Cause> {
         let Some(c) = self.calls.calls.get(call) else { return Err(Cause::CallsFull) };
         if let Some(Some(handle)) = c.relays.get(number) {
             return Ok(*handle);
         }
-        let (sides, answered) = (c.sides, c.answered);
-        let handle = self.open_relay(call, sides, answered, out)?;
+        let sides = c.sides;
+        let handle = self.open_relay(call, sides, offered, out)?;
         if let Some(c) = self.calls.calls.get_mut(call) {
             while c.relays.len() <= number && c.relays.push(None).is_ok() {}
             if let Some(place) = c.relays.get_mut(number) {
