@@ -64,6 +64,18 @@ fn every_row_of_rfc_has_its_case() {
 }
 
 #[test]
+fn the_cases_named_in_hiding_are_there() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/hiding.md")).unwrap();
+    let is_case =
+        |word: &&str| word.split_once('/').is_some_and(|(area, _)| area.starts_with(|c: char| c.is_ascii_digit()));
+    let cases: Vec<&str> = text.split('`').skip(1).step_by(2).filter(is_case).collect();
+    assert!(cases.len() > 8, "the table has another form");
+    for case in cases {
+        assert!(is_there(case), "docs/hiding.md: there is no case {case}");
+    }
+}
+
+#[test]
 fn the_rule_sees_what_it_forbids() {
     let fault_of = |row: &str| fault(&rows(row)[0]).unwrap_or_default();
     assert_eq!(fault_of("| §1 | x | **done** | `02_call/01_out`, `torture/wsinv` |"), "");

@@ -1,12 +1,13 @@
 //! Topology hiding: no private address in what goes to the WAN.
 //!
 //! Via, Contact, Record-Route and SDP are rewritten where they are understood. The start line, every other header and bodies
-//! that machines read are searched for addresses of the LAN, and each is replaced by our WAN address.
+//! that machines read are searched for addresses of the LAN, and each is replaced by our WAN address. `docs/hiding.md` tells it
+//! to users.
 //!
 //! Call-ID and tags name the dialog on both sides, so what is done to them must be undone: an address in one becomes `.x` + a
-//! sealed token + `.`, and the token becomes the address again on the way in. A Call-ID from the WAN may by chance hold the
-//! very same address; it is kept apart as `.y` + token + `.` on the LAN, so that the mapping has one way back for either.
-//! Headers that name another dialog (Replaces) are treated alike.
+//! sealed token + `.`, and the token becomes the address again on the way in, as it was spelled. A Call-ID from the WAN may by
+//! chance hold the very same address; it is kept apart as `.y` + token + `.` on the LAN, so that the mapping has one way back for
+//! either. Headers that name another dialog (Replaces) are treated alike.
 
 use super::Engine;
 use super::io::Side;
@@ -18,7 +19,11 @@ use crate::sip::token;
 use crate::sip::{HeaderId, Message};
 use crate::span::Span;
 use core::fmt::Write as _;
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+mod spelling;
+
+use spelling::{Form, Spelled};
 
 /// Longest Call-ID that is rewritten; a longer one passes as it is.
 const MAX_CALL_ID: usize = 512;
@@ -27,11 +32,11 @@ pub(super) type CallId = heapless::Vec<u8, MAX_CALL_ID>;
 
 const LABEL_LAN: &str = "call-id-lan";
 const LABEL_WAN: &str = "call-id-wan";
-/// Characters of a sealed IPv4 address: 6 bytes of checksum and 4 of address in base32.
-const SEALED_LEN: usize = 16;
 
-/// Most IPv6 addresses that are looked for: the phone's, and the router's on the LAN.
-const MAX_SECRETS: usize = 8;
+/// Bytes of an address in a Call-ID: a sealed one between `.x` and `.` is the longest.
+const MAX_MAPPED: usize = token::MAX_TEXT + 3;
+/// What an address in a Call-ID becomes.
+type Mapped = heapless::Vec<u8, MAX_MAPPED>;
 
 /// Which way a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,49 +46,24 @@ pub(super) enum Way {
 }
 
 /// The addresses that must not leave: all of the LAN, and the phone's.
+#[derive(Clone, Copy)]
 pub(super) struct Secrets {
     phone: IpAddr,
-    /// IPv6 addresses as text: that of the phone, and the router's on the LAN.
-    v6: heapless::Vec<(heapless::String<40>, IpAddr), MAX_SECRETS>,
 }
 
 impl Engine {
     /// The addresses that must not leave in a message of the phone at `phone`.
-    pub(super) fn secrets(&self, phone: IpAddr) -> Secrets {
-        let mut v6 = heapless::Vec::new();
-        for ip in core::iter::once(phone).chain(self.addresses.lan().iter().map(|p| p.address)) {
-            let mut name = heapless::String::new();
-            if ip.is_ipv6() && Some(ip) != self.own(Side::Wan) && write!(name, "{ip}").is_ok() {
-                // More addresses on the LAN interface than places: the first ones are those in use.
-                let _ = v6.push((name, ip));
-            }
-        }
-        Secrets { phone, v6 }
+    pub(super) const fn secrets(&self, phone: IpAddr) -> Secrets {
+        Secrets { phone }
     }
 
-    /// The length and the address of the secret that begins at `at`, as a whole number: no digit before or behind, but for
-    /// those of an escape (`%40`), which is how a Call-ID stands in Refer-To.
-    fn secret_at(&self, secrets: &Secrets, text: &[u8], at: usize) -> Option<(usize, IpAddr)> {
-        let (before, rest) = text.split_at_checked(at)?;
-        if !rest.first()?.is_ascii_hexdigit() {
-            return None;
-        }
-        let escaped = matches!(before, [.., b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
-        if before.last().is_some_and(u8::is_ascii_digit) && !escaped {
-            return None;
-        }
-        if let Some((len, ip)) = dotted_quad(rest) {
-            let ip = IpAddr::V4(ip);
+    /// The secret that begins at `at`.
+    fn secret_at(&self, secrets: &Secrets, text: &[u8], at: usize, form: Form) -> Option<Spelled> {
+        Spelled::at(text, at, form).filter(|spelled| {
+            let ip = spelled.ip;
             let is_secret = ip == secrets.phone || self.is_lan(ip) || self.addresses.is_on_lan_interface(ip);
-            return (is_secret && Some(ip) != self.own(Side::Wan)).then_some((len, ip));
-        }
-        let is_part = |b: &u8| b.is_ascii_hexdigit() || *b == b':';
-        if secrets.v6.is_empty() || (!escaped && before.last().is_some_and(is_part)) {
-            return None;
-        }
-        let (name, ip) = secrets.v6.iter().find(|(name, _)| starts_with(rest, name.as_bytes()))?;
-        let goes_on = rest.get(name.len()).is_some_and(is_part);
-        (!goes_on).then_some((name.len(), *ip))
+            is_secret && Some(ip) != self.own(Side::Wan)
+        })
     }
 
     /// Replaces the secrets in the start line and all headers of `msg` but those in `spared` (and what `edits` has taken care of
@@ -122,10 +102,10 @@ impl Engine {
         edits: &mut Edits,
     ) -> Result<(), EditError> {
         for header in msg.headers() {
-            if let Some(span) = dialog_in(msg.bytes(), header)
-                && !edits.touches(span)
+            if let Some(name) = dialog_in(msg.bytes(), header)
+                && !edits.touches(name.span)
             {
-                self.map_span(msg.bytes(), span, secrets, way, edits)?;
+                self.map_span(msg.bytes(), name, secrets, way, edits)?;
             }
         }
         Ok(())
@@ -143,16 +123,24 @@ impl Engine {
         let text = span.of(bytes);
         let mut at = 0;
         while at < text.len() {
-            let Some((len, _)) = self.secret_at(secrets, text, at) else {
+            let Some(secret) = self.secret_at(secrets, text, at, Form::Any) else {
                 at += 1;
                 continue;
             };
-            let start = usize::from(span.start) + at;
-            let found = Span::from_usize(start, start + len);
+            let end = at + secret.len;
+            let is_bracketed =
+                at.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'[') && text.get(end) == Some(&b']');
+            let brackets = usize::from(is_bracketed && secret.has_colons());
+            let base = usize::from(span.start);
+            let found = Span::from_usize(base + at - brackets, base + end + brackets);
             if !edits.touches(found) {
-                edits.replace_fmt(found, format_args!("{}", UriHost(own)))?;
+                if brackets == 0 && secret.has_colons() {
+                    edits.replace_fmt(found, format_args!("{own}"))?;
+                } else {
+                    edits.replace_fmt(found, format_args!("{}", UriHost(own)))?;
+                }
             }
-            at += len;
+            at = end;
         }
         Ok(())
     }
@@ -163,8 +151,8 @@ impl Engine {
         let mut changed = false;
         let mut at = 0;
         while let Some(byte) = call_id.get(at) {
-            if let Some((len, text)) = self.mapped_at(call_id, at, secrets, way) {
-                mapped.extend_from_slice(text.as_bytes()).ok()?;
+            if let Some((len, text)) = self.mapped_at(call_id, at, Form::Name, secrets, way) {
+                mapped.extend_from_slice(&text).ok()?;
                 changed = true;
                 at += len;
             } else {
@@ -181,61 +169,118 @@ impl Engine {
         if crosses { self.map_call_id(tag, &self.secrets(phone), Way::ToLan) } else { None }
     }
 
-    /// Maps the addresses in one span that names a dialog.
+    /// Maps the addresses in what names a dialog.
     pub(super) fn map_span(
         &self,
         bytes: &[u8],
-        span: Span,
+        name: DialogName,
         secrets: &Secrets,
         way: Way,
         edits: &mut Edits,
     ) -> Result<(), EditError> {
-        let text = span.of(bytes);
+        let text = name.span.of(bytes);
+        let form = if name.in_uri { Form::NameInUri } else { Form::Name };
         let mut at = 0;
         while at < text.len() {
-            let Some((len, mapped)) = self.mapped_at(text, at, secrets, way) else {
+            let Some((len, mapped)) = self.mapped_at(text, at, form, secrets, way) else {
                 at += 1;
                 continue;
             };
-            let start = usize::from(span.start) + at;
-            edits.replace(Span::from_usize(start, start + len), mapped.as_bytes())?;
+            let start = usize::from(name.span.start) + at;
+            edits.replace(Span::from_usize(start, start + len), &mapped)?;
             at += len;
         }
         Ok(())
     }
 
     /// The length of what is mapped at `at`, an address or a sealed one, and what it becomes.
-    fn mapped_at(&self, text: &[u8], at: usize, secrets: &Secrets, way: Way) -> Option<(usize, heapless::String<24>)> {
+    fn mapped_at(&self, text: &[u8], at: usize, form: Form, secrets: &Secrets, way: Way) -> Option<(usize, Mapped)> {
         let (mark_out, label_out, mark_in, label_in) = match way {
-            Way::ToWan => ('x', LABEL_LAN, 'y', LABEL_WAN),
-            Way::ToLan => ('y', LABEL_WAN, 'x', LABEL_LAN),
+            Way::ToWan => (b'x', LABEL_LAN, b'y', LABEL_WAN),
+            Way::ToLan => (b'y', LABEL_WAN, b'x', LABEL_LAN),
         };
-        let mut mapped = heapless::String::new();
-        if let Some((len, IpAddr::V4(ip))) = self.secret_at(secrets, text, at) {
-            write!(mapped, ".{mark_out}{}.", self.key.seal(label_out, &ip.octets())).ok()?;
-            return Some((len, mapped));
+        if let Some(secret) = self.secret_at(secrets, text, at, form) {
+            let sealed = self.key.seal(label_out, &packed(&secret)?);
+            let mut mapped = Mapped::new();
+            for part in [&[b'.', mark_out], sealed.as_bytes(), b"."] {
+                mapped.extend_from_slice(part).ok()?;
+            }
+            return Some((secret.len, mapped));
         }
-        let ip = Ipv4Addr::from(self.sealed_at(text, at, mark_in, label_in)?);
-        write!(mapped, "{ip}").ok()?;
-        Some((SEALED_LEN + 3, mapped))
+        let rest = text.get(at..)?.strip_prefix(b".")?.strip_prefix(&[mark_in])?;
+        let len = rest.iter().take(token::MAX_TEXT + 1).position(|b| *b == b'.')?;
+        let content = self.key.open(label_in, rest.get(..len)?)?;
+        Some((len + 3, unpacked(&content)?))
     }
+}
 
-    fn sealed_at(&self, text: &[u8], at: usize, mark: char, label: &str) -> Option<[u8; 4]> {
-        let candidate = text.get(at..at + SEALED_LEN + 3)?;
-        let inner = candidate.strip_prefix(b".")?.strip_prefix(&[mark as u8])?.strip_suffix(b".")?;
-        let content: token::Content = self.key.open(label, inner)?;
-        content.as_slice().try_into().ok()
+/// Marks what is sealed: an IPv6 address in lower case, one in upper case, and an address that is spelled like no other. An IPv4
+/// address in its usual form is its four octets.
+const IN_LOWER_CASE: u8 = 6;
+const IN_UPPER_CASE: u8 = 7;
+const AS_WRITTEN: u8 = 0;
+
+/// An address with its spelling; `None` where that is too long to be sealed.
+fn packed(secret: &Spelled) -> Option<token::Content> {
+    let written = &secret.written[..];
+    let spelled = |content: &[u8]| unpacked(content).is_some_and(|text| text == written);
+    let content = |mark: u8, rest: &[u8]| {
+        let mut content = token::Content::new();
+        content.push(mark).ok()?;
+        content.extend_from_slice(rest).ok()?;
+        Some(content)
+    };
+    let usual = match secret.ip {
+        IpAddr::V4(ip) => [token::Content::from_slice(&ip.octets()).ok(), None],
+        IpAddr::V6(ip) => [content(IN_LOWER_CASE, &ip.octets()), content(IN_UPPER_CASE, &ip.octets())],
+    };
+    let usual = usual.into_iter().flatten().find(|content| spelled(content));
+    usual.or_else(|| content(AS_WRITTEN, written))
+}
+
+/// The text that [`packed`] was given.
+fn unpacked(content: &[u8]) -> Option<Mapped> {
+    let mut text = Mapped::new();
+    match content {
+        // No address of three characters is spelled like no other, so that this is no mark.
+        [a, b, c, d] => write!(text, "{}", Ipv4Addr::new(*a, *b, *c, *d)).ok()?,
+        [AS_WRITTEN, written @ ..] => text.extend_from_slice(written).ok()?,
+        [mark @ (IN_LOWER_CASE | IN_UPPER_CASE), octets @ ..] => {
+            write!(text, "{}", Ipv6Addr::from(<[u8; 16]>::try_from(octets).ok()?)).ok()?;
+            if *mark == IN_UPPER_CASE {
+                text.make_ascii_uppercase();
+            }
+        }
+        _ => return None,
+    }
+    Some(text)
+}
+
+/// What names a dialog.
+#[derive(Clone, Copy)]
+pub(super) struct DialogName {
+    pub(super) span: Span,
+    /// Whether it is a part of a URI, and has escapes.
+    pub(super) in_uri: bool,
+}
+
+impl DialogName {
+    /// A name that stands for itself.
+    pub(super) const fn plain(span: Span) -> Self {
+        Self { span, in_uri: false }
     }
 }
 
 /// What of a header names a dialog.
-pub(super) fn dialog_in(bytes: &[u8], header: &Header) -> Option<Span> {
+pub(super) fn dialog_in(bytes: &[u8], header: &Header) -> Option<DialogName> {
     const OTHERS: [&[u8]; 3] = [b"Join", b"Target-Dialog", b"In-Reply-To"];
     /// Headers of the URI in Refer-To; all else in there is no dialog's (RFC 3261 §19.1.1).
     const FIELDS: [&[u8]; 3] = [b"Replaces=", b"Join=", b"Call-ID="];
     match header.id {
-        HeaderId::From | HeaderId::To => NameAddr::parse(bytes, header.value).ok()?.param(bytes, b"tag")?.value,
-        HeaderId::Replaces => Some(header.value),
+        HeaderId::From | HeaderId::To => {
+            NameAddr::parse(bytes, header.value).ok()?.param(bytes, b"tag")?.value.map(DialogName::plain)
+        }
+        HeaderId::Replaces => Some(DialogName::plain(header.value)),
         HeaderId::ReferTo => {
             let text = header.value.of(bytes);
             let is_field = |at: usize| {
@@ -246,36 +291,48 @@ pub(super) fn dialog_in(bytes: &[u8], header: &Header) -> Option<Span> {
             let value = text.get(at..)?;
             let len = value.iter().position(|b| matches!(b, b'&' | b'>')).unwrap_or(value.len());
             let at = usize::from(header.value.start) + at;
-            Some(Span::from_usize(at, at + len))
+            Some(DialogName { span: Span::from_usize(at, at + len), in_uri: true })
         }
         HeaderId::Other if OTHERS.iter().any(|name| header.name.of(bytes).eq_ignore_ascii_case(name)) => {
-            Some(header.value)
+            Some(DialogName::plain(header.value))
         }
         _ => None,
     }
 }
 
-/// An IPv4 address in its usual form at the beginning of `text`, no digit behind it, and its length.
-fn dotted_quad(text: &[u8]) -> Option<(usize, Ipv4Addr)> {
-    let mut octets = [0u8; 4];
-    let mut at = 0;
-    for (number, octet) in octets.iter_mut().enumerate() {
-        if number > 0 {
-            (text.get(at) == Some(&b'.')).then_some(())?;
-            at += 1;
-        }
-        let digits = text.get(at..)?.iter().take(4).take_while(|b| b.is_ascii_digit()).count();
-        let digits = text.get(at..at + digits)?;
-        // 010.0.0.2 is no usual form: what it becomes could not be undone.
-        if digits.len() > 1 && digits.first() == Some(&b'0') {
-            return None;
-        }
-        *octet = core::str::from_utf8(digits).ok()?.parse().ok()?;
-        at += digits.len();
-    }
-    Some((at, Ipv4Addr::from(octets)))
-}
-
 fn starts_with(text: &[u8], name: &[u8]) -> bool {
     text.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_comes_back_as_it_was_spelled() {
+        let long = "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff";
+        let upper = long.to_uppercase();
+        for (text, len) in [
+            ("10.0.0.2", 4),
+            ("0.0.0.2", 4),
+            ("192_168_100_102", 16),
+            ("192.168.001.005", 16),
+            ("BJC.BGI.B.F", 12),
+            ("::ffff:192.168.100.102", 23),
+            ("::2", 17),
+            ("fd00::2", 17),
+            (long, 17),
+            (&upper, 17),
+            ("fd00:0:0:0:0:0:0:2", 19),
+            ("fd00::Ab", 9),
+        ] {
+            let spelled = Spelled::at(text.as_bytes(), 0, Form::Name).unwrap();
+            let content = packed(&spelled).unwrap();
+            assert_eq!((content.len(), unpacked(&content).unwrap().as_slice()), (len, text.as_bytes()), "{text}");
+        }
+        let mixed = long.replace("aaaa", "AAAA");
+        assert_eq!(packed(&Spelled::at(mixed.as_bytes(), 0, Form::Name).unwrap()), None);
+        assert_eq!(unpacked(&[IN_LOWER_CASE, 1, 2, 3, 4]), None);
+        assert_eq!(unpacked(b"9abcde"), None);
+    }
 }

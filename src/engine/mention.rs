@@ -13,7 +13,7 @@ use super::Engine;
 use super::binding::Binding;
 use super::body::{Kind, find_part};
 use super::contact::{Place, named_transport};
-use super::hide::{Secrets, Way, dialog_in};
+use super::hide::{DialogName, Secrets, Way, dialog_in};
 use super::io::Side;
 use crate::sip::edit::{EditError, Edits};
 use crate::sip::header::Header;
@@ -134,8 +134,10 @@ impl Engine {
             let name = trim(bytes, Span::from_usize(line.start.into(), colon));
             let value = trim(bytes, Span::from_usize(colon + 1, at));
             let header = Header { id: HeaderId::from_name(name.of(bytes)), line, name, value };
-            let dialog = if header.id == HeaderId::CallId { Some(value) } else { dialog_in(bytes, &header) };
-            self.dialog(bytes, dialog.unwrap_or_default(), crossing, edits)?;
+            let plain = Some(DialogName::plain(value)).filter(|_| header.id == HeaderId::CallId);
+            if let Some(dialog) = plain.or_else(|| dialog_in(bytes, &header)) {
+                self.dialog(bytes, dialog, crossing, edits)?;
+            }
             if header.id == HeaderId::Contact || is_listed(name.of(bytes)) {
                 self.mentions(bytes, value, Form::Header, crossing, edits)?;
             }
@@ -165,7 +167,8 @@ impl Engine {
                 }
                 at += len;
             } else if let Some((start, end)) = dialog_attribute(text, at).filter(|_| form == Form::Xml) {
-                self.dialog(bytes, Span::from_usize(base + start, base + end), crossing, edits)?;
+                let name = DialogName::plain(Span::from_usize(base + start, base + end));
+                self.dialog(bytes, name, crossing, edits)?;
                 at = end;
             } else {
                 at += 1;
@@ -175,11 +178,17 @@ impl Engine {
     }
 
     /// Maps a Call-ID or tag in a body.
-    fn dialog(&self, bytes: &[u8], span: Span, crossing: &Crossing<'_>, edits: &mut Edits) -> Result<(), EditError> {
+    fn dialog(
+        &self,
+        bytes: &[u8],
+        name: DialogName,
+        crossing: &Crossing<'_>,
+        edits: &mut Edits,
+    ) -> Result<(), EditError> {
         if !self.settings().topology_hiding || (crossing.way == Way::ToLan && !edits.has_room()) {
             return Ok(());
         }
-        self.map_span(bytes, span, crossing.secrets, crossing.way, edits)
+        self.map_span(bytes, name, crossing.secrets, crossing.way, edits)
     }
 
     fn mention(

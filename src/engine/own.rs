@@ -56,11 +56,6 @@ impl Addresses {
     pub(super) fn is_on_lan_interface(&self, address: IpAddr) -> bool {
         self.lan.iter().any(|p| p.contains(address)) && !self.wan.iter().any(|p| p.address == address)
     }
-
-    /// The addresses of the LAN interface.
-    pub(super) fn lan(&self) -> &[Prefix] {
-        &self.lan
-    }
 }
 
 /// An address as 16 bytes, one of IPv4 mapped (RFC 4291 §2.5.5.2).

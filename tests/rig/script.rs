@@ -4,7 +4,7 @@
 //! nothing happen and panics nowhere, so that any bytes are a script; who wants to know gets `None` or `false`.
 
 use super::{Output, Rig, dns_answer};
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use siproxd::engine::auth::{Account, Secret};
 use siproxd::engine::io::{MediaReport, Prefix, RelayId};
 use siproxd::engine::{Channel, ConnEvent, Input, Settings, Side};
@@ -103,9 +103,11 @@ fn set_checked(settings: &mut Settings, words: &[String]) -> Option<()> {
         }
         "wan_allow" | "lan_networks" => {
             let (address, length) = value.split_once('/')?;
-            let length = length.parse().ok().filter(|length| *length <= 32)?;
+            let address: IpAddr = address.parse().ok()?;
+            let bits = if address.is_ipv4() { 32 } else { 128 };
+            let length = length.parse().ok().filter(|length| *length <= bits)?;
             let list = if name == "wan_allow" { &mut settings.wan_allow } else { &mut settings.lan_networks };
-            list.push(Prefix { address: address.parse().ok()?, length }).ok()?;
+            list.push(Prefix { address, length }).ok()?;
         }
         "outbound_proxy" => {
             let (host, port) = (value.as_str().try_into().ok()?, number(1)?.try_into().ok()?);
