@@ -2,12 +2,16 @@
 
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use mio::{Events, Poll};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use siproxd::engine::Side;
 use siproxd::engine::io::{Leg, LegCounters, RelayCmd, RelayError, RelayId};
 use siproxd::net::relay::{BATCH, Relay};
 use siproxd::rtp::latch::Peer;
 use siproxd::time::{Duration, Instant};
+use socket2::SockRef;
+use std::io::IoSliceMut;
 use std::net::UdpSocket;
+use std::os::fd::AsRawFd;
 
 const LAN: [u8; 4] = [127, 0, 8, 1];
 const WAN: [u8; 4] = [127, 0, 8, 2];
@@ -153,6 +157,49 @@ fn a_leg_on_ipv6_meets_one_on_ipv4() {
         rig.turn();
         assert_eq!(next(&outer.rtp), Some((rtp(sequence).to_vec(), wan)));
         assert_eq!(next(&inner.rtp), Some((rtp(sequence).to_vec(), at(LAN, 41090))));
+    }
+}
+
+/// The second byte of the IPv4 header, or the traffic class of IPv6, of the next datagram.
+fn next_class(socket: &UdpSocket) -> i32 {
+    let mut space = nix::cmsg_space!(i32);
+    let mut buffer = [0; 2048];
+    let mut slices = [IoSliceMut::new(&mut buffer)];
+    let message = recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut space), MsgFlags::empty()).expect("one");
+    match message.cmsgs().expect("whole").next() {
+        Some(ControlMessageOwned::Ipv4Tos(class)) => class.into(),
+        Some(ControlMessageOwned::Ipv6TClass(class)) => class,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn media_is_marked_over_ipv4_and_ipv6() {
+    let mut rig = Rig::new();
+    let (inner, outer) = (Phone::new([127, 0, 8, 3], 41100), Phone::new(Ipv6Addr::LOCALHOST, 41102));
+    for socket in [&inner.rtp, &inner.rtcp] {
+        SockRef::from(socket).set_recv_tos_v4(true).expect("asked for");
+    }
+    for socket in [&outer.rtp, &outer.rtcp] {
+        SockRef::from(socket).set_recv_tclass_v6(true).expect("asked for");
+    }
+    rig.relay.set_address(Side::Wan, Some(Ipv6Addr::LOCALHOST.into()));
+    for dscp in [0, 46, 63] {
+        rig.relay.set_dscp(dscp);
+        rig.open(id(0), [41100, 41100]).expect("open");
+        rig.aim(id(0), Leg::Caller, inner.peer());
+        rig.aim(id(0), Leg::Callee, outer.peer());
+        for above in [0, 1] {
+            let wan: SocketAddr = (Ipv6Addr::LOCALHOST, 41100 + above).into();
+            let (from_inner, from_outer) =
+                if above == 0 { (&inner.rtp, &outer.rtp) } else { (&inner.rtcp, &outer.rtcp) };
+            let packet = if above == 0 { &rtp(7)[..] } else { &RTCP[..] };
+            from_inner.send_to(packet, at(LAN, 41100 + above)).expect("sent");
+            from_outer.send_to(packet, wan).expect("sent");
+            rig.turn();
+            assert_eq!(next_class(from_outer), i32::from(dscp) << 2, "IPv6, {above}");
+            assert_eq!(next_class(from_inner), i32::from(dscp) << 2, "IPv4, {above}");
+        }
     }
 }
 

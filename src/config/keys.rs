@@ -39,6 +39,8 @@ pub enum Kind {
     List,
     /// One value of this kind on each line; each further line adds an entry.
     Each(&'static Self),
+    /// A differentiated services code point, 0 to 63 (RFC 2474 §3).
+    Dscp,
     /// One of these words, in lower case.
     OneOf(&'static [&'static str]),
 }
@@ -148,8 +150,6 @@ const SWITCH: Kind = int(0, 1);
 const PORT: Kind = int(1, 65_535);
 /// A port, or 0 for none.
 const PORT_OR_OFF: Kind = int(0, 65_535);
-/// The six bits of RFC 2474 §3.
-const DSCP: Kind = int(0, 63);
 const DAY: i64 = 86_400;
 const WEEK: i64 = 7 * DAY;
 /// A bit mask that may be written with a sign: -1 is all bits.
@@ -220,10 +220,10 @@ keys! {
     rtp_timeout: int(1, DAY), "300" => |c, v| c.rtp_timeout = v.int();
     /// 1 says BYE to both parties of a call that `rtp_timeout` ends.
     rtp_timeout_bye: SWITCH, "0" => |c, v| c.rtp_timeout_bye = v.is_on();
-    /// DSCP of relayed media.
-    rtp_dscp: DSCP, "0";
+    /// DSCP of relayed media, RTP and RTCP, in both directions; 46 is what RFC 4594 has for voice, 0 is none.
+    rtp_dscp: Kind::Dscp, "0" => |c, v| c.rtp_dscp = v.int();
     /// DSCP of SIP messages.
-    sip_dscp: DSCP, "0";
+    sip_dscp: Kind::Dscp, "0";
     /// Microseconds by which media towards the phones is held back to even it out; 0 is off.
     rtp_input_dejitter: int(0, 1_500_000), "0";
     /// Microseconds by which media towards the Internet is held back to even it out; 0 is off.

@@ -44,6 +44,8 @@ pub struct Config {
     pub rtp_timeout: u32,
     pub rtp_timeout_bye: bool,
     pub rtp_latching: Latching,
+    /// 0 to 63.
+    pub rtp_dscp: u8,
     pub default_expires: u32,
     /// Seconds; 0 is off.
     pub lan_expires: u32,
@@ -148,6 +150,7 @@ impl Default for Config {
             rtp_timeout: 0,
             rtp_timeout_bye: false,
             rtp_latching: Latching::default(),
+            rtp_dscp: 0,
             default_expires: 0,
             lan_expires: 0,
             sip_keepalive: 0,

@@ -271,6 +271,7 @@ pub(super) fn value(kind: Kind, text: &str) -> Result<Value<'_>, String> {
             n if n < min || n > max => Err(format!("not from {min} to {max}")),
             n => Ok(Value::Int(n)),
         },
+        Kind::Dscp => dscp(text).map(Value::Int),
         Kind::Text | Kind::Path | Kind::List => Ok(Value::Text(text)),
         Kind::Interface if text.len() > MAX_INTERFACE => Err(format!("longer than {MAX_INTERFACE} characters")),
         Kind::Interface if text.contains(|c: char| c == '/' || c.is_whitespace()) => {
@@ -306,6 +307,37 @@ pub(crate) fn int(text: &str) -> Result<i64, String> {
     }
     let n = i64::from_str_radix(digits, radix).map_err(|_| "too large".to_owned())?;
     Ok(if text.starts_with('-') { -n } else { n })
+}
+
+/// A DSCP; who writes one in another way is told the number.
+fn dscp(text: &str) -> Result<i64, String> {
+    const HIGHEST: i64 = 63;
+    if let Some(code_point) = code_point(&text.to_ascii_uppercase()) {
+        return Err(format!("not a number; {text} is {code_point}"));
+    }
+    match int(text)? {
+        n @ 0..=HIGHEST => Ok(n),
+        // The upper six bits of the byte that was the type of service (RFC 2474 §3); 46 is 0xb8 there.
+        n @ 64..=255 => Err(format!("not from 0 to 63; the DSCP in a TOS byte of {text} is {}", n >> 2)),
+        _ => Err("not from 0 to 63".to_owned()),
+    }
+}
+
+/// The code point of this name: EF (RFC 3246), CS0 to CS7 (RFC 2474 §4.2.2), AF11 to AF43 (RFC 2597 §6).
+fn code_point(name: &str) -> Option<u32> {
+    let digits = |digits: &str| digits.chars().map(|c| c.to_digit(10)).collect::<Option<Vec<_>>>();
+    match name.split_at_checked(2)? {
+        ("EF", "") => Some(46),
+        ("CS", class) => match digits(class)?[..] {
+            [class @ 0..=7] => Some(8 * class),
+            _ => None,
+        },
+        ("AF", both) => match digits(both)?[..] {
+            [class @ 1..=4, precedence @ 1..=3] => Some(8 * class + 2 * precedence),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn domains(text: &str) -> Result<Domains, String> {

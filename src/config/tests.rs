@@ -170,9 +170,31 @@ fn bytes_of_any_kind_are_survived() {
 #[test]
 fn what_has_no_effect_is_named_once() {
     assert_eq!(
-        problems("rtp_dscp = 46\nload_plugin = plugin_stun.so\nload_plugin = plugin_regex.so"),
-        "a.conf: warning: without effect in this version: rtp_dscp, load_plugin\n"
+        problems("sip_dscp = 46\nload_plugin = plugin_stun.so\nload_plugin = plugin_regex.so"),
+        "a.conf: warning: without effect in this version: sip_dscp, load_plugin\n"
     );
+}
+
+#[test]
+fn a_dscp_that_is_none_names_the_one_that_was_meant() {
+    assert_eq!(good("rtp_dscp = 46").rtp_dscp, 46);
+    assert_eq!(good("rtp_dscp = 0x3f").rtp_dscp, 63);
+    let meant = "in a TOS byte of";
+    for (value, problem) in [
+        ("184", format!("not from 0 to 63; the DSCP {meant} 184 is 46;")),
+        ("0xb8", format!("not from 0 to 63; the DSCP {meant} 0xb8 is 46;")),
+        ("64", format!("not from 0 to 63; the DSCP {meant} 64 is 16;")),
+        ("256", "not from 0 to 63;".to_owned()),
+        ("-1", "not from 0 to 63;".to_owned()),
+        ("EF", "not a number; EF is 46;".to_owned()),
+        ("cs5", "not a number; cs5 is 40;".to_owned()),
+        ("AF41", "not a number; AF41 is 34;".to_owned()),
+        ("AF51", "not a number;".to_owned()),
+        ("voice", "not a number;".to_owned()),
+    ] {
+        let told = problems(&format!("rtp_dscp = {value}"));
+        assert!(told.starts_with(&format!("a.conf:1: rtp_dscp = {value}: {problem} DSCP of relayed media")), "{told}");
+    }
 }
 
 /// The text of the shipped file with all its examples switched on.

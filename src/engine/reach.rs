@@ -9,6 +9,7 @@
 //! against at leisure. The phone beside it is such a party too.
 
 use super::Engine;
+use super::call::NO_INVITE;
 use super::cause::Cause;
 use super::io::{Leg, Side, Sink};
 use super::message::Received;
@@ -57,12 +58,14 @@ impl Engine {
         if is_own_name { Reach::Account } else { Reach::Others }
     }
 
-    /// Whether the phone that sends a request in a dialog has begun the call.
+    /// Whether the phone that sends a request in a dialog has begun the call, as far as we have seen: a call that was under way when it
+    /// was first heard of may have been begun by the other party.
     fn is_caller(&self, received: &Received<'_>, to: SocketAddr) -> bool {
         let sender = (Side::Lan, received.from.ip());
         let call_id = received.msg.get(received.head.call_id);
         let between = self.between(received, call_id, sender, (self.side_of(to), to.ip()));
-        self.calls.find(&between, &self.transactions).is_some_and(|found| found.sender == Leg::Caller)
+        let found = self.calls.find(&between, &self.transactions).filter(|found| found.sender == Leg::Caller);
+        found.and_then(|found| self.calls.calls.get(found.call)).is_some_and(|call| call.invite_number != NO_INVITE)
     }
 
     /// Whether `ip`, or the domain `host`, keeps a registration of the phone that sends a request.

@@ -121,6 +121,7 @@ impl<'a> EventLoop<'a> {
         let tcp = Tcp::new(poll.registry().try_clone()?, TCP, config.sip_listen_port, timeouts);
         let mut relay = Relay::new(poll.registry().try_clone()?, rtp_timeout);
         relay.set_latching(config.rtp_latching);
+        relay.set_dscp(config.rtp_dscp);
         relay.set_room(room);
         let resolver = [
             resolver_socket(poll.registry(), RESOLVER[0], (Ipv4Addr::UNSPECIFIED, 0).into()),

@@ -95,6 +95,7 @@ pub struct Relay {
     addresses: [Option<IpAddr>; 2],
     rtp_timeout: Duration,
     latching: Latching,
+    dscp: u8,
     /// Most relays at a time.
     room: usize,
     batch: Batch,
@@ -115,6 +116,7 @@ impl Relay {
             addresses: [None; 2],
             rtp_timeout,
             latching: Latching::default(),
+            dscp: 0,
             room: MAX_RELAYS,
             batch: Batch::new(),
             losses: Losses::default(),
@@ -129,6 +131,11 @@ impl Relay {
     /// Sets whether the relays that are opened from now on learn their peers' ports.
     pub const fn set_latching(&mut self, latching: Latching) {
         self.latching = latching;
+    }
+
+    /// Sets the DSCP of what the relays that are opened from now on send, 0 to 63 (RFC 2474 §3).
+    pub const fn set_dscp(&mut self, dscp: u8) {
+        self.dscp = dscp;
     }
 
     /// Sets how many relays may be open at a time: a call is refused before descriptors that others need are gone.

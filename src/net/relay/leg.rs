@@ -22,11 +22,11 @@ pub(super) struct LegState {
 
 impl LegState {
     /// A closed leg with RTP on `port` and RTCP on the port above.
-    pub(super) fn bind(address: IpAddr, port: u16, latching: Latching) -> io::Result<Self> {
+    pub(super) fn bind(address: IpAddr, port: u16, latching: Latching, dscp: u8) -> io::Result<Self> {
         let above = port.checked_add(1).ok_or(io::ErrorKind::AddrInUse)?;
         Ok(Self {
-            rtp: bind(SocketAddr::new(address, port))?,
-            rtcp: bind(SocketAddr::new(address, above))?,
+            rtp: bind(SocketAddr::new(address, port), dscp)?,
+            rtcp: bind(SocketAddr::new(address, above), dscp)?,
             v6: address.is_ipv6(),
             latch: Latch::new(latching),
             counters: LegCounters::default(),
@@ -44,10 +44,15 @@ impl LegState {
 }
 
 /// A media socket on `address`.
-fn bind(address: SocketAddr) -> io::Result<Socket> {
+fn bind(address: SocketAddr, dscp: u8) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM.nonblocking().cloexec(), Some(Protocol::UDP))?;
     socket.bind(&address.into())?;
-    // A wish: media flows without it.
+    // Wishes: media flows without them.
     let _ = socket.set_recv_buffer_size(RECEIVE_QUEUE);
+    if dscp != 0 {
+        // The upper six bits of the byte; the lower two are the system's (RFC 3168 §5).
+        let class = u32::from(dscp) << 2;
+        let _ = if address.is_ipv6() { socket.set_tclass_v6(class) } else { socket.set_tos_v4(class) };
+    }
     Ok(socket)
 }

@@ -53,11 +53,13 @@ impl Relay {
 
     fn bind_leg(&self, leg: Leg, side: Side, port: u16) -> Result<LegState, RelayError> {
         let address = self.addresses[side as usize].ok_or(RelayError::NoAddress(side))?;
-        LegState::bind(address, port, self.latching).map_err(|error| match error.raw_os_error().map(Errno::from_raw) {
-            Some(Errno::EADDRNOTAVAIL) => RelayError::NoAddress(side),
-            Some(Errno::EADDRINUSE | Errno::EACCES | Errno::EPERM) => RelayError::PortTaken(leg),
-            None if error.kind() == io::ErrorKind::AddrInUse => RelayError::PortTaken(leg),
-            _ => RelayError::Resources,
+        LegState::bind(address, port, self.latching, self.dscp).map_err(|error| {
+            match error.raw_os_error().map(Errno::from_raw) {
+                Some(Errno::EADDRNOTAVAIL) => RelayError::NoAddress(side),
+                Some(Errno::EADDRINUSE | Errno::EACCES | Errno::EPERM) => RelayError::PortTaken(leg),
+                None if error.kind() == io::ErrorKind::AddrInUse => RelayError::PortTaken(leg),
+                _ => RelayError::Resources,
+            }
         })
     }
 
