@@ -38,6 +38,8 @@ pub(super) struct Call {
     pub(super) answered: bool,
     /// When; meaningless before.
     pub(super) answered_at: Instant,
+    /// When the first BYE passed that has not been refused.
+    pub(super) bye_at: Option<Instant>,
     /// What its media came to in the sections that are closed.
     pub(super) past: Past,
     /// Whether it rings several phones, of which the first that answers becomes the callee.

@@ -167,7 +167,7 @@ impl Engine {
         let parts = edits.parts(msg.bytes());
         let sent = self.send_again(channel, hop.to, &parts, out);
         if sent.is_ok() {
-            self.note_request(received, found, &parts);
+            self.note_request(received, found, &parts, now);
         }
         let opened = self.transactions.find(&key, head.method == Method::Cancel).filter(|_| head.method != Method::Ack);
         match (sent, opened) {

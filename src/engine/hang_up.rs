@@ -52,11 +52,25 @@ pub(super) fn is_nowhere(channel: Channel) -> bool {
 }
 
 impl Engine {
-    /// A request has passed: its number counts, and what refreshes the target brings a Contact. `parts` is the request as it was sent.
-    pub(super) fn note_request(&mut self, received: &Received<'_>, found: Option<Found>, parts: &[&[u8]]) {
-        let Some(found) = found.filter(|found| found.same_dialog && self.settings().rtp_timeout_bye) else { return };
+    /// A request has passed: its number counts, what refreshes the target brings a Contact, and after a BYE nobody need say anything.
+    /// `parts` is the request as it was sent.
+    pub(super) fn note_request(
+        &mut self,
+        received: &Received<'_>,
+        found: Option<Found>,
+        parts: &[&[u8]],
+        now: Instant,
+    ) {
+        let Some(found) = found.filter(|found| found.same_dialog) else { return };
+        let is_kept = self.settings().rtp_timeout_bye;
         let Some(call) = self.calls.calls.get_mut(found.call) else { return };
         let cseq = &received.head.cseq;
+        if cseq.method == Method::Bye {
+            call.bye_at = call.bye_at.or(Some(now));
+        }
+        if !is_kept {
+            return;
+        }
         let half = &mut call.halves[found.sender as usize];
         half.number = half.number.max(cseq.number);
         if refreshes_target(cseq.method) {

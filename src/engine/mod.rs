@@ -267,7 +267,7 @@ impl Engine {
         if let Some(call) = t.call {
             let answered = self.calls.calls.get(call).is_some_and(|c| c.answered);
             if t.method == if answered { Method::Bye } else { Method::Invite } {
-                self.end_call(call, verdict::NO_ANSWER, now, out);
+                self.end_call(call, "no answer", now, out);
             } else {
                 self.discard_pending(call, None, now, out);
             }

@@ -259,6 +259,7 @@ impl Fields<'_> {
             parties,
             answered,
             answered_at,
+            bye_at: None,
             past,
             forked,
             callee_tag,

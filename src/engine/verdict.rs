@@ -7,9 +7,13 @@
 //! a fax (no RTP); pauses of a phone that sends nothing while nobody speaks; anything of a call that began before we did, until it is
 //! negotiated again.
 
-use super::call::{Call, Past, Relay};
+mod line;
+mod sentence;
+
+pub(super) use line::log_call_end;
+
+use super::call::Relay;
 use super::io::{Leg, LegCounters, Side};
-use crate::log_class as class;
 use crate::rtp::format::Media;
 use crate::rtp::latch::Peer;
 use crate::time::{Duration, Instant};
@@ -34,7 +38,7 @@ const ASTRAY: u32 = 10;
 /// Packets in a format that was not offered: half a second, so that those on the way when the format was changed do not count.
 const FOREIGN: u32 = 25;
 
-/// Expected packets from which a loss can be judged.
+/// Expected packets from which loss and jitter can be judged.
 const ENOUGH: u32 = 100;
 
 /// Loss that is heard with every codec, in 1/10,000.
@@ -50,7 +54,10 @@ const HEAVY_JITTER: u32 = 50_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum What {
     /// Nothing came from either party.
-    NothingAtAll,
+    NothingAtAll {
+        /// But RTCP did, of both.
+        reports: bool,
+    },
     /// It came from an address that nobody announced, and was dropped.
     Stranger {
         /// The last such address.
@@ -142,20 +149,33 @@ pub(super) fn graver(one: Option<Fault>, other: Option<Fault>) -> Option<Fault> 
     }
 }
 
-/// What is wrong with a section, whose call was answered at `answered`.
-pub(super) fn judge(relay: &Relay, legs: &[LegCounters; 2], answered: Instant) -> Option<Fault> {
+/// What is wrong with a section, whose call was answered at `answered` and was to end from `ended` on: from then on silence is no fault.
+pub(super) fn judge(
+    relay: &Relay,
+    legs: &[LegCounters; 2],
+    answered: Instant,
+    ended: Option<Instant>,
+) -> Option<Fault> {
     let [Some(caller), Some(callee)] = &relay.aimed else { return None };
     let peers = [caller, callee];
     let of = |leg: Leg| {
         let (own, other) = (&legs[leg as usize], &legs[leg.other() as usize]);
-        silence(own, other, peers, answered).or_else(|| flaw(own, other))
+        silence(own, other, peers, answered, ended).or_else(|| flaw(own, other, peers[leg as usize]))
     };
-    let found = [of(Leg::Caller), of(Leg::Callee)];
-    let (what, leg) = match found {
-        [Some(What::Nothing { .. }), Some(What::Nothing { .. })] => (What::NothingAtAll, Leg::Caller),
-        [Some(one), Some(other)] if stopped(one) && stopped(other) => {
-            let last = legs[0].heard.last.max(legs[1].heard.last);
-            (What::Silent { second: seconds(answered, last) }, Leg::Caller)
+    let (what, leg) = match [of(Leg::Caller), of(Leg::Callee)] {
+        [Some(What::Nothing { reports }), Some(What::Nothing { reports: others })] => {
+            (What::NothingAtAll { reports: reports && others }, Leg::Caller)
+        }
+        [Some(one), Some(other)] if has_stopped(one) && has_stopped(other) => {
+            let [of_caller, of_callee] = [legs[0].heard.last, legs[1].heard.last];
+            // Whom the other one has outlived was the first to be missed.
+            if of_callee.since(of_caller) >= SILENT_AFTER {
+                (one, Leg::Caller)
+            } else if of_caller.since(of_callee) >= SILENT_AFTER {
+                (other, Leg::Callee)
+            } else {
+                (What::Silent { second: seconds(answered, of_caller.max(of_callee)) }, Leg::Caller)
+            }
         }
         [Some(one), Some(other)] if other < one => (other, Leg::Callee),
         [Some(one), _] => (one, Leg::Caller),
@@ -166,7 +186,7 @@ pub(super) fn judge(relay: &Relay, legs: &[LegCounters; 2], answered: Instant) -
     Some(Fault { what, leg, sides: relay.sides, announced, port: relay.ports[leg as usize] })
 }
 
-const fn stopped(what: What) -> bool {
+const fn has_stopped(what: What) -> bool {
     matches!(what, What::Blocked { .. } | What::OneWay { .. })
 }
 
@@ -176,7 +196,13 @@ fn seconds(start: Instant, end: Instant) -> u32 {
 }
 
 /// Why nothing is heard of a party that should be heard.
-fn silence(own: &LegCounters, other: &LegCounters, peers: [&Peer; 2], answered: Instant) -> Option<What> {
+fn silence(
+    own: &LegCounters,
+    other: &LegCounters,
+    peers: [&Peer; 2],
+    answered: Instant,
+    ended: Option<Instant>,
+) -> Option<What> {
     let talks = |peer: &&Peer| {
         let terms = &peer.terms;
         terms.media == Media::Audio && !terms.mute && !terms.deaf && peer.rtp.is_some()
@@ -193,7 +219,7 @@ fn silence(own: &LegCounters, other: &LegCounters, peers: [&Peer; 2], answered: 
         (_, false) => SILENT_AFTER,
         (_, true) => PAUSE_AFTER,
     };
-    if own.taken.since(from) < patience {
+    if ended.map_or(own.taken, |ended| ended.min(own.taken)).since(from) < patience {
         return None;
     }
     match (own.stranger, own.unproven_from) {
@@ -202,7 +228,8 @@ fn silence(own: &LegCounters, other: &LegCounters, peers: [&Peer; 2], answered: 
         _ => {}
     }
     Some(if heard.packets > 0 {
-        let is_short = heard.last.since(heard.first) < BLOCKED_WITHIN && heard.last >= since.min(heard.first);
+        // What came before the parties agreed came another way, as far as a firewall is concerned.
+        let is_short = heard.last.since(heard.first) < BLOCKED_WITHIN && heard.last >= since;
         match is_short {
             true => What::Blocked { packets: heard.packets },
             false => What::OneWay { second: seconds(answered, from) },
@@ -214,80 +241,26 @@ fn silence(own: &LegCounters, other: &LegCounters, peers: [&Peer; 2], answered: 
     })
 }
 
-/// What is wrong with what is heard.
-fn flaw(own: &LegCounters, other: &LegCounters) -> Option<What> {
+/// What is wrong with what is heard of `peer`.
+fn flaw(own: &LegCounters, other: &LegCounters, peer: &Peer) -> Option<What> {
     let heard = &own.heard;
     let (loss, beyond) = (heard.loss(), heard.loss_at(&other.heard));
+    let jitter = heard.mean_jitter().unwrap_or(0);
     let is_enough = heard.expected() >= ENOUGH;
+    // Pictures may pause as they like, and those of some encodings are sent in another order than they are shown.
+    let is_audio = peer.terms.media == Media::Audio;
     if heard.foreign >= FOREIGN {
         Some(What::Foreign { payload_type: heard.foreign_type, packets: heard.foreign })
     } else if is_enough && loss >= HEAVY_LOSS {
         Some(What::Lost { share: loss })
     } else if is_enough && beyond >= HEAVY_LOSS {
         Some(What::LostBeyond { share: beyond })
-    } else if heard.gap >= LONG_GAP {
+    } else if is_audio && heard.gap >= LONG_GAP {
         Some(What::Gap { millis: heard.gap / 1000 })
-    } else if heard.mean_jitter() >= HEAVY_JITTER {
-        Some(What::Jitter { millis: heard.mean_jitter() / 1000 })
+    } else if is_audio && is_enough && jitter >= HEAVY_JITTER {
+        Some(What::Jitter { millis: jitter / 1000 })
     } else {
         None
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (who, other) = (Party(self, self.leg), Party(self, self.leg.other()));
-        match self.what {
-            What::NothingAtAll => f.write_str("nothing came from either party"),
-            What::Stranger { from, count } => {
-                write!(f, "nothing came from {who}, but {count} packets from {from}, which nobody announced: dropped")
-            }
-            What::Unproven { from, count } => {
-                write!(f, "what came from {who} is not one stream: {count} packets from {from} dropped")
-            }
-            What::Nothing { reports: true } => {
-                write!(f, "nothing came from {who} but RTCP: the way is open, and it sends no sound")
-            }
-            What::Nothing { reports: false } => {
-                write!(f, "nothing came from {who} to our UDP port {}", self.port)
-            }
-            What::NoMedia { count } => {
-                write!(f, "{who} sent {count} packets to find a way or agree on keys, and no sound")
-            }
-            What::Blocked { packets } => {
-                write!(f, "{who} was blocked after the first {packets} packets")
-            }
-            What::Silent { second } => write!(f, "nothing came from either party since second {second}"),
-            What::OneWay { second } => write!(f, "one way since second {second}: nothing more came from {who}"),
-            What::Foreign { payload_type, packets } => {
-                write!(
-                    f,
-                    "{who} changed the codec without an offer: {packets} packets of payload type {payload_type}, which {other} does not take"
-                )
-            }
-            What::Lost { share } => write!(f, "{} % of what {who} sent did not reach us", Hundredths(share)),
-            What::LostBeyond { share } => {
-                write!(f, "{} % of what {who} sent reached us, but not {other}", Hundredths(share))
-            }
-            What::Gap { millis } => write!(f, "nothing came from {who} for {millis} ms, then it went on"),
-            What::Jitter { millis } => write!(f, "what {who} sent came unevenly: its jitter is {millis} ms"),
-        }
-    }
-}
-
-/// A party by the place it has in a household.
-struct Party<'a>(&'a Fault, Leg);
-
-impl fmt::Display for Party<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(fault, leg) = self;
-        f.write_str(match (fault.sides, leg) {
-            ([Side::Lan, Side::Lan], Leg::Caller) => "the calling phone",
-            ([Side::Lan, Side::Lan], Leg::Callee) => "the called phone",
-            (sides, leg) if sides[*leg as usize] == Side::Lan => "the phone",
-            _ => "the far end",
-        })?;
-        fault.announced[*leg as usize].map_or(Ok(()), |at| write!(f, " {}", at.ip()))
     }
 }
 
@@ -300,44 +273,5 @@ impl fmt::Display for Hundredths {
     }
 }
 
-/// Why a call ended whose BYE is not answered: nobody has sent anything for a while.
-pub(super) const NO_ANSWER: &str = "no answer";
-
-/// The lines about a call's end: who, how long, what each party's media came to and how it was in the section `told`; and what was wrong.
-pub(super) fn log_call_end(call: &Call, why: &str, told: &[LegCounters; 2], now: Instant) {
-    let [from, to] = call.names.each_ref().map(|name| name.escape_ascii());
-    let [caller, callee] = [Leg::Caller, Leg::Callee].map(|leg| Sent { past: &call.past, told, leg });
-    let (secs, strangers) = (now.since(call.started).as_secs(), call.past.strangers);
-    log::info!(
-        target: class::SIP,
-        "call from {from} to {to} ended after {secs} s, {why}: caller sent {caller}; callee sent {callee}; strangers {strangers}",
-    );
-    let is_told = |fault: &Fault| why != NO_ANSWER || !matches!(fault.what, What::Silent { .. });
-    if let Some(fault) = call.past.fault.filter(is_told) {
-        log::warn!(target: class::RTP, "verdict on the call from {from} to {to}: {fault}");
-    }
-}
-
-/// What one party sent, for the line about a call's end.
-struct Sent<'a> {
-    past: &'a Past,
-    told: &'a [LegCounters; 2],
-    leg: Leg,
-}
-
-impl fmt::Display for Sent<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let leg = self.leg as usize;
-        write!(f, "{} packets ({} bytes)", self.past.packets[leg], self.past.bytes[leg])?;
-        let (heard, other) = (&self.told[leg].heard, &self.told[self.leg.other() as usize].heard);
-        if heard.packets == 0 {
-            return if heard.others > 0 { f.write_str(", no RTP") } else { Ok(()) };
-        }
-        let (loss, jitter, gap) = (Hundredths(heard.loss()), Hundredths(heard.mean_jitter() / 10), heard.gap / 1000);
-        write!(f, ", lost {loss} %, jitter {jitter} ms, longest gap {gap} ms")?;
-        if let Some(micros) = heard.round_trip {
-            write!(f, ", round trip {} ms", micros / 1000)?;
-        }
-        heard.score(other).map_or(Ok(()), |score| write!(f, ", MOS {}", Hundredths(score.into())))
-    }
-}
+#[cfg(test)]
+mod tests;

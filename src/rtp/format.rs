@@ -4,9 +4,11 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Codec {
-    /// Not known: the clock is taken for [`DEFAULT_CLOCK`].
+    /// Not known, nor is its clock: its jitter cannot be told.
     #[default]
     Unknown,
+    /// Others with a clock of 8,000.
+    Clock8k,
     /// G.711, A-law or µ-law.
     G711,
     /// G.722; its clock counts 8,000 though it samples 16,000 (RFC 3551 §4.5.2).
@@ -25,10 +27,14 @@ pub enum Codec {
     ComfortNoise,
     /// Others, by their clock.
     Clock11k,
+    /// Others with a clock of 12,000.
+    Clock12k,
     /// Others with a clock of 16,000.
     Clock16k,
     /// Others with a clock of 22,050.
     Clock22k,
+    /// Others with a clock of 24,000.
+    Clock24k,
     /// Others with a clock of 32,000.
     Clock32k,
     /// Others with a clock of 44,100.
@@ -39,8 +45,8 @@ pub enum Codec {
     Clock90k,
 }
 
-/// Time stamp units in a second where the encoding is not known: that of every audio encoding for telephones of RFC 3551.
-pub const DEFAULT_CLOCK: u32 = 8000;
+/// Time stamp units in a second of most encodings for telephones (RFC 3551 §4.5).
+const TELEPHONE_CLOCK: u32 = 8000;
 
 impl Codec {
     /// What a payload type stands for where no description says (RFC 3551 §6, tables 4 and 5; RFC 3389).
@@ -54,6 +60,7 @@ impl Codec {
             18 => Self::G729,
             // 19 was comfort noise in drafts, and still is in some phones.
             13 | 19 => Self::ComfortNoise,
+            5 | 7 | 12 | 15 => Self::Clock8k,
             6 => Self::Clock16k,
             10 | 11 => Self::Clock44k,
             16 => Self::Clock11k,
@@ -79,9 +86,12 @@ impl Codec {
         ];
         let known = NAMES.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, codec)| *codec);
         known.unwrap_or(match clock {
+            8000 => Self::Clock8k,
             11_025 => Self::Clock11k,
+            12_000 => Self::Clock12k,
             16_000 => Self::Clock16k,
             22_050 => Self::Clock22k,
+            24_000 => Self::Clock24k,
             32_000 => Self::Clock32k,
             44_100 => Self::Clock44k,
             48_000 => Self::Clock48k,
@@ -90,19 +100,22 @@ impl Codec {
         })
     }
 
-    /// Time stamp units in a second.
+    /// Time stamp units in a second; `None` where that is not known.
     #[must_use]
-    pub const fn clock(self) -> u32 {
-        match self {
+    pub const fn clock(self) -> Option<u32> {
+        Some(match self {
+            Self::Unknown => return None,
             Self::Clock11k => 11_025,
+            Self::Clock12k => 12_000,
             Self::Clock16k => 16_000,
             Self::Clock22k => 22_050,
+            Self::Clock24k => 24_000,
             Self::Clock32k => 32_000,
             Self::Clock44k => 44_100,
             Self::Opus | Self::Clock48k => 48_000,
             Self::Clock90k => 90_000,
-            _ => DEFAULT_CLOCK,
-        }
+            _ => TELEPHONE_CLOCK,
+        })
     }
 
     /// Whether its packets stand beside those of another encoding: keys and pauses.
@@ -209,7 +222,7 @@ mod tests {
         terms.map(96, Codec::of_name(b"OPUS", 48_000));
         assert!(terms.takes(8) && terms.takes(96) && !terms.takes(18) && !terms.takes(127));
         assert_eq!(terms.codec(96), Codec::Opus);
-        assert_eq!(terms.codec(96).clock(), 48_000);
+        assert_eq!(terms.codec(96).clock(), Some(48_000));
     }
 
     #[test]
@@ -221,18 +234,21 @@ mod tests {
         }
         assert_eq!(terms.codec(103), Codec::Clock16k);
         assert_eq!(terms.codec(104), Codec::Unknown);
+        assert_eq!(Codec::of_static(5).clock(), Some(8000));
         assert!(terms.takes(127));
     }
 
     #[test]
     fn names_and_clocks() {
         for (name, clock, codec, rate) in [
-            (&b"g722"[..], 8000, Codec::G722, 8000),
-            (b"speex", 16_000, Codec::Clock16k, 16_000),
-            (b"VP8", 90_000, Codec::Clock90k, 90_000),
-            (b"iLBC", 8000, Codec::Unknown, 8000),
-            (b"telephone-event", 48_000, Codec::Event, 8000),
-            (b"odd", 12_345, Codec::Unknown, 8000),
+            (&b"g722"[..], 8000, Codec::G722, Some(8000)),
+            (b"speex", 16_000, Codec::Clock16k, Some(16_000)),
+            (b"SILK", 24_000, Codec::Clock24k, Some(24_000)),
+            (b"SILK", 12_000, Codec::Clock12k, Some(12_000)),
+            (b"VP8", 90_000, Codec::Clock90k, Some(90_000)),
+            (b"iLBC", 8000, Codec::Clock8k, Some(8000)),
+            (b"telephone-event", 48_000, Codec::Event, Some(8000)),
+            (b"odd", 12_345, Codec::Unknown, None),
         ] {
             assert_eq!(Codec::of_name(name, clock), codec);
             assert_eq!(codec.clock(), rate);

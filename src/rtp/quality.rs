@@ -79,6 +79,10 @@ pub struct Quality {
 
     expected: u32,
     received: u32,
+    /// Packets that nobody waited for, because they are of before a new description: the other party may report them as lost.
+    forgiven: u32,
+    /// Whether the next packet ahead is the first one after a new description.
+    resumes: bool,
     ssrc: u32,
     sequence: u16,
     /// Where a jump would go on, plus one.
@@ -90,7 +94,8 @@ pub struct Quality {
     arrival: u32,
     /// Whether there is one.
     anchored: bool,
-    /// The payload type of the last packet plus one, whether the other party takes it, and microseconds in a unit of its clock, times 65,536.
+    /// The payload type of the last packet plus one, whether the other party takes it, and microseconds in a unit of its clock, times
+    /// 65,536; zero where its clock is not known.
     payload: u8,
     takes: bool,
     scale: u32,
@@ -129,8 +134,7 @@ impl Quality {
             0 => false,
             1..=MAX_DROPOUT => {
                 self.sequence = sequence;
-                self.expected = self.expected.wrapping_add(step.into());
-                self.window = self.window.checked_shl(step.into()).unwrap_or(0) | 1;
+                self.advance(step);
                 self.jumped_to = 0;
                 true
             }
@@ -158,14 +162,22 @@ impl Quality {
         self.received = self.received.wrapping_add(1);
         let elapsed = u32::try_from(now.as_micros().saturating_sub(before.as_micros())).unwrap_or(u32::MAX);
         let advance = self.micros(timestamp.wrapping_sub(self.timestamp));
-        if self.anchored && elapsed > self.gap {
-            self.pause_or_gap(step, second & MARKER != 0, elapsed, advance);
+        let mut is_pause = false;
+        if self.anchored && elapsed > LONGEST_PACKET {
+            // The sender says so, or its clock has gone on while its numbers have not; where that clock is not known it may have.
+            let in_step = self.scale == 0 || advance >= i64::from(elapsed.saturating_sub(elapsed / 4));
+            is_pause = step == 1 && (second & MARKER != 0 || in_step);
+            self.pauses |= is_pause;
+        }
+        if self.anchored && !is_pause {
+            self.gap = self.gap.max(elapsed);
         }
         if self.anchored && timestamp == self.timestamp {
             return;
         }
         let late = i64::from(arrival.wrapping_sub(self.arrival) as i32).wrapping_sub(advance).unsigned_abs();
-        if self.anchored && late < MAX_JUMP {
+        // Some clocks stand still in a pause.
+        if self.anchored && !is_pause && self.scale != 0 && late < MAX_JUMP {
             self.jitter = self.jitter.wrapping_add(late as u32).wrapping_sub(self.jitter.wrapping_add(8) >> 4);
             let micros = self.jitter >> 4;
             self.worst_jitter = self.worst_jitter.max(micros);
@@ -198,9 +210,11 @@ impl Quality {
         }
     }
 
-    /// A new description, or a hold: what comes next is not compared with what came before.
+    /// A new description, or a hold: what comes next is not compared with what came before, and what is missing in between was not
+    /// wanted.
     pub fn renegotiated(&mut self) {
         self.anchored = false;
+        self.resumes = true;
         self.payload = 0;
     }
 
@@ -226,7 +240,7 @@ impl Quality {
     #[must_use]
     pub fn loss_at(&self, other: &Self) -> u32 {
         let reported = other.reported.map_or(0, |reported| reported.lost);
-        self.share(reported.saturating_sub(self.lost()))
+        self.share(reported.saturating_sub(self.lost()).saturating_sub(self.forgiven))
     }
 
     /// So many of all packets, in 1/10,000.
@@ -235,11 +249,11 @@ impl Quality {
         share.map_or(0, |share| u32::try_from(share).unwrap_or(u32::MAX).min(10_000))
     }
 
-    /// The mean of the jitter after each packet, in microseconds.
+    /// The mean of the jitter after each packet, in microseconds; `None` before two packets of a known clock.
     #[must_use]
-    pub fn mean_jitter(&self) -> u32 {
-        let mean = self.jitter_sum.checked_div(self.jitter_count.into());
-        mean.and_then(|mean| u32::try_from(mean).ok()).unwrap_or(0)
+    pub fn mean_jitter(&self) -> Option<u32> {
+        let mean = self.jitter_sum.checked_div(self.jitter_count.into())?;
+        u32::try_from(mean).ok()
     }
 
     /// The estimated mean opinion score of what reaches `other`, times 100 (see [`super::mos`]). The loss is that on the way to us and from us; the delay is half of both round trips, a buffer of twice the jitter, and a packet of 20 ms.
@@ -251,7 +265,7 @@ impl Quality {
         }
         let loss = self.loss().saturating_add(self.loss_at(other));
         let trips = self.round_trip.unwrap_or(0).saturating_add(other.round_trip.unwrap_or(0));
-        let buffer = self.mean_jitter().saturating_mul(2);
+        let buffer = self.mean_jitter().unwrap_or(0).saturating_mul(2);
         super::mos::estimate(self.codec, loss, (trips >> 1).saturating_add(buffer).saturating_add(PACKET) / 1000)
     }
 
@@ -261,8 +275,20 @@ impl Quality {
         self.expected = self.expected.wrapping_add(1);
         self.received = self.received.wrapping_add(1);
         // What is older than the first packet was never waited for.
-        (self.ssrc, self.sequence, self.window, self.jumped_to) = (ssrc, sequence, u32::MAX, 0);
+        (self.ssrc, self.sequence, self.window, self.jumped_to, self.resumes) = (ssrc, sequence, u32::MAX, 0, false);
         (self.timestamp, self.arrival, self.anchored) = (timestamp, arrival, true);
+    }
+
+    /// A packet `step` numbers ahead.
+    fn advance(&mut self, step: u16) {
+        if core::mem::take(&mut self.resumes) {
+            self.forgiven = self.forgiven.wrapping_add(u32::from(step.wrapping_sub(1)));
+            self.expected = self.expected.wrapping_add(1);
+            self.window = u32::MAX;
+        } else {
+            self.expected = self.expected.wrapping_add(step.into());
+            self.window = self.window.checked_shl(step.into()).unwrap_or(0) | 1;
+        }
     }
 
     /// Another payload type than that of the packet before.
@@ -277,7 +303,10 @@ impl Quality {
         self.pauses |= codec == Codec::ComfortNoise;
         if !codec.is_aside() || self.scale == 0 {
             self.codec = codec;
-            self.scale = scale(codec.clock());
+            let scale = codec.clock().map_or(0, scale);
+            // Time stamps of two clocks cannot be compared (RFC 7160).
+            self.anchored &= scale == self.scale;
+            self.scale = scale;
         }
     }
 
@@ -286,23 +315,17 @@ impl Quality {
         (units as i32 as i64).wrapping_mul(self.scale as i64) >> 16
     }
 
-    /// Nothing came for longer than ever: was it the sender's will?
-    fn pause_or_gap(&mut self, step: u16, marker: bool, elapsed: u32, advance: i64) {
-        let in_step = advance >= i64::from(elapsed.saturating_sub(elapsed / 4));
-        if elapsed > LONGEST_PACKET && step == 1 && (marker || in_step) {
-            self.pauses = true;
-        } else {
-            self.gap = elapsed;
-        }
-    }
-
-    /// This party reports on what `other` sends.
+    /// This party reports on what `other` sends. One that has lost more than there was has counted something else.
     fn heard(&mut self, other: &Self, block: &Block, now: Instant) {
+        if block.lost > other.expected.saturating_add(other.forgiven) {
+            return;
+        }
         let worst = self.reported.map_or(0, |reported| reported.worst).max(block.fraction_lost);
         let jitter = other.micros(block.jitter & 0x7fff_ffff);
         let jitter = u32::try_from(jitter).unwrap_or(u32::MAX);
         self.reported = Some(Reported { lost: block.lost, worst, jitter });
-        if block.last_sr == 0 {
+        // A delay of zero is no delay, but a party that does not measure it (RFC 3550 §6.4.1 has zero for `no report yet`).
+        if block.last_sr == 0 || block.delay == 0 {
             return;
         }
         if let Some((_, at)) = other.sent_reports.iter().find(|(ntp, _)| *ntp == block.last_sr) {

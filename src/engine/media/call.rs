@@ -83,6 +83,7 @@ impl Engine {
             parties: [between.sender.1, between.receiver.1],
             answered: in_dialog,
             answered_at: now,
+            bye_at: None,
             past: Past::default(),
             forked: false,
             callee_tag: between.by_to,

@@ -49,6 +49,8 @@ impl Engine {
             Method::Bye if c.answered && (is_success || matches!(response.status, 408 | 481)) => {
                 self.end_call(call, "hung up", now, out);
             }
+            // Refused, or asked for a password: it goes on.
+            Method::Bye => c.bye_at = None,
             _ => {}
         }
     }
@@ -85,7 +87,7 @@ impl Engine {
             c.past.strangers = c.past.strangers.saturating_add(counted.strangers);
         }
         if c.answered {
-            c.past.fault = verdict::graver(c.past.fault, verdict::judge(&relay, &legs, c.answered_at));
+            c.past.fault = verdict::graver(c.past.fault, verdict::judge(&relay, &legs, c.answered_at, c.bye_at));
         }
         legs
     }

@@ -1,0 +1,52 @@
+//! The lines about a call's end.
+
+use super::Hundredths;
+use crate::engine::call::{Call, Past};
+use crate::engine::io::{Leg, LegCounters};
+use crate::log_class as class;
+use crate::time::Instant;
+use core::fmt;
+
+/// The lines about a call's end: who, how long, what each party's media came to and how it was in the section `told`; and what was wrong.
+pub(in crate::engine) fn log_call_end(call: &Call, why: &str, told: &[LegCounters; 2], now: Instant) {
+    let [from, to] = call.names.each_ref().map(|name| name.escape_ascii());
+    let [caller, callee] = [Leg::Caller, Leg::Callee].map(|leg| Sent { past: &call.past, told, leg });
+    let (secs, strangers) = (now.since(call.started).as_secs(), call.past.strangers);
+    log::info!(
+        target: class::SIP,
+        "call from {from} to {to} ended after {secs} s, {why}: caller sent {caller}; callee sent {callee}; strangers {strangers}",
+    );
+    if let Some(fault) = call.past.fault {
+        log::warn!(target: class::RTP, "verdict on the call from {from} to {to}: {fault}");
+    }
+}
+
+/// What one party sent, for the line about a call's end.
+struct Sent<'a> {
+    past: &'a Past,
+    told: &'a [LegCounters; 2],
+    leg: Leg,
+}
+
+impl fmt::Display for Sent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let leg = self.leg as usize;
+        write!(f, "{} packets ({} bytes)", self.past.packets[leg], self.past.bytes[leg])?;
+        let (heard, other) = (&self.told[leg].heard, &self.told[self.leg.other() as usize].heard);
+        if heard.packets == 0 {
+            return if heard.others > 0 { f.write_str(", no RTP") } else { Ok(()) };
+        }
+        write!(f, ", lost {} %", Hundredths(heard.loss()))?;
+        if other.reported.is_some() {
+            write!(f, " and {} % beyond us", Hundredths(heard.loss_at(other)))?;
+        }
+        if let Some(micros) = heard.mean_jitter() {
+            write!(f, ", jitter {} ms", Hundredths(micros / 10))?;
+        }
+        write!(f, ", longest gap {} ms", heard.gap / 1000)?;
+        if let Some(micros) = heard.round_trip {
+            write!(f, ", round trip {} ms", micros / 1000)?;
+        }
+        heard.score(other).map_or(Ok(()), |score| write!(f, ", MOS {}", Hundredths(score.into())))
+    }
+}
