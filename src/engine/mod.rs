@@ -44,6 +44,7 @@ mod route;
 mod saved_call;
 mod sealed_via;
 pub mod settings;
+pub mod stats;
 mod stored;
 mod strict;
 mod timer_c;
