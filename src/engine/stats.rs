@@ -56,12 +56,13 @@ impl CallStats<'_> {
     pub fn log(&self, now: Instant) {
         let [from, to] = self.names.map(<[u8]>::escape_ascii);
         let since = |start: Instant| now.since(start).as_secs();
-        match self.answered {
+        let began = since(self.started);
+        match self.answered.map(since) {
             Some(answered) => log::info!(
-                target: class::SIP, "status: call from {from} to {to} began {} s ago, answered {} s ago", since(self.started), since(answered),
+                target: class::SIP, "status: call from {from} to {to} began {began} s ago, answered {answered} s ago",
             ),
             None => {
-                log::info!(target: class::SIP, "status: call from {from} to {to} began {} s ago, not answered", since(self.started))
+                log::info!(target: class::SIP, "status: call from {from} to {to} began {began} s ago, not answered");
             }
         }
         self.sections.iter().for_each(|section| log::info!(target: class::SIP, "status: {section}"));
@@ -106,7 +107,7 @@ impl Engine {
             let _ = sections.push(section);
         }
         let stats = CallStats {
-            names: call.names.each_ref().map(|name| name.as_slice()),
+            names: call.names.each_ref().map(heapless::Vec::as_slice),
             sides: call.sides,
             parties: call.parties,
             started: call.started,

@@ -195,7 +195,9 @@ mod tests {
     fn every_entry_is_met_once_from_slot_to_slot() {
         let mut slab = Slab::<u8, 8>::new();
         let handles: Vec<Handle> = (0..6).map(|value| slab.insert(value).expect("room")).collect();
-        [0, 3, 5].map(|gone: usize| slab.remove(handles[gone]));
+        for gone in [0, 3, 5] {
+            slab.remove(handles[gone]);
+        }
         let (mut from, mut met) = (0, Vec::new());
         while let Some((handle, value)) = slab.first_from(from) {
             assert_eq!(handle, handles[usize::from(*value)]);
