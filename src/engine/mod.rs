@@ -46,6 +46,7 @@ mod saved;
 mod saved_call;
 mod sealed_via;
 pub mod settings;
+pub mod stats;
 mod stored;
 mod strict;
 mod timer_c;
