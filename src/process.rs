@@ -111,7 +111,9 @@ pub enum Signal {
     Terminate,
     /// Read the configuration again: SIGHUP. This version does not.
     Hangup,
-    /// Nothing in this version: SIGUSR1, SIGUSR2.
+    /// Say how things are: SIGUSR1.
+    Status,
+    /// Nothing in this version: SIGUSR2.
     User,
 }
 
@@ -153,6 +155,7 @@ impl Iterator for Signals {
                 log::info!(target: PROCESS, "{signal}: this version reads its configuration at start only");
                 Signal::Hangup
             }
+            signal::SIGUSR1 => Signal::Status,
             _ => {
                 log::info!(target: PROCESS, "{signal} ignored");
                 Signal::User
@@ -198,6 +201,8 @@ mod tests {
         let mut signals = Signals::new().expect("a signalfd");
         assert_eq!(signals.next(), None);
         signal::raise(signal::SIGUSR1).expect("a signal");
+        assert_eq!(signals.next(), Some(Signal::Status));
+        signal::raise(signal::SIGUSR2).expect("a signal");
         assert_eq!(signals.next(), Some(Signal::User));
         assert_eq!(signals.next(), None);
     }

@@ -212,6 +212,13 @@ fn call(bench: &mut Bench, mut caller: Party, callee: &'static str) {
     bench.one(caller.at, &text::answer(&again, "200 OK", "", &contact, &here(caller.at, 4002)));
     bench.one(callee, &answerer.request("ACK", 7, ""));
     assert_eq!(bench.engine.usage().relays, 1);
+    let Bench { engine, sink, now, .. } = bench;
+    let counted = allocation_counter::measure(|| {
+        let (call, _) = engine.call_stats(0, &mut **sink).expect("a call");
+        assert_eq!(call.sections.len(), 1);
+        call.log(*now);
+    });
+    assert_eq!(counted.count_total, 0, "statistics");
     let bye = bench.one(caller.at, &caller.request("BYE", 2, ""));
     bench.one(callee, &text::answer(&bye, "200 OK", "", "", ""));
     assert_eq!(bench.engine.usage().relays, 0);

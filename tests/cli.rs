@@ -212,12 +212,13 @@ fn a_debug_log_of_the_foreground() {
     let mut child =
         Command::new("sh").args(["-c", &recipe]).env("HOME", &home.0).current_dir(&home.0).spawn().expect("sh");
     let daemon = Daemon::of(&home);
-    for ignored in [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2] {
-        daemon.send(ignored);
+    for survived in [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2] {
+        daemon.send(survived);
     }
     ask(sip);
     let log = || fs::read_to_string(home.0.join("debug.log")).unwrap_or_default();
     wait_for("a debug line", || log().contains(" DEBUG ").then_some(()));
+    wait_for("how things are", || log().contains("status: 0 calls, 0 media sections on 0 RTP ports").then_some(()));
     wait_for("the signals", || log().contains("SIGUSR2 ignored").then_some(()));
     daemon.send(Signal::SIGTERM);
     assert_eq!(child.wait().expect("its end").code(), Some(0));

@@ -1,7 +1,10 @@
-//! `docs/rfc.md`: every row says what is done, and names a case that is there.
+//! `docs/rfc.md`: every row says what is done, and names a case that is there. `docs/verdict.md`: it has each sentence of the code, and no other.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+use siproxd::engine::Side;
+use siproxd::engine::io::Leg;
+use siproxd::engine::verdict::{Fault, What};
 use std::path::Path;
 
 /// What a row may begin its third cell with.
@@ -89,4 +92,73 @@ fn the_rule_sees_what_it_forbids() {
     assert!(fault_of("| §1 | x | **differs** | `02_call/01_out` |").contains("why"));
     assert!(fault_of("| §1 | | **done** | `02_call/01_out` |").contains("asked"));
     assert!(fault_of("| §1 | x | `02_call/01_out` |").contains("four cells"));
+}
+
+/// Each sentence of the code, with the words that stand for parties, numbers and addresses in the document.
+fn sentences() -> Vec<String> {
+    let (from, count) = ("192.0.2.1:2".parse().unwrap(), 111);
+    let all = [
+        What::NothingAtAll { reports: false },
+        What::NothingAtAll { reports: true },
+        What::Stranger { from, count },
+        What::Unproven { from, count },
+        What::Nothing { reports: false },
+        What::Nothing { reports: true },
+        What::NoMedia { count },
+        What::Blocked { packets: count },
+        What::Silent { second: 222 },
+        What::OneWay { second: 222 },
+        What::Foreign { payload_type: 99, packets: count },
+        What::Lost { share: 3333 },
+        What::LostBeyond { share: 3333 },
+        What::Gap { millis: 444 },
+        What::Jitter { millis: 444 },
+    ];
+    // A kind that is not in the list above does not compile here.
+    let kind = |what: &What| match what {
+        What::NothingAtAll { .. } => 0,
+        What::Stranger { .. } => 1,
+        What::Unproven { .. } => 2,
+        What::Nothing { .. } => 3,
+        What::NoMedia { .. } => 4,
+        What::Blocked { .. } => 5,
+        What::Silent { .. } => 6,
+        What::OneWay { .. } => 7,
+        What::Foreign { .. } => 8,
+        What::Lost { .. } => 9,
+        What::LostBeyond { .. } => 10,
+        What::Gap { .. } => 11,
+        What::Jitter { .. } => 12,
+    };
+    let mut kinds: Vec<u32> = all.iter().map(kind).collect();
+    kinds.dedup();
+    assert!(kinds.into_iter().eq(0..13), "each kind once, in order");
+    let words = [
+        ("the phone", "PARTY"),
+        ("the far end", "OTHER"),
+        ("192.0.2.1:2", "ADDRESS"),
+        ("port 555", "port PORT"),
+        ("111", "COUNT"),
+        ("222", "SECOND"),
+        ("99", "TYPE"),
+        ("33.33", "SHARE"),
+        ("444", "TIME"),
+    ];
+    let fault = |what| Fault { what, leg: Leg::Caller, sides: [Side::Lan, Side::Wan], announced: [None; 2], port: 555 };
+    let sentence = |what| words.iter().fold(fault(what).to_string(), |text, (said, word)| text.replace(said, word));
+    all.into_iter().map(sentence).collect()
+}
+
+#[test]
+fn every_verdict_has_its_causes_and_remedies() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verdict.md")).unwrap();
+    let parts = text.split("\n## ").flat_map(|chapter| chapter.split("\n### ").skip(1));
+    let mut described: Vec<&str> = parts.clone().map(|part| part.lines().next().unwrap_or_default()).collect();
+    let mut said = sentences();
+    said.sort();
+    described.sort_unstable();
+    assert_eq!(said, described, "the sentences of the code, and those of docs/verdict.md");
+    for part in parts {
+        assert!(part.contains("\n* "), "no cause and no remedy:\n{part}");
+    }
 }

@@ -170,6 +170,7 @@ fn describe(output: &Output) -> String {
             let allowed: Vec<_> = peer.allowed.iter().flatten().map(ToString::to_string).collect();
             format!("=> aim {leg} rtp {} rtcp {} from {}\n", place(peer.rtp), place(peer.rtcp), allowed.join(" "))
         }
+        Output::Relay(RelayCmd::Count { .. }) => "=> count\n".to_owned(),
         Output::Relay(RelayCmd::Close { .. }) => "=> close\n".to_owned(),
         Output::Query { bytes, .. } => format!("=> query {}\n", rig::dns::question(bytes).0),
     }

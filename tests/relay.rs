@@ -132,7 +132,11 @@ fn media_goes_both_ways_out_of_the_advertised_port() {
     assert_eq!(next(&outer.rtp), Some((rtp(1).to_vec(), at(WAN, 41000))));
     assert_eq!(next(&inner.rtp), Some((rtp(9).to_vec(), at(LAN, 41000))));
     assert_eq!(next(&outer.rtcp), Some((RTCP.to_vec(), at(WAN, 41001))));
+    let counted = rig.relay.apply(RelayCmd::Count { relay: id(0) }, rig.now).expect("never fails");
     let [caller, callee] = rig.close(id(0));
+    assert_eq!(counted, [caller, callee], "and the relay was open until then");
+    let again = rig.relay.apply(RelayCmd::Count { relay: id(0) }, rig.now);
+    assert_eq!(again, Ok([LegCounters::default(); 2]), "it is not any more");
     for leg in [caller, callee] {
         assert_eq!((leg.packets, leg.bytes, leg.strangers, leg.unproven), (1, 172, 0, 0));
         assert_eq!((leg.heard.packets, leg.heard.bytes, leg.heard.others), (1, 172, 0));

@@ -6,87 +6,24 @@
 //!
 //! The URI in the credentials is not compared with the request-URI, which a proxy may have changed (RFC 3261 §22.4).
 
+mod account;
+mod nonce;
+
+pub use account::{Account, AccountError, MAX_ACCOUNT_NAME, MAX_PASSWORD, Secret};
+
 use super::binding::UriText;
 use super::cause::Cause;
 use super::message::Received;
-use super::random::Random;
 use super::{Engine, Sink};
-use crate::limits::{MAX_ACCOUNTS, MAX_NONCES};
+use crate::limits::MAX_ACCOUNTS;
 use crate::log_class as class;
 use crate::sip::digest::{Algorithm, Credentials, DigestError, Hash, unescaped};
 use crate::sip::reply::{Reply, ReplyError};
 use crate::sip::token::{Key, Text};
 use crate::sip::{HeaderId, Message};
 use crate::table::Late;
-use crate::time::{Duration, Instant};
-
-/// Bytes of a user's name, and of the realm, as many as siproxd 0.8 took.
-pub const MAX_ACCOUNT_NAME: usize = 127;
-/// Bytes of a password that holds for every user, as many as siproxd 0.8 took.
-pub const MAX_PASSWORD: usize = 127;
-
-/// How long a nonce is good. A phone that registers every few minutes seldom needs a second round trip, and what somebody has
-/// recorded is soon worthless.
-const FRESH: Duration = Duration::from_secs(300);
-
-/// What a sealed nonce is marked with.
-const LABEL: &str = "nonce";
-
-/// One account.
-#[derive(Clone, Copy, Debug)]
-pub struct Account<'a> {
-    /// The user's name, which is also the user of the address-of-record; `None` stands for every user.
-    pub user: Option<&'a str>,
-    /// What proves that it is he.
-    pub secret: Secret<'a>,
-}
-
-/// What an account proves itself with.
-#[derive(Clone, Copy)]
-pub enum Secret<'a> {
-    /// A password.
-    Password(&'a str),
-    /// The HA1 of a password in our realm; other algorithms cannot be used then. Several for one user add up.
-    Ha1(Algorithm, Hash),
-}
-
-impl<'a> Secret<'a> {
-    /// Reads a secret as a password file has it: `$ha1-md5$`, `$ha1-sha256$` or `$ha1-sha512-256$` and the HA1 in hexadecimal,
-    /// or a password. `None` for an HA1 that is none.
-    #[must_use]
-    pub fn parse(text: &'a str) -> Option<Self> {
-        let Some((name, hexadecimal)) = text.strip_prefix("$ha1-").and_then(|rest| rest.split_once('$')) else {
-            return Some(Self::Password(text));
-        };
-        let algorithm = match name {
-            "md5" => Algorithm::Md5,
-            "sha256" => Algorithm::Sha256,
-            "sha512-256" => Algorithm::Sha512T256,
-            _ => return None,
-        };
-        Hash::from_hex(algorithm, hexadecimal.as_bytes()).map(|hash| Self::Ha1(algorithm, hash))
-    }
-}
-
-impl core::fmt::Debug for Secret<'_> {
-    /// Keeps it out of logs.
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Secret(..)")
-    }
-}
-
-/// Why an account, or the realm, was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccountError {
-    /// The realm is too long, or has a quote, a backslash or a control character.
-    Realm,
-    /// The user's name is empty or too long.
-    Name,
-    /// The password is empty or too long, or an HA1 without a user.
-    Secret,
-    /// There are [`MAX_ACCOUNTS`] already.
-    Full,
-}
+use crate::time::Instant;
+use nonce::{Nonce, Nonces};
 
 /// What is needed to tell who a phone is. Starts as all zero bytes.
 pub(super) struct Auth {
@@ -338,107 +275,6 @@ impl Engine {
             )?;
         }
         Ok(())
-    }
-}
-
-/// What a nonce of ours says.
-#[derive(Clone, Copy)]
-struct Nonce {
-    /// The start of the program that gave it out: the clock and the serial numbers begin anew with the next.
-    start: u32,
-    serial: u32,
-    issued: Instant,
-}
-
-impl Nonce {
-    fn seal(self, key: &Key) -> Text {
-        let mut content = heapless::Vec::<u8, 16>::new();
-        for part in [&self.start.to_be_bytes()[..], &self.serial.to_be_bytes(), &self.issued.as_millis().to_be_bytes()]
-        {
-            // 4, 4 and 8 bytes.
-            let _ = content.extend_from_slice(part);
-        }
-        key.seal(LABEL, &content)
-    }
-
-    fn open(key: &Key, text: &[u8]) -> Option<Self> {
-        let content = key.open(LABEL, text)?;
-        let (start, rest) = content.split_first_chunk::<4>()?;
-        let (serial, rest) = rest.split_first_chunk::<4>()?;
-        let issued = rest.try_into().ok()?;
-        Some(Self {
-            start: u32::from_be_bytes(*start),
-            serial: u32::from_be_bytes(*serial),
-            issued: Instant::from_millis(u64::from_be_bytes(issued)),
-        })
-    }
-}
-
-/// The nonces that were used. Starts as all zero bytes.
-#[derive(Debug)]
-struct Nonces {
-    /// Tells this start of the program from others; 0 until the first challenge.
-    start: u32,
-    /// The last serial number that was given out.
-    last: u32,
-    /// Nonces up to this serial number are stale, unless they are in `used`.
-    floor: u32,
-    used: heapless::Vec<Used, MAX_NONCES>,
-}
-
-/// A nonce that a right password was sent with.
-#[derive(Debug)]
-struct Used {
-    serial: u32,
-    /// The highest count so far.
-    count: u32,
-    /// The request that had it: its retransmission may come again.
-    fingerprint: [u8; 16],
-}
-
-impl Nonces {
-    const fn new() -> Self {
-        Self { start: 0, last: 0, floor: 0, used: heapless::Vec::new() }
-    }
-
-    fn issue(&mut self, key: &Key, random: &mut Random, now: Instant) -> Text {
-        if self.start == 0 {
-            self.start = (random.next() >> 32) as u32 | 1;
-        }
-        self.last = self.last.wrapping_add(1);
-        if self.last == 0 {
-            // After 2^32 challenges everything given out before is stale.
-            *self = Self { start: self.start.wrapping_add(2), ..Self::new() };
-        }
-        Nonce { start: self.start, serial: self.last, issued: now }.seal(key)
-    }
-
-    /// Whether a request with this nonce and count may pass; without a count, a nonce is good for one request.
-    fn accept(&mut self, nonce: Nonce, count: Option<u32>, fingerprint: [u8; 16], now: Instant) -> bool {
-        if nonce.start != self.start || nonce.serial > self.last || now.since(nonce.issued) > FRESH {
-            return false;
-        }
-        let count = count.unwrap_or(u32::MAX);
-        if let Some(used) = self.used.iter_mut().find(|used| used.serial == nonce.serial) {
-            let is_retransmission = used.count == count && used.fingerprint == fingerprint;
-            if count > used.count {
-                (used.count, used.fingerprint) = (count, fingerprint);
-                return true;
-            }
-            return is_retransmission;
-        }
-        if nonce.serial <= self.floor {
-            return false;
-        }
-        if self.used.is_full()
-            && let Some((at, oldest)) = self.used.iter().enumerate().min_by_key(|(_, used)| used.serial)
-        {
-            self.floor = self.floor.max(oldest.serial);
-            self.used.swap_remove(at);
-        }
-        // A place was made.
-        let _ = self.used.push(Used { serial: nonce.serial, count, fingerprint });
-        true
     }
 }
 

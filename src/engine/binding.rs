@@ -6,22 +6,20 @@
 //!                          └──any other final response, none──▶ gone
 //! ```
 
+mod saved;
+
 use super::contact::Place;
 use super::preference::Preference;
 use crate::limits::{MAX_BINDINGS, MAX_GRANTED, MAX_URI};
-use crate::sip::uri::{Scheme, Uri};
+use crate::sip::uri::Uri;
 use crate::sip::via::Transport;
 use crate::span::Span;
 use crate::table::{Handle, Index, Slab};
 use crate::time::Instant;
-use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
 /// A stored URI.
 pub(super) type UriText = heapless::Vec<u8, MAX_URI>;
-
-/// What stands before the address of a phone that takes requests over TCP.
-const TCP_MARK: &str = "tcp:";
 
 /// Seconds that a binding waits for the registrar's answer to its first REGISTER.
 const PENDING_SECS: u32 = 40;
@@ -363,88 +361,6 @@ impl Bindings {
         }
         self.next = self.slab.iter().map(|(_, b)| b.expires_at).min().unwrap_or(Instant::ZERO);
         None
-    }
-
-    /// Writes the valid bindings, one line each:
-    /// `expires=UNIX place=[tcp:]ADDRESS renamed=0|1 registrar=[tcp:]ADDRESS|own aor=USER@HOST contact=URI`,
-    /// and ` q=PREFERENCE` where there is one.
-    pub(super) fn save(&self, now: Instant, unix_now: u64, out: &mut dyn fmt::Write) -> fmt::Result {
-        for (_, b) in self.slab.iter().filter(|(_, b)| b.valid && b.expires_at > now) {
-            let (Ok(aor), Ok(contact)) = (core::str::from_utf8(&b.aor), core::str::from_utf8(&b.contact)) else {
-                continue;
-            };
-            let expires = unix_now.saturating_add(b.expires_at.since(now).as_secs());
-            write!(
-                out,
-                "expires={expires} place={}{} renamed={} registrar=",
-                if b.place.transport == Transport::Tcp { TCP_MARK } else { "" },
-                b.place.address,
-                u8::from(b.place.renamed)
-            )?;
-            match b.registrar {
-                Some(server) => {
-                    let mark = if b.registrar_by == Transport::Tcp { TCP_MARK } else { "" };
-                    write!(out, "{mark}{server}")?;
-                }
-                None => out.write_str("own")?,
-            }
-            write!(out, " aor={aor} contact={contact}")?;
-            match b.preference {
-                Some(q) => writeln!(out, " q={q}")?,
-                None => writeln!(out)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads one line that [`Self::save`] wrote, and gives the binding's handle.
-    pub(super) fn restore(&mut self, line: &str, now: Instant, unix_now: u64) -> Result<Handle, super::RestoreError> {
-        use super::RestoreError::{Double, Expired, Full, Syntax};
-        let mut fields = line.split_ascii_whitespace();
-        let mut field = |name: &str| fields.next().and_then(|f| f.strip_prefix(name)).ok_or(Syntax);
-        let expires: u64 = field("expires=")?.parse().map_err(|_| Syntax)?;
-        let reached = |text: &str| {
-            let tcp = text.strip_prefix(TCP_MARK);
-            let transport = if tcp.is_some() { Transport::Tcp } else { Transport::Udp };
-            let address: SocketAddr = tcp.unwrap_or(text).parse().map_err(|_| Syntax)?;
-            if address.port() == 0 { Err(Syntax) } else { Ok((address, transport)) }
-        };
-        let (address, transport) = reached(field("place=")?)?;
-        let renamed = field("renamed=")? == "1";
-        let registrar = match field("registrar=")? {
-            "own" => None,
-            server => Some(reached(server)?),
-        };
-        let aor = field("aor=")?.as_bytes();
-        let contact = field("contact=")?.as_bytes();
-        let preference = match fields.next() {
-            Some(field) => Some(field.strip_prefix("q=").and_then(|q| Preference::parse(q.as_bytes())).ok_or(Syntax)?),
-            None => None,
-        };
-        let is_text =
-            contact.len() <= MAX_URI && aor.len() <= MAX_URI && aor.contains(&b'@') && fields.next().is_none();
-        let uri = Uri::parse(contact, Span::from_usize(0, contact.len())).map_err(|_| Syntax)?;
-        if !is_text || !matches!(uri.scheme, Scheme::Sip | Scheme::Sips) {
-            return Err(Syntax);
-        }
-        let secs = u32::try_from(expires.saturating_sub(unix_now)).map_err(|_| Syntax)?;
-        if secs == 0 {
-            return Err(Expired);
-        }
-        let place = Place { address, transport, named: super::contact::named_transport(contact, &uri), renamed };
-        let offer = Offer { aor, contact, contact_user: uri.user.map_or(&[], |user| user.of(contact)), place };
-        if self.find(&offer).is_some() {
-            return Err(Double);
-        }
-        let handle = self.offer(&offer, now).ok_or(Full)?;
-        self.confirm(handle, registrar.map(|(server, _)| server), secs, now);
-        if let (Some(b), Some((_, by))) = (self.slab.get_mut(handle), registrar) {
-            b.registrar_by = by;
-        }
-        if let Some(binding) = self.get_mut(handle) {
-            binding.preference = preference;
-        }
-        Ok(handle)
     }
 }
 

@@ -63,6 +63,13 @@ pub(super) struct Call {
     pub(super) names: [Name; 2],
 }
 
+impl Call {
+    /// When it was answered; `None` before.
+    pub(super) fn answered_since(&self) -> Option<Instant> {
+        self.answered.then_some(self.answered_at)
+    }
+}
+
 /// What the closed media sections of a call came to.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Past {

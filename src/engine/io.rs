@@ -263,6 +263,11 @@ pub enum RelayCmd {
         /// What signalling says of its peer.
         peer: Peer,
     },
+    /// Tells what a relay has taken so far.
+    Count {
+        /// The relay.
+        relay: RelayId,
+    },
     /// Closes all sockets of a relay. Nothing that comes later is relayed.
     Close {
         /// The relay.
@@ -317,7 +322,8 @@ pub trait Sink {
     fn disconnect(&mut self, conn: ConnId) {
         let _ = conn;
     }
-    /// Opens, aims or closes a relay. Counters are those of the caller's and the callee's leg; all zero but for `Close`.
+    /// Opens, aims, counts or closes a relay. Counters are those of the caller's and the callee's leg; all zero but for `Count` and
+    /// `Close`.
     ///
     /// # Errors
     /// See [`RelayError`].

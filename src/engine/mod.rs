@@ -16,6 +16,7 @@ mod call;
 mod cause;
 mod connection;
 mod contact;
+mod datagram;
 mod domain;
 mod failover;
 mod fork;
@@ -41,9 +42,11 @@ mod request;
 mod response;
 mod retransmit;
 mod route;
+mod saved;
 mod saved_call;
 mod sealed_via;
 pub mod settings;
+pub mod stats;
 mod stored;
 mod strict;
 mod timer_c;
@@ -53,47 +56,18 @@ pub mod verdict;
 
 pub use cause::{Cause, Wording};
 pub use io::{Channel, ConnEvent, ConnId, Input, Side, Sink};
+pub use saved::{RestoreError, Restored};
 pub use settings::Settings;
 
 use crate::dns::Resolver;
 use crate::dns::Transmit;
 use crate::log_class as class;
-use crate::sip::message::ParseError;
-use crate::sip::reply::Reply;
+use crate::sip::Method;
 use crate::sip::token::Key;
-use crate::sip::via::Via;
-use crate::sip::{HeaderId, Message, Method, StartLine};
 use crate::table::Late;
 use crate::time::Instant;
-use core::fmt;
 use core::net::{IpAddr, SocketAddr};
-use guard::Origin;
 use io::MediaReport;
-use message::{Head, Received};
-
-/// What a saved line was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Restored {
-    /// A binding.
-    Binding,
-    /// A call.
-    Call,
-}
-
-/// Why a saved line was not taken back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RestoreError {
-    /// The line is not one that [`Engine::save`] wrote.
-    Syntax,
-    /// It has expired meanwhile.
-    Expired,
-    /// The table is full.
-    Full,
-    /// It is there already.
-    Double,
-    /// It names an address, or a port, that cannot be where it says.
-    Foreign,
-}
 
 /// How full the tables are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -214,54 +188,6 @@ impl Engine {
         .min()
     }
 
-    /// Writes what is to outlive a restart, one line each: the valid bindings, and the calls. `unix_now` is the wall clock in seconds, for
-    /// the expiry times.
-    ///
-    /// # Errors
-    /// Those of `out`.
-    pub fn save(&self, now: Instant, unix_now: u64, out: &mut dyn fmt::Write) -> fmt::Result {
-        self.bindings.save(now, unix_now, out)?;
-        self.calls.save(unix_now, out)
-    }
-
-    /// Takes back one line that [`Self::save`] wrote, and opens through `out` what a call had open.
-    ///
-    /// # Errors
-    /// See [`RestoreError`].
-    pub fn restore(
-        &mut self,
-        line: &str,
-        now: Instant,
-        unix_now: u64,
-        out: &mut dyn Sink,
-    ) -> Result<Restored, RestoreError> {
-        if line.starts_with(saved_call::MARK) {
-            return self.restore_call(line, now, unix_now, out).map(|()| Restored::Call);
-        }
-        if self.bindings.len() >= self.settings.get().map_or(0, |s| s.max_bindings) {
-            return Err(RestoreError::Full);
-        }
-        let handle = self.bindings.restore(line, now, unix_now)?;
-        let place = self.bindings.get(handle).map(|b| b.place.address.ip());
-        // Without an address on the LAN nothing can be told yet; see `forward`.
-        if self.addresses.of(Side::Lan).is_some() && !place.is_some_and(|ip| self.is_place_of_phone(ip)) {
-            self.bindings.remove(handle);
-            return Err(RestoreError::Foreign);
-        }
-        if let Some(server) = self.bindings.get(handle).and_then(|b| b.registrar)
-            && !self.flows.add(server)
-        {
-            log::warn!(target: class::REG, "no room to keep the way from {server} open: too many servers");
-        }
-        Ok(Restored::Binding)
-    }
-
-    /// A number that changes with what [`Self::save`] writes: what was saved under the same number needs no saving.
-    #[must_use]
-    pub fn saved_version(&self) -> u32 {
-        self.bindings.version().wrapping_add(self.calls.version)
-    }
-
     /// How full the tables are now.
     #[must_use]
     pub fn usage(&self) -> Usage {
@@ -278,98 +204,6 @@ impl Engine {
     #[must_use]
     pub fn ports_in_use(&self) -> usize {
         self.calls.ports.len()
-    }
-
-    fn datagram(
-        &mut self,
-        on: Channel,
-        interface: Side,
-        from: SocketAddr,
-        bytes: &mut [u8],
-        now: Instant,
-        out: &mut dyn Sink,
-    ) {
-        let mut origin = self.origin(interface, from);
-        if keepalive::is_keepalive(bytes) {
-            if let Some(pong) = keepalive::pong(bytes)
-                && (origin == Origin::Phone || (on.is_reliable() && origin == Origin::Known))
-            {
-                // A pong that is lost costs nothing: the phone pings again.
-                let _ = out.send(on, from, &[pong]);
-            }
-            return;
-        }
-        let length = if origin == Origin::Stranger { None } else { self.undo_strict_route(bytes) };
-        let length = length.unwrap_or(bytes.len());
-        let bytes = bytes.get_mut(..length).unwrap_or_default();
-        let (msg, fault) = match Message::parse_head(bytes) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                log::debug!(target: class::SIP, "datagram from {from} dropped: {error:?}");
-                return;
-            }
-        };
-        if origin == Origin::Stranger && self.has_our_token(&msg) {
-            origin = Origin::Known;
-            self.end_trial(on);
-        }
-        if origin == Origin::Known && matches!(msg.start(), StartLine::Request { method: Method::Register, .. }) {
-            log::warn!(target: class::ACL, "REGISTER from {from} on the WAN dropped: phones register from the LAN");
-            return;
-        }
-        let head = match fault {
-            Some(ParseError::Version) => Err(Cause::Version),
-            Some(ParseError::ContentLength) => Err(Cause::Malformed("Content-Length does not fit the body")),
-            Some(_) => Err(Cause::Malformed("there is no empty line behind the headers")),
-            None => Head::read(&msg).map_err(Cause::Malformed),
-        };
-        let head = match head {
-            Ok(head) => head,
-            Err(cause) => return self.malformed(&msg, on, from, origin, cause, out),
-        };
-        let received = Received { msg: &msg, head, on, from, origin };
-        self.note_contact(&received);
-        match msg.start() {
-            StartLine::Request { .. } => self.request(&received, interface, now, out),
-            StartLine::Response { .. } => self.response(&received, now, out),
-        }
-    }
-
-    /// Whether a request-URI is one that we handed out: whoever has it may use it.
-    fn has_our_token(&self, msg: &Message<'_>) -> bool {
-        let StartLine::Request { uri, .. } = msg.start() else { return false };
-        crate::sip::uri::Uri::parse(msg.bytes(), uri).is_ok_and(|uri| self.place_in(msg.bytes(), &uri).is_some())
-    }
-
-    /// A request that cannot be read: it is answered as far as it has what an answer must copy.
-    fn malformed(
-        &mut self,
-        msg: &Message<'_>,
-        on: Channel,
-        from: SocketAddr,
-        origin: Origin,
-        cause: Cause,
-        out: &mut dyn Sink,
-    ) {
-        log::info!(target: class::SIP, "message from {from} dropped: {}", cause.remedy());
-        let StartLine::Request { method, .. } = msg.start() else { return };
-        if origin == Origin::Stranger || method == Method::Ack {
-            return;
-        }
-        let wording = cause.wording(origin == Origin::Phone);
-        let hash = self.key.hash("to-tag", &[msg.bytes()]);
-        let tag = crate::sip::token::hex(&hash[..8]);
-        if let Ok(mut reply) = Reply::to_malformed(msg, from, wording.status, wording.reason, &tag)
-            && wording
-                .warning
-                .is_none_or(|text| reply.header("Warning", format_args!("399 siproxd \"{text}\"")).is_ok())
-            && let Ok(bytes) = reply.finish()
-        {
-            let via = msg.elements(HeaderId::Via).next().and_then(|top| Via::parse(msg.bytes(), top.span).ok());
-            let to = via.map_or(from, |via| message::reply_to(msg.bytes(), &via, from, origin));
-            // Nothing else can be done for a request like this one.
-            let _ = out.send(on, to, &[bytes]);
-        }
     }
 
     fn address(&mut self, side: Side, addrs: &[io::Prefix]) {

@@ -10,7 +10,7 @@
 mod line;
 mod sentence;
 
-pub(super) use line::log_call_end;
+pub(super) use line::{Sent, log_call_end};
 
 use super::call::Relay;
 use super::io::{Leg, LegCounters, Side};

@@ -3,6 +3,7 @@
 //! One thread. Each turn takes at most a budget from each socket; a socket that has more is taken up again in the next
 //! turn, which then does not wait. Apart from start and end, a turn allocates nothing.
 
+mod status;
 mod streams;
 
 use super::descriptors;
@@ -91,6 +92,8 @@ pub struct EventLoop<'a> {
     resolv_conf: ResolvConf,
     /// SIP sockets that used up their budget.
     sip_pending: [bool; 2],
+    /// Where in the table of calls the next one is that SIGUSR1 has asked for.
+    status_from: Option<usize>,
     recheck_at: Instant,
     sweep_at: Instant,
     autosave_at: Option<Instant>,
@@ -140,6 +143,7 @@ impl<'a> EventLoop<'a> {
             debug_port: None,
             resolv_conf: ResolvConf::new(RESOLV_CONF),
             sip_pending: [false; 2],
+            status_from: None,
             recheck_at: now.after(ifaddr::RECHECK_INTERVAL),
             sweep_at: now.after(relay::SWEEP_INTERVAL),
             autosave_at,
@@ -187,9 +191,15 @@ impl<'a> EventLoop<'a> {
             for event in &events {
                 match event.token() {
                     SIGNALS => {
-                        if signals.any(|signal| signal == Signal::Terminate) {
-                            self.save(engine);
-                            return Ok(());
+                        for signal in &mut *signals {
+                            match signal {
+                                Signal::Terminate => {
+                                    self.save(engine);
+                                    return Ok(());
+                                }
+                                Signal::Status => self.begin_status(engine),
+                                Signal::Hangup | Signal::User => {}
+                            }
                         }
                     }
                     token if is_media(token) => {}
@@ -238,6 +248,9 @@ impl<'a> EventLoop<'a> {
         if self.out.relay.is_pending() {
             self.out.relay.run_pending(self.out.now);
         }
+        if self.status_from.is_some() {
+            self.go_on_with_status(engine);
+        }
         let now = self.out.now;
         if engine.next_timeout().is_some_and(|at| at <= now) {
             self.tell(engine, Input::Timeout);
@@ -269,7 +282,11 @@ impl<'a> EventLoop<'a> {
 
     /// How long to wait for events.
     fn wait(&self, engine: &Engine) -> Option<Duration> {
-        if self.sip_pending.contains(&true) || self.out.relay.is_pending() || self.out.tcp.is_pending() {
+        if self.sip_pending.contains(&true)
+            || self.status_from.is_some()
+            || self.out.relay.is_pending()
+            || self.out.tcp.is_pending()
+        {
             return Some(Duration::ZERO);
         }
         let sweep = (!self.out.relay.is_empty()).then_some(self.sweep_at);

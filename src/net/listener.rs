@@ -4,10 +4,11 @@
 //! the same address (a router on a stick, a single interface) there is one socket, and both channels mean it.
 
 use super::ifaddr::{Addresses, Interface};
+use super::text::{Text, size};
 use crate::engine::io::{Channel, SendError, Side};
 use crate::limits::MAX_PARTS;
 use crate::log_class::{NET, TRAFFIC};
-use core::fmt::{self, Write as _};
+use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
@@ -308,30 +309,6 @@ pub(super) fn socket_addr(address: &SockaddrStorage) -> Option<SocketAddr> {
     }
 }
 
-pub(super) fn size(parts: &[&[u8]]) -> usize {
-    parts.iter().map(|part| part.len()).sum()
-}
-
-/// A message as text; what is not UTF-8 is written as escapes.
-pub(super) struct Text<'a>(pub(super) &'a [&'a [u8]]);
-
-impl fmt::Display for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for part in self.0 {
-            for chunk in part.utf8_chunks() {
-                for line in chunk.valid().split_inclusive('\n') {
-                    f.write_str(line.strip_suffix("\r\n").unwrap_or(line))?;
-                    if line.ends_with("\r\n") {
-                        f.write_char('\n')?;
-                    }
-                }
-                write!(f, "{}", chunk.invalid().escape_ascii())?;
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -430,10 +407,5 @@ mod tests {
         assert!(matches!(one.receive(Side::Wan, &mut [0; 9]), Arrival::Nothing));
         one.send(Channel::WAN, "127.0.7.5:35060".parse().expect("an address"), &[b"x"]).expect("sent");
         assert!(matches!(one.receive(Side::Lan, &mut [0; 9]), Arrival::Datagram { .. }));
-    }
-
-    #[test]
-    fn text_keeps_lines_and_escapes_the_rest() {
-        assert_eq!(Text(&[b"a\r\nb\n", b"\xffc"]).to_string(), "a\nb\n\\xffc");
     }
 }

@@ -14,4 +14,5 @@ pub mod relay;
 mod resolv_conf;
 mod rtnetlink;
 pub mod tcp;
+mod text;
 mod way_out;

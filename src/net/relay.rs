@@ -143,7 +143,7 @@ impl Relay {
         self.room = room;
     }
 
-    /// Carries out one command. Closing gives the counters of the caller's and the callee's leg; otherwise they are zero.
+    /// Carries out one command. Counting and closing give the counters of the caller's and the callee's leg; otherwise they are zero.
     ///
     /// # Errors
     /// See [`RelayError`]; only opening fails. A command for a relay that is not open changes nothing.
@@ -156,6 +156,7 @@ impl Relay {
                 self.retarget(relay, leg, &peer, now);
                 Ok([LegCounters::default(); 2])
             }
+            RelayCmd::Count { relay } => Ok(self.counters(relay, now).unwrap_or_default()),
             RelayCmd::Close { relay } => Ok(self.close(relay, now)),
         }
     }

@@ -1,5 +1,7 @@
 //! Payload formats: what the payload type of an RTP packet stands for (RFC 3551 §6, `a=rtpmap` of RFC 8866 §6.6).
 
+use core::fmt;
+
 /// What is known of an encoding: the clock of its time stamps, and what loss does to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
@@ -122,6 +124,28 @@ impl Codec {
     #[must_use]
     pub const fn is_aside(self) -> bool {
         matches!(self, Self::Event | Self::ComfortNoise)
+    }
+}
+
+impl fmt::Display for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::G711 => "G.711",
+            Self::G722 => "G.722",
+            Self::G723 => "G.723.1",
+            Self::G729 => "G.729",
+            Self::Gsm => "GSM",
+            Self::Opus => "Opus",
+            Self::Event => "telephone-event",
+            Self::ComfortNoise => "comfort noise",
+            other => {
+                return match other.clock() {
+                    Some(clock) => write!(f, "another codec of {clock} Hz"),
+                    None => f.write_str("an unknown codec"),
+                };
+            }
+        };
+        f.write_str(name)
     }
 }
 

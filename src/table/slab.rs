@@ -141,6 +141,15 @@ impl<T, const N: usize> Slab<T, N> {
         })
     }
 
+    /// The first entry in slot `index` or behind it.
+    #[must_use]
+    pub fn first_from(&self, index: usize) -> Option<(Handle, &T)> {
+        let mut slots = self.slots.iter().enumerate().skip(index);
+        slots.find_map(|(index, slot)| {
+            Some((Handle { index: index as u16, generation: slot.generation }, slot.value.as_ref()?))
+        })
+    }
+
     /// All entries, to change them.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (Handle, &mut T)> {
         self.slots.iter_mut().enumerate().filter_map(|(index, slot)| {
@@ -180,6 +189,23 @@ mod tests {
         slab.remove(first);
         assert!(slab.insert(3).is_ok());
         assert_eq!(slab.iter().map(|(_, v)| *v).collect::<Vec<_>>(), [3, 2]);
+    }
+
+    #[test]
+    fn every_entry_is_met_once_from_slot_to_slot() {
+        let mut slab = Slab::<u8, 8>::new();
+        let handles: Vec<Handle> = (0..6).map(|value| slab.insert(value).expect("room")).collect();
+        for gone in [0, 3, 5] {
+            slab.remove(handles[gone]);
+        }
+        let (mut from, mut met) = (0, Vec::new());
+        while let Some((handle, value)) = slab.first_from(from) {
+            assert_eq!(handle, handles[usize::from(*value)]);
+            met.push(*value);
+            from = handle.index() + 1;
+        }
+        assert_eq!(met, [1, 2, 4]);
+        assert_eq!(slab.first_from(usize::MAX), None);
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub struct Recorder {
     pub last_opened: Option<RelayId>,
     /// Relays that are open now.
     pub open: usize,
+    /// What each leg has taken when it is counted, or closed.
+    pub counters: [LegCounters; 2],
 }
 
 impl Sink for Recorder {
@@ -104,7 +106,10 @@ impl Sink for Recorder {
             self.open -= 1;
         }
         aside(|| self.outputs.push(Output::Relay(cmd)));
-        Ok(Default::default())
+        match cmd {
+            RelayCmd::Count { .. } | RelayCmd::Close { .. } => Ok(self.counters),
+            RelayCmd::Open { .. } | RelayCmd::Retarget { .. } => Ok(Default::default()),
+        }
     }
 
     fn query(&mut self, server: SocketAddr, bytes: &[u8]) {

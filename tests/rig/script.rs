@@ -293,7 +293,9 @@ impl Player {
                 Output::Query { bytes, .. } => self.last_query.clone_from(bytes),
                 Output::Relay(RelayCmd::Open { relay, .. }) => self.relays.push(*relay),
                 Output::Relay(RelayCmd::Close { relay }) => self.relays.retain(|open| open != relay),
-                Output::Relay(RelayCmd::Retarget { .. }) | Output::Connect { .. } | Output::Disconnect { .. } => {}
+                Output::Relay(RelayCmd::Retarget { .. } | RelayCmd::Count { .. })
+                | Output::Connect { .. }
+                | Output::Disconnect { .. } => {}
                 Output::Sent { via, to, bytes } => {
                     let text: String = bytes.iter().map(|byte| char::from(*byte)).collect();
                     let side = if via.local == Side::Lan { "lan" } else { "wan" };

@@ -432,6 +432,13 @@ impl Sink for Edge {
                 }
                 Ok(Default::default())
             }
+            RelayCmd::Count { relay: id } => match self.relays.get(&id.index()).filter(|relay| relay.id == id) {
+                Some(relay) => Ok(relay.counters),
+                None => {
+                    self.violations.push(format!("{id:?} is counted and not open"));
+                    Ok(Default::default())
+                }
+            },
             RelayCmd::Close { relay: id } => {
                 let Some(relay) = self.relays.remove(&id.index()).filter(|relay| relay.id == id) else {
                     self.violations.push(format!("{id:?} is closed and not open"));

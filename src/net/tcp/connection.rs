@@ -1,7 +1,7 @@
 //! One TCP connection: its socket, the beginning of the message that comes in, and what its peer has not taken yet.
 
 use crate::limits::{MAX_PARTS, MAX_STREAM_BYTES, MAX_STREAM_QUEUE};
-use crate::net::listener::size;
+use crate::net::text::size;
 use crate::sip::framing::Framer;
 use crate::time::Instant;
 use core::net::{IpAddr, SocketAddr};

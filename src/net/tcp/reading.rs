@@ -5,7 +5,7 @@ use super::{CHUNK, Tcp};
 use crate::engine::io::ConnId;
 use crate::limits::MAX_DATAGRAM;
 use crate::log_class::{NET, TRAFFIC};
-use crate::net::listener::Text;
+use crate::net::text::Text;
 use crate::sip::framing::Frame;
 use crate::time::Instant;
 use std::io::{self, Read};
