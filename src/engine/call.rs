@@ -103,9 +103,9 @@ impl Relay {
         Some(if both { Peer { rtcp: peer.rtp, ..peer } } else { peer })
     }
 
-    /// Whether what a party said last is not for media both ways.
-    pub(super) fn is_held(&self) -> bool {
-        self.aimed.iter().flatten().any(|peer| peer.terms.mute || peer.terms.deaf)
+    /// Whether what each party said last is not for media both ways.
+    pub(super) fn held(&self) -> [bool; 2] {
+        self.aimed.each_ref().map(|peer| peer.as_ref().is_some_and(|peer| peer.terms.mute || peer.terms.deaf))
     }
 }
 

@@ -136,7 +136,7 @@ impl Engine {
             media: peers.map(|peer| peer.map_or(Media::Unknown, |peer| peer.terms.media)),
             ports: relay.ports,
             announced: peers.map(|peer| peer?.rtp),
-            held: relay.held,
+            held: relay.held(),
             legs,
             fault: answered.and_then(|answered| verdict::judge(relay, &legs, answered, ended)),
         })

@@ -1,6 +1,6 @@
 //! The end of calls, of sections, and of their relays.
 
-use crate::engine::call::{Digest, Relay};
+use crate::engine::call::Digest;
 use crate::engine::io::{Leg, LegCounters, RelayCmd, Sink};
 use crate::engine::{Engine, verdict};
 use crate::log_class as class;
@@ -103,7 +103,7 @@ impl Engine {
         }
         let others = c.relays.iter().flatten().any(|h| *h != relay);
         // Who holds says nothing, and need not as long as the parties keep their session (RFC 4028).
-        let is_held = self.calls.relays.get(relay).is_some_and(Relay::is_held);
+        let is_held = self.calls.relays.get(relay).is_some_and(|relay| relay.held() != [false; 2]);
         if is_held && now < c.refreshed_until {
             return;
         }

@@ -23,7 +23,7 @@ fn relay() -> Relay {
         allowed[0] = Some(rtp.ip());
         let mut terms = Terms::NOTHING;
         terms.media = Media::Audio;
-        Some(Peer { allowed, rtp: Some(rtp), rtcp: None, terms })
+        Some(Peer { allowed, rtp: Some(rtp), rtcp: None, rtcp_mux: false, terms })
     };
     Relay {
         call: Handle::default(),
@@ -31,7 +31,6 @@ fn relay() -> Relay {
         ports: [7070, 7080],
         pending: [None; 2],
         aimed: [peer("10.0.0.2:4000"), peer("203.0.113.20:6000")],
-        held: [false; 2],
         offered: false,
     }
 }
