@@ -133,8 +133,7 @@ fn read_lines(engine: &mut Engine, file: File, now: Instant, out: &mut dyn Sink)
 }
 
 /// The wall clock in seconds.
-#[must_use]
-pub fn unix_now() -> u64 {
+fn unix_now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 

@@ -89,7 +89,7 @@ impl Engine {
         let sender_side = received.origin.side();
         let phone = if sender_side == Side::Lan { received.from.ip() } else { hop.to.ip() };
         let secrets = self.secrets(phone);
-        let mapped = self.mapped_call_id(received, sender_side, hop.side, &secrets)?;
+        let mapped = self.mapped_call_id(received, sender_side, hop.side, &secrets);
         let call_id = msg.get(head.call_id);
         let lan_call_id = if sender_side == Side::Lan { call_id } else { mapped.as_deref().unwrap_or(call_id) };
         let between = self.between(received, lan_call_id, (sender_side, received.from.ip()), (hop.side, hop.to.ip()));
@@ -150,16 +150,11 @@ impl Engine {
         let hidden_vias =
             if hidden { stored.as_ref().map(|stored| stored.vias.of(&stored.text)) } else { Some(&[][..]) };
         let call_id = passage.call_id.unwrap_or(msg.get(head.call_id));
-        let stamp = known
-            .and_then(|handle| self.transactions.get(handle))
-            .map(|t| t.stamp)
-            .or(hop.of_invite.map(|invite| invite.stamp))
-            .unwrap_or_else(|| self.stamp(now));
         let seal = hidden_vias
             .filter(|_| is_answered && !super::hang_up::is_nowhere(received.on))
-            .map(|vias| self.seal_via(received, (hop, stamp), hidden, vias, call_id));
+            .map(|vias| self.seal_via(received, hop, hidden, vias, call_id));
         let branch = branch::text(&key, attempt, &loop_part);
-        let via = OwnVia { channel, branch, seal: seal.unwrap_or_default(), stamp, hides: hidden };
+        let via = OwnVia { channel, branch, seal: seal.unwrap_or_default(), hides: hidden };
         self.write_headers(received, passage, &via, edits).map_err(|_| Cause::TooLarge)?;
         // What is kept of a branch repeats its CANCEL.
         let is_stored = head.method != Method::Ack && !(head.method == Method::Cancel && hop.fork.is_some());
@@ -248,7 +243,6 @@ impl Engine {
             others: hop.spare.is_any(),
             hidden: via.hides,
             opens_dialog: head.to_tag.is_empty() && head.method != Method::Cancel,
-            stamp: via.stamp,
             registers: hop.registers.clone(),
             own_server: hop.own_server,
             call: found.filter(|f| f.same_dialog).map(|f| f.call),
@@ -300,16 +294,16 @@ impl Engine {
         from: Side,
         to: Side,
         secrets: &Secrets,
-    ) -> Result<Option<super::hide::CallId>, Cause> {
+    ) -> Option<super::hide::CallId> {
         let way = match (from, to) {
             (Side::Lan, Side::Wan) => Way::ToWan,
             (Side::Wan, Side::Lan) => Way::ToLan,
-            _ => return Ok(None),
+            _ => return None,
         };
         if !self.settings().topology_hiding {
-            return Ok(None);
+            return None;
         }
-        self.map_call_id(received.msg.get(received.head.call_id), secrets, way).map_err(|_| Cause::TooLarge)
+        self.map_call_id(received.msg.get(received.head.call_id), secrets, way)
     }
 
     /// The session description of a request, or the reservation for one that will come.

@@ -4,7 +4,6 @@
 pub mod format;
 pub mod latch;
 pub mod mos;
-pub mod playout;
 pub mod quality;
 pub mod rtcp;
 

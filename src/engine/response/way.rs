@@ -11,7 +11,6 @@ use crate::engine::transaction::{Registers, Transaction};
 use crate::log_class as class;
 use crate::sip::Method;
 use crate::table::Handle;
-use crate::time::Instant;
 use core::net::SocketAddr;
 
 /// The way back of a response: what its transaction says, or where there is none the seal of our Via.
@@ -94,14 +93,8 @@ impl Engine {
     }
 
     /// The way back of a response that no transaction is there for.
-    pub(super) fn way_by_seal(
-        &mut self,
-        received: &Received<'_>,
-        status: u16,
-        now: Instant,
-        out: &mut dyn Sink,
-    ) -> Option<Back> {
-        let sealed = self.open_via(received, now)?;
+    pub(super) fn way_by_seal(&mut self, received: &Received<'_>, status: u16, out: &mut dyn Sink) -> Option<Back> {
+        let sealed = self.open_via(received)?;
         let is_refusal = received.head.cseq.method == Method::Invite && status >= 300;
         let (phone, is_challenge) = (sealed.upstream.ip(), sealed.from_phone && matches!(status, 401 | 407));
         if is_challenge && !self.may_challenge(received, phone, sealed.hop, sealed.own_server) {
@@ -133,8 +126,7 @@ impl Engine {
     fn is_of_fork(&self, received: &Received<'_>, sealed: &SealedVia) -> bool {
         let call_id = received.msg.get(received.head.call_id);
         let secrets = self.secrets(received.from.ip());
-        let mapped =
-            if sealed.from_phone { None } else { self.map_call_id(call_id, &secrets, Way::ToWan).unwrap_or_default() };
+        let mapped = if sealed.from_phone { None } else { self.map_call_id(call_id, &secrets, Way::ToWan) };
         let call_id = mapped.as_deref().unwrap_or(call_id);
         let is_sender = |t: &Transaction| {
             t.part.is_sender() && t.upstream == sealed.upstream && t.stored.call_id.of(&t.stored.text) == call_id
@@ -148,7 +140,7 @@ impl Engine {
             return None;
         }
         let secrets = self.secrets(back.to.ip());
-        self.map_call_id(received.msg.get(received.head.call_id), &secrets, Way::ToLan).unwrap_or_default()
+        self.map_call_id(received.msg.get(received.head.call_id), &secrets, Way::ToLan)
     }
 
     /// Which leg of its call faces the sender of a response.

@@ -99,13 +99,17 @@ class RawCall:
                                        branch=self.invite_branch, contact=False, to_tag=_tag(response)), OUTBOUND)
         return response
 
-    def establish(self) -> None:
-        """The whole set-up."""
+    def connect(self) -> None:
+        """The whole set-up, in which nobody says anything."""
         self.invite()
         self.answer(180, "Ringing")
         self.answer()
         assert self.finish_invite().status == 200
         self.b.wait_request("ACK")
+
+    def establish(self) -> None:
+        """The whole set-up, and media both ways."""
+        self.connect()
         self.assert_media()
 
     def in_dialog(self, method: str, cseq: int, body: str = "", branch: str | None = None) -> None:
