@@ -84,12 +84,13 @@ class World:
         self._siproxd = Siproxd(self.network, options=self._options, **self._directives)
         return self._siproxd
 
-    def phone(self, host: str, accounts: list[Account] | None = None) -> Phone:
-        """Starts the phone of a host; a LAN phone has siproxd as its outbound proxy."""
+    def phone(self, host: str, accounts: list[Account] | None = None, *, account: str = "", extra: str = "") -> Phone:
+        """Starts the phone of a host; a LAN phone has siproxd as its outbound proxy. `account` are parameters of its account,
+        `extra` lines of its configuration."""
         lan = host in PHONES
         outbound = OUTBOUND if lan and self._siproxd else None
         made = Phone(self.network, host, PHONES[host] if lan else REMOTES[host],
-                     accounts or [Account(USERS[host], outbound=outbound)], TONES[host])
+                     accounts or [Account(USERS[host], outbound=outbound, extra=account)], TONES[host], extra=extra)
         self.phones[host] = made
         return made
 
