@@ -62,6 +62,10 @@ impl Engine {
         if let Cause::IntervalTooBrief(seconds) = cause {
             reply.header("Min-Expires", format_args!("{seconds}"))?;
         }
+        if cause == Cause::Encoding {
+            // RFC 3261 §21.4.13: so that it comes again without.
+            reply.header("Accept-Encoding", format_args!("identity"))?;
+        }
         if cause == Cause::Extension {
             let lines = received.msg.headers().iter().filter(|line| line.id == HeaderId::ProxyRequire);
             for line in lines.filter(|line| !line.value.is_empty()) {

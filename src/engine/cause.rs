@@ -60,6 +60,8 @@ pub enum Cause {
     Version,
     /// The session description cannot be understood.
     Description,
+    /// The body is encoded, so that addresses in it can neither be found nor replaced.
+    Encoding,
     /// The message, or what must be kept of it, is too large.
     TooLarge,
 }
@@ -128,6 +130,7 @@ impl Cause {
             Self::PortsExhausted => full("No free RTP port between rtp_port_low and rtp_port_high"),
             Self::FilesExhausted => full("The router may open no more files"),
             Self::Description => warn(488, "Not Acceptable Here", "The router cannot read the session description"),
+            Self::Encoding => warn(415, "Unsupported Media Type", "The router reads no encoded bodies"),
             Self::Version => say(505, "Version Not Supported"),
             Self::TooLarge => say(513, "Message Too Large"),
         }
@@ -166,6 +169,7 @@ impl Cause {
             Self::PortsExhausted => "no free RTP port: widen rtp_port_low..rtp_port_high, 4 ports a call and side",
             Self::FilesExhausted => "no more files may be open: raise the limit (ulimit -n)",
             Self::Description => "the session description cannot be understood",
+            Self::Encoding => "the body is encoded: switch its compression off",
             Self::Version => "it is of another version of SIP than 2.0",
             Self::TooLarge => "the message is too large",
         }

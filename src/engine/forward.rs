@@ -1,6 +1,6 @@
 //! Forwarding a request: what is written into it (`headers`), what is kept, and off it goes (RFC 3261 §16.6).
 
-use super::body::{cut_out, description};
+use super::body::{cut_out, description, obstacle};
 use super::branch::BranchKey;
 use super::cause::Cause;
 use super::hide::{Secrets, Way};
@@ -120,7 +120,17 @@ impl Engine {
         let Passage { hop, key, known, found, .. } = *passage;
         let msg = received.msg;
         let head = &received.head;
-        self.pass_media(received, hop, found, edits, out)?;
+        let hidden = hop.side == Side::Wan && self.settings().topology_hiding;
+        match obstacle(msg) {
+            Some(cause) if (found.is_some() && may_describe(head.method)) || (hidden && cause == Cause::Encoding) => {
+                // What ends or acknowledges something must arrive, and says so without a body as well.
+                if !matches!(head.method, Method::Ack | Method::Bye | Method::Cancel) {
+                    return Err(cause);
+                }
+                cut_out(msg, edits).map_err(|_| Cause::TooLarge)?;
+            }
+            _ => self.pass_media(received, hop, found, edits, out)?,
+        }
         let loop_part = hop.of_invite.map_or_else(|| branch::loop_part(&self.key, received), |invite| invite.loop_part);
         // A CANCEL and an ACK go to the server that has their INVITE now.
         let attempt = self
@@ -143,7 +153,6 @@ impl Engine {
                 return Err(self.not_sent(error, hop, now));
             }
         };
-        let hidden = hop.side == Side::Wan && self.settings().topology_hiding;
         // The ACK of a 2xx is a request by itself, and has no answer.
         let is_answered = head.method != Method::Ack || hop.of_invite.is_some();
         let stored = if is_answered { Stored::of(received) } else { None };
@@ -338,4 +347,9 @@ impl Engine {
             passed => passed,
         }
     }
+}
+
+/// Whether a request of this method may carry a session description of its call.
+const fn may_describe(method: Method) -> bool {
+    matches!(method, Method::Invite | Method::Update | Method::Prack | Method::Ack)
 }

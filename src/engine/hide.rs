@@ -11,6 +11,7 @@
 
 use super::Engine;
 use super::io::Side;
+use super::media::is_private;
 use super::own::UriHost;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
@@ -49,19 +50,31 @@ pub(super) enum Way {
 #[derive(Clone, Copy)]
 pub(super) struct Secrets {
     phone: IpAddr,
+    /// Whether those of every private network must not leave.
+    of_any_network: bool,
+}
+
+impl Secrets {
+    /// The same, and all private addresses besides.
+    pub(super) const fn of_any_network(&self) -> Self {
+        Self { phone: self.phone, of_any_network: true }
+    }
 }
 
 impl Engine {
     /// The addresses that must not leave in a message of the phone at `phone`.
     pub(super) const fn secrets(&self, phone: IpAddr) -> Secrets {
-        Secrets { phone }
+        Secrets { phone, of_any_network: false }
     }
 
     /// The secret that begins at `at`.
     fn secret_at(&self, secrets: &Secrets, text: &[u8], at: usize, form: Form) -> Option<Spelled> {
         Spelled::at(text, at, form).filter(|spelled| {
             let ip = spelled.ip;
-            let is_secret = ip == secrets.phone || self.is_lan(ip) || self.addresses.is_on_lan_interface(ip);
+            let is_secret = ip == secrets.phone
+                || self.is_lan(ip)
+                || self.addresses.is_on_lan_interface(ip)
+                || (secrets.of_any_network && is_private(ip));
             is_secret && Some(ip) != self.own(Side::Wan)
         })
     }

@@ -13,8 +13,10 @@ mod reserve;
 
 pub(super) use early::Early;
 pub(super) use end::CallResponse;
+pub(super) use peer::is_private;
 
 use super::Engine;
+use super::body::decline_others;
 use super::call::{Found, Relay};
 use super::cause::Cause;
 use super::io::{Leg, RelayCmd, Side, Sink};
@@ -83,6 +85,7 @@ impl Engine {
     ) -> Result<(), Cause> {
         let msg = passing.msg;
         let sdp = Description::parse(msg.bytes(), passing.description).map_err(|_| Cause::Description)?;
+        decline_others(msg, passing.description, own, edits)?;
         self.turn_to_dialog(passing.found, Some(passing.found.sender), out);
         let Some(call) = self.calls.calls.get_mut(passing.found.call) else { return Err(Cause::CallsFull) };
         let answered = call.answered;

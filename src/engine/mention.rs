@@ -110,7 +110,7 @@ impl Engine {
             result = match kind {
                 Kind::Xml => self.mentions(bytes, part, Form::Xml, crossing, edits),
                 Kind::Fragment => self.mentions_in_fragment(bytes, part, crossing, edits),
-                Kind::Description | Kind::Text | Kind::Other => Ok(()),
+                _ => Ok(()),
             };
             result.is_err()
         });

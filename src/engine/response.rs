@@ -4,7 +4,7 @@
 //! nobody can know one to whom no request of ours went.
 
 use super::Engine;
-use super::body::{cut_out, description};
+use super::body::{cut_out, description, obstacle};
 use super::io::{Leg, SendError, Sink};
 use super::media::{CallResponse, Exchange, Passing};
 use super::message::Received;
@@ -163,7 +163,12 @@ impl Engine {
         let is_first = is_invite && found.sender == Leg::Callee && received.head.cseq.number == c.invite_number;
         // A retransmitted 2xx to the first INVITE is no new offer.
         found.same_dialog &= !(answered && is_first);
-        let Some(description) = description(msg) else {
+        if let Some(cause) = obstacle(msg) {
+            log::warn!(target: class::RTP, "body of the {status} from {} cut out: {}", received.from, cause.remedy());
+            // Two edits fit into an empty list.
+            let _ = cut_out(msg, edits);
+        }
+        let Some(description) = description(msg).filter(|_| edits.is_empty()) else {
             if status >= 200 && is_first && found.same_dialog {
                 self.answered_without_description(found, out);
             }

@@ -34,13 +34,6 @@ impl Engine {
     /// Whether an address that somebody on the WAN names can be on the WAN: it must be nobody's but one host's, and not on
     /// the LAN. A private one can only be there if ours there is private too (RFC 1918, RFC 6598).
     pub(in crate::engine) fn is_on_wan(&self, ip: IpAddr) -> bool {
-        let is_private = |ip: IpAddr| match ip {
-            IpAddr::V4(ip) => {
-                let [a, b, ..] = ip.octets();
-                ip.is_private() || ip.is_link_local() || (a == 100 && (64..128).contains(&b))
-            }
-            IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
-        };
         let is_single = match ip {
             IpAddr::V4(v4) => !v4.is_broadcast() && v4.octets()[0] != 0,
             IpAddr::V6(v6) => !v6.is_unspecified(),
@@ -52,5 +45,16 @@ impl Engine {
             && !self.is_lan(ip)
             && !self.addresses.is_on_lan_interface(ip)
             && (ours_is_private || !is_private(ip))
+    }
+}
+
+/// Whether an address is of a network that the Internet has no way to (RFC 1918, RFC 3927, RFC 6598, RFC 4193).
+pub(in crate::engine) const fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [a, b, ..] = ip.octets();
+            ip.is_private() || ip.is_link_local() || (a == 100 && b & 0xC0 == 64)
+        }
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
