@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import pytest
 from lab.baresip import Phone
-from lab.callcheck import Observation, assert_ports_closed, observed, talk
+from lab.callcheck import assert_ports_closed, observed, talk
 from lab.kamailio import aor
-from lab.netns import REMOTES, ROUTER_LAN
-from lab.pcap import Packet, Sip, as_rtp
+from lab.netns import ROUTER_LAN
+from lab.offers import crossings, lines_like, streams
+from lab.pcap import Packet
 from lab.world import World
 
 # Seconds of talk.
@@ -68,25 +69,6 @@ def _pair(world: World, caller: str, callee: str, kind: Kind) -> Iterator[tuple[
         other.stop()
 
 
-def _descriptions(messages: list[Sip], sender: str, receiver: str) -> list[str]:
-    """The session descriptions from one address to another."""
-    return [message.body for message in messages if message.body.startswith("v=0")
-            and message.packet.src == sender and message.packet.dst == receiver]
-
-
-def _crossings(seen: Observation, world: World, phone: str) -> list[tuple[list[str], list[str]]]:
-    """What descriptions were before the router and behind it, out and in."""
-    provider = {packet.dst for packet in seen.wan if packet.src == world.wan and packet.dport == 5060}
-    lan, wan = seen.lan_sip(), seen.wan_sip()
-    out = [text for host in provider for text in _descriptions(wan, world.wan, host)]
-    back = [text for host in provider for text in _descriptions(wan, host, world.wan)]
-    return [(_descriptions(lan, phone, ROUTER_LAN), out), (back, _descriptions(lan, ROUTER_LAN, phone))]
-
-
-def _lines(texts: list[str], pattern: str) -> set[str]:
-    return {line for text in texts for line in text.splitlines() if re.fullmatch(pattern, line)}
-
-
 def _first_bytes(packets: list[Packet], sender: str, receiver: str) -> Counter[int]:
     return Counter(packet.payload[0] for packet in packets
                    if packet.src == sender and packet.dst == receiver and packet.payload and 5060 not in
@@ -105,17 +87,16 @@ def test_kind(world: World, name: str, caller: str) -> None:
             assert_ports_closed(world.network)
         world.check(seen, first, other, TALK)
     phone, remote = world["phone1"].address, world["remote"].address
-    for before, after in _crossings(seen, world, phone):
+    for before, after in crossings(seen, world.wan, phone):
         assert before and after
         for section in kind.sections:
             assert all(re.search(f"^m={section} ", text, re.MULTILINE) for text in after), (section, after)
-        assert _lines(after, kind.passes) == _lines(before, kind.passes) != set()
+        assert lines_like(after, kind.passes) == lines_like(before, kind.passes) != set()
     crossed = [_first_bytes(seen.wan, world.wan, remote), _first_bytes(seen.wan, remote, world.wan)]
     assert [any(byte in DTLS for byte in kinds) for kinds in crossed] == [name == "dtls"] * 2, crossed
     # A section is a stream of its own each way, on a port of its own.
     for packets, sender, receiver in ((seen.wan, world.wan, remote), (seen.wan, remote, world.wan),
                                       (seen.lan, ROUTER_LAN, phone), (seen.lan, phone, ROUTER_LAN)):
-        streams = Counter((packet.dport, rtp.ssrc) for packet in packets
-                          if packet.src == sender and packet.dst == receiver and (rtp := as_rtp(packet)))
-        assert len(streams) == len(kind.sections) == len({port for port, _ in streams}), streams
-        assert min(streams.values()) > 5 * TALK, streams
+        heard = streams(packets, sender, receiver)
+        assert len(heard) == len(kind.sections) == len({port for port, _ in heard}), heard
+        assert min(heard.values()) > 5 * TALK, heard

@@ -72,12 +72,17 @@ def observed(network: Network) -> Iterator[Observation]:
         seen.lan, seen.wan = lan.packets, wan.packets
 
 
-def relay_ports(network: Network) -> set[int]:
-    """UDP ports of the RTP range that are open in the router."""
+def relay_sockets(network: Network) -> set[tuple[str, int]]:
+    """Addresses and UDP ports of the RTP range that are open in the router."""
     low, high = network.rtp_range
     listed = run(network.ns("router"), ["ss", "-Huan"]).stdout
-    ports = {int(found) for found in re.findall(r":(\d+)\s+\S+:[\d*]+\s*$", listed, re.MULTILINE)}
-    return {port for port in ports if low <= port <= high + 1}
+    found = re.findall(r"(\S+):(\d+)\s+\S+:[\d*]+\s*$", listed, re.MULTILINE)
+    return {(address, int(port)) for address, port in found if low <= int(port) <= high + 1}
+
+
+def relay_ports(network: Network) -> set[int]:
+    """UDP ports of the RTP range that are open in the router."""
+    return {port for _, port in relay_sockets(network)}
 
 
 def assert_ports_closed(network: Network, before: set[int] | None = None) -> None:

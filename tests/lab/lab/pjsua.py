@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from tempfile import mkdtemp
 
 from lab.audio import write_tone
 from lab.baresip import PATIENCE, Account
@@ -29,18 +30,18 @@ class PjPhone:
     """One running PJSUA2 phone in one host. Its calls have numbers, from 0."""
 
     def __init__(self, network: Network, host: str, address: str, user: str, tone: int,
-                 outbound: str | None = None) -> None:
+                 outbound: str | None = None, traits: tuple[str, ...] = ()) -> None:
+        """Starts it; `pjsua_agent.py` has the traits that its account may have."""
         self.host = host
         self.address = address
         self.tone = tone
         self.accounts = [Account(user, outbound=outbound)]
-        self.dir = network.dir / f"{host}-pjsua"
-        self.dir.mkdir()
+        self.dir = Path(mkdtemp(prefix="-".join((host, "pjsua", *traits)) + ".", dir=network.dir))
         write_tone(self.dir / "tone.wav", tone)
         self.log = self.dir / "pjsua.log"
         self.process = Process(network.ns(host), [
             "env", f"PYTHONPATH={library()}", "/usr/bin/python3", "-B", str(AGENT), str(self.dir), address, user, DOMAIN,
-            password(user), outbound or "-"], self.log, cwd=self.dir, stdin=subprocess.PIPE)
+            password(user), outbound or "-", *traits], self.log, cwd=self.dir, stdin=subprocess.PIPE)
         self.event("ready")
 
     @property
@@ -72,10 +73,10 @@ class PjPhone:
         self.process.popen.stdin.write((" ".join(map(str, words)) + "\n").encode())
         self.process.popen.stdin.flush()
 
-    def call(self, other: PjPhone, uri: str) -> tuple[int, int]:
+    def call(self, other: PjPhone, uri: str, command: str = "call") -> tuple[int, int]:
         """Calls another phone, which answers; returns both phones' numbers of the call."""
         since, theirs = self.mark(), other.mark()
-        self.command("call", uri)
+        self.command(command, uri)
         mine = int(self.event(r"state (\d+) CALLING", since)[1])
         taken = int(other.event(r"incoming (\d+)", theirs)[1])
         other.command("answer", taken)
@@ -92,5 +93,7 @@ class PjPhone:
         return sorted(self.dir.glob("heard-*.wav"))
 
     def stop(self) -> None:
-        """Ends it."""
-        self.process.stop()
+        """Un-registers and ends."""
+        if self.process.running():
+            self.command("quit")
+            self.process.wait_end(PATIENCE)

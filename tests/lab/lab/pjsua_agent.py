@@ -1,10 +1,11 @@
 """A PJSUA2 phone without sound card: takes commands on standard input, one a line, and prints what happens.
 
 Runs in the host's network namespace; `lab.pjsua` starts it. Arguments: directory, address, user, domain, password, outbound
-proxy or `-`. It plays `tone.wav` into every call and records what it hears of each into `heard-NUMBER.wav`.
+proxy or `-`, and any of `TRAITS`. It plays `tone.wav` into every call and records what it hears of each into `heard-NUMBER.wav`.
 
-    call URI | answer CALL | hangup CALL | transfer CALL URI | attended CALL OTHER | end | watch URI | lamp busy | lamp idle |
-    quit
+    call URI | late URI | progress CALL | answer CALL | hangup CALL | hold CALL | inactive CALL | resume CALL |
+    sections CALL COUNT | update CALL COUNT | transfer CALL URI | attended CALL OTHER | end | watch URI | lamp busy |
+    lamp idle | quit
 """
 
 from __future__ import annotations
@@ -19,6 +20,19 @@ import pjsua2 as pj  # type: ignore[import-not-found]
 TURN = 20
 
 
+# What an account may be told besides.
+TRAITS = ("ice", "mux", "sdes", "dtls", "prack", "hold2543")
+
+# What happened to a section of a call, in short.
+STATUS = {
+    pj.PJSUA_CALL_MEDIA_NONE: "none", pj.PJSUA_CALL_MEDIA_ACTIVE: "active", pj.PJSUA_CALL_MEDIA_LOCAL_HOLD: "holding",
+    pj.PJSUA_CALL_MEDIA_REMOTE_HOLD: "held", pj.PJSUA_CALL_MEDIA_ERROR: "error",
+}
+
+# Audio sections that an offer may have so that all are taken.
+MOST_SECTIONS = 2
+
+
 def say(*words: object) -> None:
     """Prints one event."""
     print("EVENT", *words, flush=True)
@@ -31,6 +45,7 @@ class Call(pj.Call):  # type: ignore[misc]
         super().__init__(phone, call_id)
         self.phone = phone
         self.recorder: pj.AudioMediaRecorder | None = None
+        self.recorded = 0
         self.number = phone.take(self)
 
     def onCallState(self, prm: pj.OnCallStateParam) -> None:  # noqa: N802
@@ -40,15 +55,19 @@ class Call(pj.Call):  # type: ignore[misc]
     def onCallMediaState(self, prm: pj.OnCallMediaStateParam) -> None:  # noqa: N802
         # Kept while its parts are looked at: they lie in it.
         info = self.getInfo()
-        if not any(media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == pj.PJSUA_CALL_MEDIA_ACTIVE
-                   for media in info.media):
-            return
-        audio = self.getAudioMedia(-1)
-        if self.recorder is None:
-            self.recorder = pj.AudioMediaRecorder()
-            self.recorder.createRecorder(f"heard-{self.number}.wav")
-        self.phone.player.startTransmit(audio)
-        audio.startTransmit(self.recorder)
+        for section, media in enumerate(info.media):
+            if media.type != pj.PJMEDIA_TYPE_AUDIO or media.status != pj.PJSUA_CALL_MEDIA_ACTIVE:
+                continue
+            audio = self.getAudioMedia(section)
+            self.phone.player.startTransmit(audio)
+            # What is heard of further sections would be mixed into it.
+            if self.recorder is None:
+                self.recorder = pj.AudioMediaRecorder()
+                self.recorder.createRecorder(f"heard-{self.number}.wav")
+                self.recorded = section
+            if section == self.recorded:
+                audio.startTransmit(self.recorder)
+        say("media", self.number, *(STATUS[media.status] for media in info.media))
 
     def onCallTransferRequest(self, prm: pj.OnCallTransferRequestParam) -> None:  # noqa: N802
         call = Call(self.phone)
@@ -102,8 +121,10 @@ class Watched(pj.Buddy):  # type: ignore[misc]
 def obey(library: pj.Endpoint, phone: Phone, buddies: list[Watched], words: list[str]) -> None:
     """Runs one command."""
     name, *rest = words
-    if name == "call":
-        Call(phone).makeCall(rest[0], pj.CallOpParam(True))
+    if name in ("call", "late"):
+        how = pj.CallOpParam(True)
+        how.opt.flag |= pj.PJSUA_CALL_NO_SDP_OFFER if name == "late" else 0
+        Call(phone).makeCall(rest[0], how)
     elif name == "watch":
         config = pj.BuddyConfig()
         config.uri, config.subscribe = rest[0], True
@@ -121,9 +142,23 @@ def obey(library: pj.Endpoint, phone: Phone, buddies: list[Watched], words: list
     else:
         call = phone.calls[int(rest[0])]
         how = pj.CallOpParam(True)
-        if name == "answer":
-            how.statusCode = 200
+        if name in ("answer", "progress"):
+            how.statusCode = 200 if name == "answer" else 183
+            how.opt.audioCount = MOST_SECTIONS
             call.answer(how)
+        elif name == "hold":
+            call.setHold(how)
+        elif name == "inactive":
+            how.opt.flag |= pj.PJSUA_CALL_SET_MEDIA_DIR
+            how.opt.mediaDir.append(pj.PJMEDIA_DIR_NONE)
+            call.reinvite(how)
+        elif name == "resume":
+            how.opt.flag |= pj.PJSUA_CALL_UNHOLD | pj.PJSUA_CALL_SET_MEDIA_DIR
+            how.opt.mediaDir.append(pj.PJMEDIA_DIR_ENCODING_DECODING)
+            call.reinvite(how)
+        elif name in ("sections", "update"):
+            how.opt.audioCount = int(rest[1])
+            (call.reinvite if name == "sections" else call.update)(how)
         elif name == "hangup":
             call.hangup(how)
         elif name == "transfer":
@@ -155,8 +190,10 @@ def endpoint(address: str) -> pj.Endpoint:
     return library
 
 
-def account(user: str, domain: str, password: str, outbound: str) -> pj.AccountConfig:
+def account(user: str, domain: str, password: str, outbound: str, traits: list[str]) -> pj.AccountConfig:
     """The account's configuration."""
+    unknown = set(traits) - set(TRAITS)
+    assert not unknown, unknown
     config = pj.AccountConfig()
     config.idUri = f"sip:{user}@{domain}"
     config.regConfig.registrarUri = f"sip:{domain}"
@@ -164,17 +201,28 @@ def account(user: str, domain: str, password: str, outbound: str) -> pj.AccountC
     config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", user, 0, password))
     if outbound != "-":
         config.sipConfig.proxies.append(f"sip:{outbound};lr")
-    config.mediaConfig.transportConfig.port = 4000
+    media = config.mediaConfig
+    media.transportConfig.port = 4000
+    media.rtcpMuxEnabled = "mux" in traits
+    config.natConfig.iceEnabled = "ice" in traits
+    if "sdes" in traits or "dtls" in traits:
+        media.srtpUse, media.srtpSecureSignaling = pj.PJMEDIA_SRTP_MANDATORY, 0
+        media.srtpOpt.keyings.append(
+            pj.PJMEDIA_SRTP_KEYING_DTLS_SRTP if "dtls" in traits else pj.PJMEDIA_SRTP_KEYING_SDES)
+    if "prack" in traits:
+        config.callConfig.prackUse = pj.PJSUA_100REL_MANDATORY
+    if "hold2543" in traits:
+        config.callConfig.holdType = pj.PJSUA_CALL_HOLD_TYPE_RFC2543
     return config
 
 
 def main() -> None:
     """Starts the phone and obeys until `quit` or the end of standard input."""
-    directory, address, user, domain, password, outbound = sys.argv[1:]
+    directory, address, user, domain, password, outbound, *traits = sys.argv[1:]
     os.chdir(directory)
     library = endpoint(address)
     phone = Phone()
-    phone.create(account(user, domain, password, outbound))
+    phone.create(account(user, domain, password, outbound, traits))
     buddies: list[Watched] = []
     say("ready")
     while True:
