@@ -118,11 +118,11 @@ fn check_tells_what_the_configuration_comes_to() {
     assert!(out.contains("media on UDP ports 7070 to 7089: room for 10 calls"), "{out}");
     assert!(out.contains(" kB of tables"), "{out}");
 
-    home.file("b.conf", &format!("{GOOD}load_plugin = plugin_stun.la\nsip_dscp = 46\n"));
+    home.file("b.conf", &format!("{GOOD}load_plugin = plugin_stun.la\nhosts_deny_sip = 192.0.2.0/24\n"));
     let (code, out, err) = home.run(&["--check", "-cb.conf"]);
     assert_eq!(code, 2);
     assert!(out.contains("OK"));
-    assert_eq!(err, "b.conf: warning: without effect in this version: sip_dscp, load_plugin\n");
+    assert_eq!(err, "b.conf: warning: without effect in this version: hosts_deny_sip, load_plugin\n");
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn interface(index: u32, address: [u8; 4]) -> Interface {
 fn receiving_and_sending_allocate_nothing() {
     let poll = Poll::new().expect("epoll");
     let registry = poll.registry().try_clone().expect("a registry");
-    let mut listener = Listener::new(registry, [Token(0), Token(1)], PORT);
+    let mut listener = Listener::new(registry, [Token(0), Token(1)], PORT, 0);
     listener.set_interfaces(&interface(1, [127, 0, 9, 1]), &interface(9, [127, 0, 9, 2])).expect("free ports");
     let to: SocketAddr = ([127, 0, 9, 2], PORT).into();
     let nobody: SocketAddr = ([127, 0, 9, 2], PORT + 1).into();

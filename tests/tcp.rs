@@ -37,7 +37,7 @@ impl Rig {
     fn new(host: u8, timeouts: Timeouts) -> Self {
         let poll = Poll::new().unwrap();
         let registry = poll.registry().try_clone().unwrap();
-        let mut tcp = Tcp::new(registry, [Token(6), Token(7)], 35064, timeouts);
+        let mut tcp = Tcp::new(registry, [Token(6), Token(7)], 35064, 0, timeouts);
         tcp.set_interfaces(&interface(1, [127, 0, 10, host]), &Interface::default()).unwrap();
         let address = ([127, 0, 10, host], 35064).into();
         Self { poll, tcp, address, now: Instant::from_millis(1000), buffer: vec![0; MAX_DATAGRAM] }

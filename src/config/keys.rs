@@ -4,7 +4,7 @@
 //! field in [`Config`], an entry in `config/siproxd.conf`; a test compares this table with that file.
 
 use super::Config;
-use crate::engine::settings::{Domains, HostPort, Prefixes};
+use crate::engine::settings::{Domains, HostPort, MAX_UA_STRING, Prefixes};
 use crate::limits::{MAX_BINDINGS, MAX_CALLS};
 use crate::rtp::latch::Latching;
 use crate::sip::via::Transport;
@@ -23,6 +23,8 @@ pub enum Kind {
     },
     /// Any text.
     Text,
+    /// Text for a header of a message: of at most so many bytes, without control characters.
+    Line(usize),
     /// The name of a network interface.
     Interface,
     /// A host name or an address.
@@ -222,8 +224,8 @@ keys! {
     rtp_timeout_bye: SWITCH, "0" => |c, v| c.rtp_timeout_bye = v.is_on();
     /// DSCP of relayed media, RTP and RTCP, in both directions; 46 is what RFC 4594 has for voice, 0 is none.
     rtp_dscp: Kind::Dscp, "0" => |c, v| c.rtp_dscp = v.int();
-    /// DSCP of SIP messages.
-    sip_dscp: Kind::Dscp, "0";
+    /// DSCP of SIP messages, over UDP and TCP; 24 (CS3) and 40 (CS5) are usual for signalling (RFC 4594 §2.3), 0 is none.
+    sip_dscp: Kind::Dscp, "0" => |c, v| c.sip_dscp = v.int();
     /// Microseconds by which media towards the phones is held back to even it out; 0 is off.
     rtp_input_dejitter: int(0, 1_500_000), "0";
     /// Microseconds by which media towards the Internet is held back to even it out; 0 is off.
@@ -282,8 +284,8 @@ keys! {
     mask_host: Kind::List, "";
     /// What replaces the host at the same place of `mask_host`.
     masked_host: Kind::List, "";
-    /// What replaces User-Agent on the way out.
-    ua_string: Kind::Text, "";
+    /// What the Internet is told in User-Agent, in place of what a phone says there or where it says nothing; Server stays.
+    ua_string: Kind::Line(MAX_UA_STRING), "" => |c, v| c.ua_string = v.text();
     /// Asks for rport: 1 towards phones, 2 towards the Internet, 3 both. This program always does.
     use_rport: int(0, 3), "0";
     /// Changes Call-IDs to pass through loops.

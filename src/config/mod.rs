@@ -46,11 +46,15 @@ pub struct Config {
     pub rtp_latching: Latching,
     /// 0 to 63.
     pub rtp_dscp: u8,
+    /// 0 to 63.
+    pub sip_dscp: u8,
     pub default_expires: u32,
     /// Seconds; 0 is off.
     pub lan_expires: u32,
     pub sip_keepalive: u32,
     pub topology_hiding: bool,
+    /// Empty where there is none.
+    pub ua_string: String,
     pub max_calls: usize,
     pub max_bindings: usize,
     pub outbound_proxy: Option<HostPort>,
@@ -114,6 +118,8 @@ impl Config {
             // The parser has counted: they fit.
             outbound_domains: self.outbound_domains().unwrap_or_default(),
             topology_hiding: self.topology_hiding,
+            // The parser has measured it: it fits.
+            ua_string: heapless::String::try_from(self.ua_string.as_str()).unwrap_or_default(),
             sip_keepalive: self.sip_keepalive,
             lan_networks: self.lan_networks.clone(),
             wan_allow: self.wan_allow.clone(),
@@ -151,10 +157,12 @@ impl Default for Config {
             rtp_timeout_bye: false,
             rtp_latching: Latching::default(),
             rtp_dscp: 0,
+            sip_dscp: 0,
             default_expires: 0,
             lan_expires: 0,
             sip_keepalive: 0,
             topology_hiding: false,
+            ua_string: String::new(),
             max_calls: MAX_CALLS,
             max_bindings: MAX_BINDINGS,
             outbound_proxy: None,

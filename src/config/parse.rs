@@ -273,6 +273,9 @@ pub(super) fn value(kind: Kind, text: &str) -> Result<Value<'_>, String> {
         },
         Kind::Dscp => dscp(text).map(Value::Int),
         Kind::Text | Kind::Path | Kind::List => Ok(Value::Text(text)),
+        Kind::Line(max) if text.len() > max => Err(format!("longer than {max} bytes")),
+        Kind::Line(_) if text.contains(char::is_control) => Err("with a control character in it".to_owned()),
+        Kind::Line(_) => Ok(Value::Text(text)),
         Kind::Interface if text.len() > MAX_INTERFACE => Err(format!("longer than {MAX_INTERFACE} characters")),
         Kind::Interface if text.contains(|c: char| c == '/' || c.is_whitespace()) => {
             Err("not the name of an interface".to_owned())

@@ -170,8 +170,8 @@ fn bytes_of_any_kind_are_survived() {
 #[test]
 fn what_has_no_effect_is_named_once() {
     assert_eq!(
-        problems("sip_dscp = 46\nload_plugin = plugin_stun.so\nload_plugin = plugin_regex.so"),
-        "a.conf: warning: without effect in this version: sip_dscp, load_plugin\n"
+        problems("hosts_deny_sip = 192.0.2.1/32\nload_plugin = plugin_stun.so\nload_plugin = plugin_regex.so"),
+        "a.conf: warning: without effect in this version: hosts_deny_sip, load_plugin\n"
     );
 }
 
@@ -194,6 +194,18 @@ fn a_dscp_that_is_none_names_the_one_that_was_meant() {
     ] {
         let told = problems(&format!("rtp_dscp = {value}"));
         assert!(told.starts_with(&format!("a.conf:1: rtp_dscp = {value}: {problem} DSCP of relayed media")), "{told}");
+    }
+}
+
+#[test]
+fn a_text_for_a_header_is_one_line_and_fits() {
+    assert_eq!(good("ua_string = Téléphone 1.0 (a router)").ua_string, "Téléphone 1.0 (a router)");
+    assert_eq!(good(&format!("ua_string = {}", "x".repeat(128))).ua_string.len(), 128);
+    for (value, problem) in
+        [("x".repeat(129), "longer than 128 bytes"), ("a\u{1}b".into(), "with a control character in it")]
+    {
+        let told = problems(&format!("ua_string = {value}"));
+        assert!(told.contains(problem), "{told}");
     }
 }
 

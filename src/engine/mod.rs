@@ -52,6 +52,7 @@ mod strict;
 mod timer_c;
 mod transaction;
 mod turned_away;
+mod user_agent;
 pub mod verdict;
 
 pub use cause::{Cause, Wording};

@@ -6,6 +6,9 @@ use crate::sip::via::Transport;
 use core::fmt::Write as _;
 use core::net::IpAddr;
 
+/// Longest `ua_string` in bytes: a phone's own is seldom longer than 60.
+pub const MAX_UA_STRING: usize = 128;
+
 /// A host, by name or address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPort {
@@ -96,6 +99,8 @@ pub struct Settings {
     pub outbound_domains: OutboundDomains,
     /// `topology_hiding`
     pub topology_hiding: bool,
+    /// `ua_string`; empty where there is none.
+    pub ua_string: heapless::String<MAX_UA_STRING>,
     /// `sip_keepalive`, seconds; 0 is off.
     pub sip_keepalive: u32,
     /// `lan_networks`; empty: the prefixes of `if_inbound`.
@@ -125,6 +130,7 @@ impl Settings {
         outbound_proxy_transport: None,
         outbound_domains: OutboundDomains::new(),
         topology_hiding: true,
+        ua_string: heapless::String::new(),
         sip_keepalive: 25,
         lan_networks: Prefixes::new(),
         wan_allow: Prefixes::new(),

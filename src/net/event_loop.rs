@@ -115,13 +115,13 @@ impl<'a> EventLoop<'a> {
         watch.register(poll.registry(), NETLINK)?;
         watch.first_look();
         let rtp_timeout = Duration::from_secs(config.rtp_timeout.into());
-        let listener = Listener::new(poll.registry().try_clone()?, SIP, config.sip_listen_port);
+        let listener = Listener::new(poll.registry().try_clone()?, SIP, config.sip_listen_port, config.sip_dscp);
         let timeouts = Timeouts {
             idle: Duration::from_secs(config.tcp_timeout.into()),
             connect: Duration::from_millis(config.tcp_connect_timeout.into()),
             keepalive: Duration::from_secs(config.tcp_keepalive.into()),
         };
-        let tcp = Tcp::new(poll.registry().try_clone()?, TCP, config.sip_listen_port, timeouts);
+        let tcp = Tcp::new(poll.registry().try_clone()?, TCP, config.sip_listen_port, config.sip_dscp, timeouts);
         let mut relay = Relay::new(poll.registry().try_clone()?, rtp_timeout);
         relay.set_latching(config.rtp_latching);
         relay.set_dscp(config.rtp_dscp);

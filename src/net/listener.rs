@@ -3,6 +3,7 @@
 //! A bound socket answers from the address that was asked, and needs no control message to send. Where both sides have
 //! the same address (a router on a stick, a single interface) there is one socket, and both channels mean it.
 
+use super::dscp;
 use super::ifaddr::{Addresses, Interface};
 use super::text::{Text, size};
 use crate::engine::io::{Channel, SendError, Side};
@@ -62,6 +63,7 @@ pub struct Listener {
     registry: Registry,
     tokens: [Token; 2],
     port: u16,
+    dscp: u8,
     sockets: [Option<Bound>; 2],
     interfaces: [Interface; 2],
 }
@@ -99,10 +101,11 @@ impl fmt::Display for BindError {
 impl core::error::Error for BindError {}
 
 impl Listener {
-    /// A listener without sockets, for `port` on both sides. `tokens` are those of the LAN and of the WAN socket.
+    /// A listener without sockets, for `port` on both sides; what it sends has the DSCP `dscp` (0 to 63). `tokens` are those of
+    /// the LAN and of the WAN socket.
     #[must_use]
-    pub fn new(registry: Registry, tokens: [Token; 2], port: u16) -> Self {
-        Self { registry, tokens, port, sockets: [None, None], interfaces: Default::default() }
+    pub fn new(registry: Registry, tokens: [Token; 2], port: u16, dscp: u8) -> Self {
+        Self { registry, tokens, port, dscp, sockets: [None, None], interfaces: Default::default() }
     }
 
     /// Sets what the interfaces have now: sockets of addresses that are gone are closed, those of new ones bound.
@@ -233,6 +236,7 @@ impl Listener {
         socket.bind(&address.into())?;
         // A wish: SIP works without it.
         let _ = socket.set_recv_buffer_size(RECEIVE_QUEUE);
+        dscp::mark(&socket, address.is_ipv6(), self.dscp);
         self.registry.register(&mut SourceFd(&socket.as_raw_fd()), token, Interest::READABLE)?;
         Ok(socket)
     }
@@ -348,7 +352,7 @@ mod tests {
 
     fn listener(poll: &mio::Poll, lan: &Interface, wan: &Interface, port: u16) -> Result<Listener, BindError> {
         let registry = poll.registry().try_clone().expect("a registry");
-        let mut listener = Listener::new(registry, [Token(0), Token(1)], port);
+        let mut listener = Listener::new(registry, [Token(0), Token(1)], port, 0);
         listener.set_interfaces(lan, wan)?;
         Ok(listener)
     }

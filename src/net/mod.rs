@@ -7,6 +7,7 @@
 //! * [`ifaddr`]: what addresses the two interfaces have, by rtnetlink.
 
 mod descriptors;
+mod dscp;
 pub mod event_loop;
 pub mod ifaddr;
 pub mod listener;

@@ -15,6 +15,7 @@ mod timers;
 
 pub use listening::ACCEPT_BUDGET;
 
+use super::dscp;
 use super::ifaddr::Interface;
 use super::text::{Text, size};
 use crate::engine::io::{ConnEvent, ConnId, SendError, Side};
@@ -72,6 +73,7 @@ pub struct Tcp {
     registry: Registry,
     tokens: [Token; 2],
     port: u16,
+    dscp: u8,
     timeouts: Timeouts,
     listeners: [Option<Bound>; 2],
     interfaces: [Interface; 2],
@@ -91,13 +93,15 @@ struct Bound {
 }
 
 impl Tcp {
-    /// Neither listeners nor connections yet. `tokens` are those of the LAN and of the WAN listener.
+    /// Neither listeners nor connections yet; what they will send has the DSCP `dscp` (0 to 63). `tokens` are those of the LAN and
+    /// of the WAN listener.
     #[must_use]
-    pub fn new(registry: Registry, tokens: [Token; 2], port: u16, timeouts: Timeouts) -> Self {
+    pub fn new(registry: Registry, tokens: [Token; 2], port: u16, dscp: u8, timeouts: Timeouts) -> Self {
         Self {
             registry,
             tokens,
             port,
+            dscp,
             timeouts,
             listeners: [None, None],
             interfaces: Default::default(),
@@ -157,6 +161,7 @@ impl Tcp {
             let kind = Type::STREAM.nonblocking().cloexec();
             let socket = Socket::new(Domain::for_address(to), kind, Some(Protocol::TCP))?;
             socket.bind(&SocketAddr::new(local, 0).into())?;
+            dscp::mark(&socket, to.is_ipv6(), self.dscp);
             match socket.connect(&to.into()) {
                 Err(error) if error.raw_os_error() != Some(nix::libc::EINPROGRESS) => Err(error),
                 _ => Ok(socket),

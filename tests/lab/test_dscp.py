@@ -1,4 +1,4 @@
-"""Relayed media has the DSCP of the configuration, whatever it came with."""
+"""What the router sends has the DSCP of the configuration, media and signalling, whatever it came with."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ import struct
 from collections.abc import Iterator
 
 import pytest
-from lab.callcheck import observed
-from lab.netns import PHONES, REMOTES, ROUTER_LAN
-from lab.pcap import Packet, as_rtp, is_rtcp
+from lab.baresip import Account
+from lab.callcheck import observed, talk
+from lab.kamailio import aor
+from lab.netns import PHONES, PROVIDER, REMOTES, ROUTER_LAN, SIP_PORT
+from lab.pcap import TCP, UDP, Packet, as_rtp, is_rtcp
 from lab.rawcall import RawCall
 from lab.sockets import udp_in
-from lab.world import World
+from lab.world import OUTBOUND, USERS, World
 
 # Expedited forwarding (RFC 3246), and what the callee's packets come with (CS1).
 DSCP = 46
 CALLEES = 8
+# For signalling, CS3 (RFC 4594 §2.3).
+SIP_DSCP = 24
+UA = "Telephone (router)"
 
 RECEIVER_REPORT = struct.pack("!BBHI", 0x80, 201, 1, 0x01020304)
 
@@ -55,3 +60,29 @@ def test_media_is_marked_both_ways(world: World) -> None:
     for one in rtcp.values():
         one.close()
     call.close()
+
+
+def _signalling_marks(packets: list[Packet], sender: str) -> dict[int, set[int]]:
+    """The DSCPs of all that a host sends from or to a SIP port, acknowledgements of TCP among them, by protocol."""
+    marks: dict[int, set[int]] = {}
+    for packet in packets:
+        if packet.src == sender and SIP_PORT in (packet.sport, packet.dport):
+            marks.setdefault(packet.protocol, set()).add(packet.raw[1] >> 2)
+    return marks
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_signalling_is_marked(transport: str) -> None:
+    """All that goes over UDP, over connections that are accepted, and over those that are opened; `ua_string` is what the provider
+    reads."""
+    with World("remote", sip_dscp=SIP_DSCP, ua_string=UA, outbound_proxy_host=PROVIDER,
+               outbound_proxy_transport=transport) as world:
+        with observed(world.network) as seen:
+            for host, by in (("phone1", "tcp"), ("phone2", "udp")):
+                world.phone(host, [Account(USERS[host], outbound=f"{OUTBOUND};transport={by}")])
+                world[host].registered()
+            talk(world["phone1"], world["remote"], aor(USERS["remote"]), 0.2)
+        assert _signalling_marks(seen.lan, ROUTER_LAN) == {TCP: {SIP_DSCP}, UDP: {SIP_DSCP}}
+        assert _signalling_marks(seen.wan, world.wan) == {{"udp": UDP, "tcp": TCP}[transport]: {SIP_DSCP}}
+        told = [sip.first("user-agent") for sip in seen.wan_sip() if sip.packet.src == world.wan and sip.is_request]
+        assert len(told) >= 3 and set(told) == {UA}, told

@@ -87,6 +87,7 @@ fn set_checked(settings: &mut Settings, words: &[String]) -> Option<()> {
         "rtp_timeout_bye" => settings.rtp_timeout_bye = number(0)? != 0,
         "rtp_proxy_enable" => settings.rtp_proxy_enable = number(0)? != 0,
         "default_expires" => settings.default_expires = number(0)?,
+        "ua_string" => settings.ua_string = values.join(" ").as_str().try_into().ok()?,
         "lan_expires" => settings.lan_expires = number(0)?,
         "sip_keepalive" => settings.sip_keepalive = number(0)?,
         "rtp_ports" => {

@@ -87,6 +87,9 @@ impl Engine {
             self.mentions_in_headers(msg, &crossing, edits)?;
             self.mentions_in_body(msg, &crossing, edits)?;
         }
+        if hop.side == Side::Wan {
+            self.write_user_agent(msg, edits)?;
+        }
         if *hidden {
             self.scrub(msg, secrets, &[HeaderId::Via], edits)?;
             self.hide_body(msg, secrets, edits)?;

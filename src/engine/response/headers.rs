@@ -183,6 +183,7 @@ impl Engine {
             self.map_dialogs(msg, &secrets, Way::ToWan, edits)?;
         }
         self.mentions_in_headers(msg, &crossing, edits)?;
+        self.write_user_agent(msg, edits)?;
         if is_hidden {
             const FROM_WAN: [HeaderId; 4] = [HeaderId::Via, HeaderId::From, HeaderId::To, HeaderId::RecordRoute];
             self.scrub(msg, &secrets, &FROM_WAN, edits)?;

@@ -1,6 +1,7 @@
 //! One leg of a relay: its two sockets, and what is known of the party it faces.
 
 use crate::engine::io::LegCounters;
+use crate::net::dscp;
 use crate::rtp::latch::{Latch, Latching};
 use core::net::{IpAddr, SocketAddr};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -49,10 +50,6 @@ fn bind(address: SocketAddr, dscp: u8) -> io::Result<Socket> {
     socket.bind(&address.into())?;
     // Wishes: media flows without them.
     let _ = socket.set_recv_buffer_size(RECEIVE_QUEUE);
-    if dscp != 0 {
-        // The upper six bits of the byte; the lower two are the system's (RFC 3168 §5).
-        let class = u32::from(dscp) << 2;
-        let _ = if address.is_ipv6() { socket.set_tclass_v6(class) } else { socket.set_tos_v4(class) };
-    }
+    dscp::mark(&socket, address.is_ipv6(), dscp);
     Ok(socket)
 }

@@ -4,6 +4,7 @@ use super::{Bound, Tcp};
 use crate::engine::io::{ConnEvent, ConnId, Side};
 use crate::limits::MAX_CONNECTIONS;
 use crate::log_class::NET;
+use crate::net::dscp;
 use crate::net::ifaddr::{Interface, way_to};
 use crate::net::listener::BindError;
 use crate::time::Instant;
@@ -120,6 +121,8 @@ impl Tcp {
             socket.set_only_v6(true)?;
         }
         socket.bind(&address.into())?;
+        // What it accepts has the mark from it.
+        dscp::mark(&socket, address.is_ipv6(), self.dscp);
         socket.listen(BACKLOG)?;
         self.registry.register(&mut SourceFd(&socket.as_raw_fd()), token, Interest::READABLE)?;
         Ok(socket)
