@@ -28,6 +28,8 @@ pub(super) enum Kind {
     Description,
     /// A description of other media than the session's (RFC 3959 §4).
     EarlySession,
+    /// Lines of one that tell more of ICE (RFC 8840 §9).
+    Candidates,
     Xml,
     /// A SIP message or the beginning of one (RFC 3420), or lines of the same form (RFC 3842).
     Fragment,
@@ -53,6 +55,7 @@ impl Kind {
         let is_xml = sub.len().checked_sub(XML.len()).and_then(|at| sub.get(at..));
         match () {
             () if is(("application", "sdp")) => Self::Description,
+            () if is(("application", "trickle-ice-sdpfrag")) => Self::Candidates,
             () if is(("application", "pkcs7-mime")) => Self::Enveloped,
             // RFC 7303 §4.2
             () if is_xml.is_some_and(|end| end.eq_ignore_ascii_case(XML)) => Self::Xml,
@@ -251,16 +254,17 @@ impl Engine {
         let mut start = msg.body().start;
         let mut result = Ok(true);
         find_part(msg, &mut |kind, part| {
-            let is_description = matches!(kind, Kind::Description | Kind::EarlySession);
-            if kind == Kind::Text || is_description {
+            if !matches!(kind, Kind::Xml | Kind::Fragment | Kind::Enveloped | Kind::Other) {
                 result = self.scrub_span(msg.bytes(), Span::new(start, part.start), secrets, own, edits).map(|()| true);
                 start = part.end;
             }
-            if is_description && result.is_ok() {
-                result = self.hide_description(msg, part, secrets, own, edits);
-            }
-            if kind == Kind::Unreadable {
-                result = Ok(false);
+            if result.is_ok() {
+                result = match kind {
+                    Kind::Description | Kind::EarlySession => self.hide_description(msg, part, secrets, own, edits),
+                    Kind::Candidates => self.hide_lines(msg, part, secrets, own, edits).map(|()| true),
+                    Kind::Unreadable => Ok(false),
+                    _ => Ok(true),
+                };
             }
             result != Ok(true)
         });
@@ -283,7 +287,19 @@ impl Engine {
             let Ok(sdp) = Description::parse(msg.bytes(), part) else { return Ok(false) };
             rewrite(msg.bytes(), &sdp, own, &[Decision::Keep; MAX_SECTIONS], edits)?;
         }
-        // Nobody out there has a use for an address of any private network that a phone may be in besides.
+        self.hide_lines(msg, part, secrets, own, edits).map(|()| true)
+    }
+
+    /// Replaces every private address in the lines of a description: nobody out there has a use for one, whichever network a phone
+    /// has it from.
+    fn hide_lines(
+        &self,
+        msg: &Message<'_>,
+        part: Span,
+        secrets: &Secrets,
+        own: IpAddr,
+        edits: &mut Edits,
+    ) -> Result<(), EditError> {
         let secrets = secrets.of_any_network();
         let mut start = usize::from(part.start);
         for line in part.of(msg.bytes()).split_inclusive(|b| matches!(b, b'\r' | b'\n')) {
@@ -295,7 +311,7 @@ impl Engine {
             }
             start = end;
         }
-        Ok(true)
+        Ok(())
     }
 }
 

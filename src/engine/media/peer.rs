@@ -12,7 +12,8 @@ impl Engine {
     /// send media into the LAN. `bytes` is what the section was read from.
     pub(super) fn peer_of(&self, bytes: &[u8], section: &Section, side: Side, signalling: IpAddr) -> Peer {
         let is_usable = |ip: &IpAddr| match side {
-            Side::Lan => self.is_lan(*ip) || *ip == signalling,
+            // Ours only for who is on this machine: two legs that send to each other would do so for ever.
+            Side::Lan => *ip == signalling || (self.is_lan(*ip) && self.own(Side::Lan) != Some(*ip)),
             Side::Wan => *ip == signalling || self.is_on_wan(ip.to_canonical()),
         };
         let announced = section.address.filter(|ip| !ip.is_unspecified()).filter(is_usable);
