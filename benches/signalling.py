@@ -176,4 +176,4 @@ def report(compared, figures):
     for kind, by_count in engine.items():
         values = [by_count[count] / 1000 for count in counts]
         lines.append(f"| {kind} | " + " | ".join(f"{value:.1f} µs" for value in values) + f" | {values[-1] / values[0]:.2f} |")
-    return [*lines, ""]
+    return lines
