@@ -22,7 +22,7 @@ def test_full_registration_table() -> None:
         response = second.wait_response(call_id)
         assert response.status == 503 and response.first("retry-after"), response
         register(world, first)
-        assert "max_bindings" in world.siproxd.text(), world.siproxd.tail()
+        world.siproxd.wait_line("max_bindings")
         register(world, first, expires=0)
         register(world, second)
 
@@ -46,7 +46,7 @@ def test_no_port_left() -> None:
         remote.dial(aor("alice"))
         closed = remote.event("CALL_CLOSED", since)
         assert "480" in str(closed.get("param")), closed
-        assert "rtp_port_high" in world.siproxd.text() or "rtp_port_low" in world.siproxd.text(), world.siproxd.tail()
+        world.siproxd.wait_line("rtp_port_(high|low)")
 
         running.assert_media()
         running.hang_up()

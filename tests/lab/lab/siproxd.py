@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[3]
 
 # Seconds until the daemon listens, also on a loaded machine.
 START_TIMEOUT = 10.0
+# Seconds within which a line is in the log.
+LOG_TIMEOUT = 10.0
 
 
 def target() -> Path:
@@ -97,6 +99,10 @@ class Siproxd:
     def text(self) -> str:
         """All it has logged."""
         return self.log.read_text(errors="replace")
+
+    def wait_line(self, pattern: str) -> re.Match[str]:
+        """Waits for what `pattern` finds in the log: a line is written after the message that it tells of is sent."""
+        return until(lambda: re.search(pattern, self.text()), LOG_TIMEOUT, f"{pattern!r} in the log", [self.log])
 
     def tail(self) -> str:
         """The end of its log."""
