@@ -139,6 +139,7 @@ impl Engine {
         let Some(place) = self.bindings.get(phone).map(|b| b.place.address) else { return false };
         let side = received.origin.side();
         let mapped = self.mapped_call_id(received, side, Side::Lan, &self.secrets(place.ip()));
+        let Ok(mapped) = mapped else { return false };
         let call_id = mapped.as_deref().unwrap_or(received.msg.get(received.head.call_id));
         let between = self.between(received, call_id, (side, received.from.ip()), (Side::Lan, place.ip()));
         let found = self.calls.find(&between, &self.transactions).filter(|found| found.same_dialog);

@@ -89,7 +89,7 @@ impl Engine {
         let sender_side = received.origin.side();
         let phone = if sender_side == Side::Lan { received.from.ip() } else { hop.to.ip() };
         let secrets = self.secrets(phone);
-        let mapped = self.mapped_call_id(received, sender_side, hop.side, &secrets);
+        let mapped = self.mapped_call_id(received, sender_side, hop.side, &secrets)?;
         let call_id = msg.get(head.call_id);
         let lan_call_id = if sender_side == Side::Lan { call_id } else { mapped.as_deref().unwrap_or(call_id) };
         let between = self.between(received, lan_call_id, (sender_side, received.from.ip()), (hop.side, hop.to.ip()));
@@ -303,16 +303,16 @@ impl Engine {
         from: Side,
         to: Side,
         secrets: &Secrets,
-    ) -> Option<super::hide::CallId> {
+    ) -> Result<Option<super::hide::CallId>, Cause> {
         let way = match (from, to) {
             (Side::Lan, Side::Wan) => Way::ToWan,
             (Side::Wan, Side::Lan) => Way::ToLan,
-            _ => return None,
+            _ => return Ok(None),
         };
         if !self.settings().topology_hiding {
-            return None;
+            return Ok(None);
         }
-        self.map_call_id(received.msg.get(received.head.call_id), secrets, way)
+        self.map_call_id(received.msg.get(received.head.call_id), secrets, way).map_err(|_| Cause::TooLarge)
     }
 
     /// The session description of a request, or the reservation for one that will come.

@@ -26,7 +26,7 @@ mod spelling;
 
 use spelling::{Form, Spelled};
 
-/// Longest Call-ID that is rewritten; a longer one passes as it is.
+/// Longest Call-ID that an address is hidden in; a request with a longer one is answered with 513 (RFC 3261 §21.5.7).
 const MAX_CALL_ID: usize = 512;
 /// A rewritten Call-ID.
 pub(super) type CallId = heapless::Vec<u8, MAX_CALL_ID>;
@@ -159,27 +159,33 @@ impl Engine {
     }
 
     /// The Call-ID or tag on the other side; `None` where it is the same.
-    pub(super) fn map_call_id(&self, call_id: &[u8], secrets: &Secrets, way: Way) -> Option<CallId> {
+    ///
+    /// # Errors
+    /// [`EditError::Full`] where an address is in it and it is longer than [`MAX_CALL_ID`].
+    pub(super) fn map_call_id(&self, call_id: &[u8], secrets: &Secrets, way: Way) -> Result<Option<CallId>, EditError> {
+        let mapped_at = |at| self.mapped_at(call_id, at, Form::Name, secrets, way);
+        let Some(first) = (0..call_id.len()).find(|at| mapped_at(*at).is_some()) else { return Ok(None) };
         let mut mapped = CallId::new();
-        let mut changed = false;
-        let mut at = 0;
+        let mut write = |text: &[u8]| mapped.extend_from_slice(text).map_err(|_| EditError::Full);
+        let (before, _) = call_id.split_at_checked(first).unwrap_or_default();
+        write(before)?;
+        let mut at = first;
         while let Some(byte) = call_id.get(at) {
-            if let Some((len, text)) = self.mapped_at(call_id, at, Form::Name, secrets, way) {
-                mapped.extend_from_slice(&text).ok()?;
-                changed = true;
+            if let Some((len, text)) = mapped_at(at) {
+                write(&text)?;
                 at += len;
             } else {
-                mapped.push(*byte).ok()?;
+                write(&[*byte])?;
                 at += 1;
             }
         }
-        changed.then_some(mapped)
+        Ok(Some(mapped))
     }
 
     /// What the tag `tag` of a message that came from `from` and goes to `to` is on the LAN; `None` where it is the same.
     pub(super) fn lan_tag(&self, tag: &[u8], from: Side, to: Side, phone: IpAddr) -> Option<CallId> {
         let crosses = from == Side::Wan && to == Side::Lan && self.settings().topology_hiding;
-        if crosses { self.map_call_id(tag, &self.secrets(phone), Way::ToLan) } else { None }
+        if crosses { self.map_call_id(tag, &self.secrets(phone), Way::ToLan).unwrap_or_default() } else { None }
     }
 
     /// Maps the addresses in what names a dialog.

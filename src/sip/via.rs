@@ -81,6 +81,9 @@ impl Via {
             Some(b';') => cursor.rest(),
             Some(_) => return Err(UriError),
         };
+        if !ends_where_it_ends(bytes, params) {
+            return Err(UriError);
+        }
         Ok(Self { whole, transport, host, port, sent_by, params })
     }
 
@@ -157,6 +160,21 @@ impl Via {
     }
 }
 
+/// Whether the parameters hide no comma: behind a quote or a `<` that stays open, what we or others write after the element
+/// would be a part of it.
+fn ends_where_it_ends(bytes: &[u8], params: Span) -> bool {
+    let mut cursor = Cursor::new(bytes, params);
+    loop {
+        match cursor.peek() {
+            None => return true,
+            Some(b'<' | b'>') => return false,
+            Some(b'"') if !cursor.skip_quoted() => return false,
+            Some(b'"') => {}
+            Some(_) => cursor.bump(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,6 +213,7 @@ mod tests {
         let bad = ["", "SIP/2.0/UDP", "SIP/2.0/UDP ", "SIP/7.0/UDP h", "HTTP/2.0/UDP h", "SIP/2.0 UDP h", "SIP/2.0/ h"];
         let more =
             ["SIP/2.0/UDP[::1]", "SIP/2.0/UDP h:", "SIP/2.0/UDP h:0", "SIP/2.0/UDP h x", "SIP/2.0/UDP ;branch=1"];
+        let more = more.into_iter().chain(["SIP/2.0/UDP h;a=\"b", "SIP/2.0/UDP h;a=<b", "SIP/2.0/UDP h;a=b>;c"]);
         for text in bad.into_iter().chain(more) {
             assert!(parse(text).is_err(), "{text:?}");
         }

@@ -122,7 +122,7 @@ impl Engine {
     ) -> Result<(), EditError> {
         let phone = if way == Way::ToLan { back.to.ip() } else { back.downstream.ip() };
         let call_id = received.head.call_id;
-        match self.map_call_id(received.msg.get(call_id), &self.secrets(phone), way) {
+        match self.map_call_id(received.msg.get(call_id), &self.secrets(phone), way)? {
             Some(mapped) => edits.replace(call_id, &mapped),
             None => Ok(()),
         }

@@ -126,7 +126,8 @@ impl Engine {
     fn is_of_fork(&self, received: &Received<'_>, sealed: &SealedVia) -> bool {
         let call_id = received.msg.get(received.head.call_id);
         let secrets = self.secrets(received.from.ip());
-        let mapped = if sealed.from_phone { None } else { self.map_call_id(call_id, &secrets, Way::ToWan) };
+        let mapped =
+            if sealed.from_phone { None } else { self.map_call_id(call_id, &secrets, Way::ToWan).unwrap_or_default() };
         let call_id = mapped.as_deref().unwrap_or(call_id);
         let is_sender = |t: &Transaction| {
             t.part.is_sender() && t.upstream == sealed.upstream && t.stored.call_id.of(&t.stored.text) == call_id
@@ -140,7 +141,7 @@ impl Engine {
             return None;
         }
         let secrets = self.secrets(back.to.ip());
-        self.map_call_id(received.msg.get(received.head.call_id), &secrets, Way::ToLan)
+        self.map_call_id(received.msg.get(received.head.call_id), &secrets, Way::ToLan).unwrap_or_default()
     }
 
     /// Which leg of its call faces the sender of a response.
