@@ -4,6 +4,7 @@
 pub mod format;
 pub mod latch;
 pub mod mos;
+pub mod playout;
 pub mod quality;
 pub mod rtcp;
 

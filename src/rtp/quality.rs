@@ -17,13 +17,13 @@ use crate::time::Instant;
 const MAX_DROPOUT: u16 = 3000;
 
 /// A packet that much behind is a late one; further behind it is a new beginning (RFC 3550 §A.1).
-const MAX_MISORDER: u16 = 100;
+pub(super) const MAX_MISORDER: u16 = 100;
 
 /// A packet that is so much earlier or later than the one before (µs) is on another clock, or the sender's stood still.
-const MAX_JUMP: u64 = 1_000_000;
+pub(super) const MAX_JUMP: u64 = 1_000_000;
 
 /// The longest time that one packet of audio stands for (µs): what is not longer is no pause of the sender.
-const LONGEST_PACKET: u32 = 120_000;
+pub(super) const LONGEST_PACKET: u32 = 120_000;
 
 /// No round trip takes longer (µs).
 const MAX_ROUND_TRIP: u32 = 10_000_000;
@@ -348,7 +348,7 @@ const fn sequence_behind(step: u16) -> Option<u16> {
 
 /// Microseconds in one unit of a clock, times 65,536.
 #[expect(clippy::arithmetic_side_effects, reason = "no clock is zero")]
-const fn scale(clock: u32) -> u32 {
+pub(super) const fn scale(clock: u32) -> u32 {
     ((1_000_000u64 << 16) / clock as u64) as u32
 }
 
