@@ -133,7 +133,8 @@ fn read_lines(engine: &mut Engine, file: File, now: Instant, out: &mut dyn Sink)
 }
 
 /// The wall clock in seconds.
-fn unix_now() -> u64 {
+#[must_use]
+pub fn unix_now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 

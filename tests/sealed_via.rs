@@ -4,9 +4,11 @@
 
 mod rig;
 
+use core::time::Duration;
 use rig::text::{answer, header, status};
 use rig::{Rig, sent, wire};
 use siproxd::engine::Side;
+use siproxd::time::Instant;
 
 const PHONE: &str = "10.0.0.2:5060";
 const SERVER: &str = "203.0.113.10:5060";
@@ -74,4 +76,49 @@ fn a_changed_seal_opens_nothing() {
         assert_eq!(from_server(&other), [""; 0]);
     }
     assert_eq!(from_server(&response.replace(";sx=", ";sx=A")), [""; 0]);
+}
+
+const REGISTER: &str = "REGISTER sip:203.0.113.10 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKr;rport\nMax-Forwards: 70\n\
+    From: <sip:alice@203.0.113.10>;tag=r\nTo: <sip:alice@203.0.113.10>\nCall-ID: r@10.0.0.2\nCSeq: 1 REGISTER\n\
+    Contact: <sip:alice@10.0.0.2:5060>\nExpires: 600\nContent-Length: 0\n\n";
+
+/// A rig whose program started when the wall clock said `unix` seconds; its own clock counts from 1 second, as the daemon's does.
+fn started_at(unix: u64) -> Rig {
+    let mut rig = Rig::new(&rig::open_settings());
+    rig.now = Instant::from_millis(1000);
+    rig.engine.set_wall_clock(unix, rig.now);
+    rig
+}
+
+/// Who has recorded a 2xx to REGISTER cannot bind anything by it later on, also not after a restart, when our own clock begins anew.
+#[test]
+fn an_old_2xx_binds_nothing() {
+    const START: u64 = 1_700_000_000;
+    let mut rig = started_at(START);
+    let outputs = rig.datagram(Side::Lan, PHONE.parse().unwrap(), &wire(REGISTER));
+    let register = sent(&outputs).remove(0);
+    let contact = format!("Contact: {};expires=600\r\n", header(&register, "Contact"));
+    let ok = answer(&register, "200 OK", "t", &contact, "");
+    let bindings_at = |unix: u64| {
+        let mut rig = started_at(unix);
+        let passed = rig.datagram(Side::Wan, SERVER.parse().unwrap(), ok.as_bytes()).len();
+        (rig.engine.usage().bindings, passed)
+    };
+    // As late as an answer comes that the phone still waits for, with a wall clock that was set back a little meanwhile, and later.
+    assert_eq!(bindings_at(START + 32), (1, 1));
+    assert_eq!(bindings_at(START - 5), (1, 1));
+    for late in [64, 3600, 86_400, 16 << 16, 365 * 86_400] {
+        assert_eq!(bindings_at(START + late), (0, 0), "{late} s");
+    }
+    assert_eq!(bindings_at(START - 3600), (0, 0));
+}
+
+/// Where the transaction is kept, what is sent again has the seal that went first, however late it is.
+#[test]
+fn a_cancel_after_minutes_has_the_via_of_its_invite() {
+    let mut rig = Rig::new(&rig::open_settings());
+    let invite = forwarded(&mut rig, "INVITE", "");
+    rig.datagram(Side::Wan, SERVER.parse().unwrap(), answer(&invite, "180 Ringing", "b", "", "").as_bytes());
+    rig.wait(Duration::from_secs(150));
+    assert_eq!(header(&forwarded(&mut rig, "CANCEL", ""), "Via"), header(&invite, "Via"));
 }

@@ -169,6 +169,7 @@ impl Engine {
             downstream_on: Channel::LAN,
             hidden: false,
             opens_dialog: true,
+            stamp: self.stamp(now),
             registers: Registers::default(),
             own_server: true,
             call: None,

@@ -159,11 +159,16 @@ impl Engine {
         let hidden_vias =
             if hidden { stored.as_ref().map(|stored| stored.vias.of(&stored.text)) } else { Some(&[][..]) };
         let call_id = passage.call_id.unwrap_or(msg.get(head.call_id));
+        let stamp = known
+            .and_then(|handle| self.transactions.get(handle))
+            .map(|t| t.stamp)
+            .or(hop.of_invite.map(|invite| invite.stamp))
+            .unwrap_or_else(|| self.stamp(now));
         let seal = hidden_vias
             .filter(|_| is_answered && !super::hang_up::is_nowhere(received.on))
-            .map(|vias| self.seal_via(received, hop, hidden, vias, call_id));
+            .map(|vias| self.seal_via(received, (hop, stamp), hidden, vias, call_id));
         let branch = branch::text(&key, attempt, &loop_part);
-        let via = OwnVia { channel, branch, seal: seal.unwrap_or_default(), hides: hidden };
+        let via = OwnVia { channel, branch, seal: seal.unwrap_or_default(), stamp, hides: hidden };
         self.write_headers(received, passage, &via, edits).map_err(|_| Cause::TooLarge)?;
         // What is kept of a branch repeats its CANCEL.
         let is_stored = head.method != Method::Ack && !(head.method == Method::Cancel && hop.fork.is_some());
@@ -252,6 +257,7 @@ impl Engine {
             others: hop.spare.is_any(),
             hidden: via.hides,
             opens_dialog: head.to_tag.is_empty() && head.method != Method::Cancel,
+            stamp: via.stamp,
             registers: hop.registers.clone(),
             own_server: hop.own_server,
             call: found.filter(|f| f.same_dialog).map(|f| f.call),

@@ -2,6 +2,7 @@
 
 use super::branch::LoopPart;
 use super::io::Side;
+use super::sealed_via::Stamp;
 use super::transaction::{Registers, Transaction};
 use crate::limits::MAX_NAME_ADDRESSES;
 use crate::sip::via::Transport;
@@ -31,6 +32,7 @@ pub(super) struct Hop {
 pub(super) struct OfInvite {
     pub(super) loop_part: LoopPart,
     pub(super) opens_dialog: bool,
+    pub(super) stamp: Stamp,
 }
 
 impl Hop {
@@ -54,7 +56,7 @@ impl Hop {
             transport: t.downstream_on.kind(),
             own_server: t.own_server,
             fork: t.part.fork(),
-            of_invite: Some(OfInvite { loop_part: t.loop_part, opens_dialog: t.opens_dialog }),
+            of_invite: Some(OfInvite { loop_part: t.loop_part, opens_dialog: t.opens_dialog, stamp: t.stamp }),
             ..Self::to(t.downstream, t.downstream_side)
         }
     }

@@ -90,6 +90,8 @@ pub struct Usage {
 pub struct Engine {
     key: Key,
     random: random::Random,
+    /// What the wall clock said where our own clock began, in seconds.
+    clock_origin: u64,
     settings: Late<Settings>,
     addresses: own::Addresses,
     domains: domain::Domains,
@@ -114,6 +116,7 @@ impl Engine {
         Self {
             key: Key::new([0; 32]),
             random: random::Random::new(),
+            clock_origin: 0,
             settings: Late::new(),
             addresses: own::Addresses::new(),
             domains: domain::Domains::new(),
@@ -136,6 +139,12 @@ impl Engine {
     pub fn seed(&mut self, key: Key, seed: u64) {
         self.key = key;
         self.random.seed(seed);
+    }
+
+    /// Tells what the wall clock says `now`, in seconds. Call once, before any input: what is sealed with a time is then good across a
+    /// restart.
+    pub const fn set_wall_clock(&mut self, unix_now: u64, now: Instant) {
+        self.clock_origin = unix_now.saturating_sub(now.as_millis() / 1000);
     }
 
     /// Sets the configuration. Before the first call every input is ignored.

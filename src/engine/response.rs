@@ -42,7 +42,7 @@ impl Engine {
                 Some(back)
             }
             None if self.is_of_own_cancel(received) => return,
-            None => self.way_by_seal(received, status, out),
+            None => self.way_by_seal(received, status, now, out),
         };
         let Some(back) = back else {
             log::debug!(target: class::PROXY, "response {status} from {} dropped: it answers no request of ours", received.from);

@@ -3,10 +3,11 @@
 //! A transaction knows where the responses to its request go, and which Vias the far side must not see. Its table is full at times, and
 //! empty after a restart; so the same is in the parameter `sx` of the Via that we put on, which comes back with each response (RFC 3261
 //! §16.11: a stateless proxy finds in a response all that it needs). The seal is bound to Call-ID and CSeq, and that of a REGISTER to
-//! its address-of-record, so that it opens for the responses to that request only; nobody else can read or make one.
+//! its address-of-record, so that it opens for the responses to that request only; nobody else can read or make one. It opens no longer
+//! than such a response is of use (`stamp`).
 //!
 //! ```text
-//!   flags, 2 bytes | port and address of the sender | address of the next hop | the Vias that were hidden, packed
+//!   when it was made, 3 bytes | flags, 2 bytes | port and address of the sender | address of the next hop | the Vias that were hidden, packed
 //! ```
 //! Vias that are too long leave a Via without a seal: such a request needs its transaction.
 
@@ -17,11 +18,17 @@ use super::hop::Hop;
 use super::io::Side;
 use super::message::Received;
 use crate::limits::MAX_SEALED_VIAS;
+use crate::log_class as class;
 use crate::sip::Method;
 use crate::sip::token::{Letter, LetterText};
 use crate::sip::via::Transport;
+use crate::time::Instant;
 use core::fmt::Write as _;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+mod stamp;
+
+pub(super) use stamp::Stamp;
 
 /// The Via parameter, and what stands before its value.
 const PARAM: &[u8] = b"sx";
@@ -31,6 +38,8 @@ const LABEL: &str = "via";
 /// What a response finds its way by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SealedVia {
+    /// When it was made.
+    stamp: Stamp,
     /// Where responses go.
     pub(super) upstream: SocketAddr,
     pub(super) upstream_by: Transport,
@@ -70,6 +79,7 @@ impl SealedVia {
 
     fn write(&self, vias: &[u8]) -> Option<Letter> {
         let mut content = Letter::new();
+        content.extend_from_slice(&self.stamp.to_bytes()).ok()?;
         content.extend_from_slice(&self.flags()).ok()?;
         content.extend_from_slice(&self.upstream.port().to_be_bytes()).ok()?;
         write_ip(self.upstream.ip(), &mut content)?;
@@ -79,12 +89,14 @@ impl SealedVia {
     }
 
     fn read(content: &[u8]) -> Option<Self> {
-        let ([first, second, port @ ..], rest) = content.split_first_chunk::<4>()?;
+        let (stamp, rest) = content.split_first_chunk::<3>()?;
+        let ([first, second, port @ ..], rest) = rest.split_first_chunk::<4>()?;
         let is = |number: u8| *first & (1u8 << number) != 0;
         let side = |number| if is(number) { Side::Wan } else { Side::Lan };
         let (upstream, rest) = read_ip(rest, second & 1 != 0)?;
         let (hop, packed) = read_ip(rest, second & 2 != 0)?;
         Some(Self {
+            stamp: Stamp::from_bytes(*stamp),
             upstream: SocketAddr::new(upstream, u16::from_be_bytes(*port)),
             upstream_by: if is(1) { Transport::Tcp } else { Transport::Udp },
             upstream_local: side(2),
@@ -101,17 +113,18 @@ impl SealedVia {
 }
 
 impl Engine {
-    /// The seal for the Via of a request that leaves by `hop` with `call_id`; `vias` are the lines that are `hidden`. Empty where they
-    /// are too long.
+    /// The seal for the Via of a request that leaves by `hop` with `call_id`, made at `stamp`; `vias` are the lines that are `hidden`.
+    /// Empty where they are too long.
     pub(super) fn seal_via(
         &self,
         received: &Received<'_>,
-        hop: &Hop,
+        (hop, stamp): (&Hop, Stamp),
         hidden: bool,
         vias: &[u8],
         call_id: &[u8],
     ) -> LetterText {
         let sealed = SealedVia {
+            stamp,
             upstream: received.reply_to(),
             upstream_by: received.on.kind(),
             upstream_local: received.on.local,
@@ -130,14 +143,24 @@ impl Engine {
         self.key.seal_letter(LABEL, &context, &content)
     }
 
-    /// What is sealed into the topmost Via of a response; `None` where that is none of ours, or of another request.
-    pub(super) fn open_via(&self, response: &Received<'_>) -> Option<SealedVia> {
+    /// What is sealed into the topmost Via of a response; `None` where that is none of ours, of another request, or too old.
+    pub(super) fn open_via(&self, response: &Received<'_>, now: Instant) -> Option<SealedVia> {
         let bytes = response.msg.bytes();
         let text = response.head.via.param(bytes, PARAM)?.value?.of(bytes);
         let number = response.head.cseq.number.to_be_bytes();
         let aor = aor_of_register(response);
         let context = [response.msg.get(response.head.call_id), &number, method_name(response), &aor];
-        SealedVia::read(&self.key.open_letter(LABEL, &context, text)?)
+        let sealed = SealedVia::read(&self.key.open_letter(LABEL, &context, text)?)?;
+        let is_over = sealed.stamp.is_over(response.head.cseq.method, self.stamp(now));
+        if is_over {
+            log::debug!(target: class::PROXY, "the request that the response from {} is for is long over", response.from);
+        }
+        (!is_over).then_some(sealed)
+    }
+
+    /// The stamp of a seal that is made now.
+    pub(super) const fn stamp(&self, now: Instant) -> Stamp {
+        Stamp::of(now, self.clock_origin)
     }
 }
 
@@ -228,6 +251,7 @@ mod tests {
         let is = |number: u8| flags & (1 << number) != 0;
         let side = |number| if is(number) { Side::Wan } else { Side::Lan };
         SealedVia {
+            stamp: Stamp::default(),
             upstream: upstream.parse().unwrap(),
             upstream_by: if is(1) { Transport::Tcp } else { Transport::Udp },
             upstream_local: side(2),
@@ -252,7 +276,7 @@ mod tests {
                 let content = sealed.write(vias.as_bytes()).unwrap();
                 sealed.vias = Vias::from_slice(vias.as_bytes()).unwrap();
                 assert_eq!(SealedVia::read(&content), Some(sealed));
-                for length in 0..8 {
+                for length in 0..11 {
                     assert_eq!(SealedVia::read(&content[..length]), None);
                 }
             }
@@ -263,7 +287,7 @@ mod tests {
     fn one_via_of_a_phone_is_short() {
         let via = "Via: SIP/2.0/UDP 192.168.100.102:5060;branch=z9hG4bK-524287-1---0123456789abcdef;rport=5060;received=192.168.100.102\r\n";
         let content = sealed("192.168.100.102:5060", "203.0.113.10", 0).write(via.as_bytes()).unwrap();
-        assert_eq!(content.len(), 2 + 6 + 4 + 44, "of {} characters", via.len());
+        assert_eq!(content.len(), 3 + 2 + 6 + 4 + 44, "of {} characters", via.len());
     }
 
     #[test]

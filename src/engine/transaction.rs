@@ -13,6 +13,7 @@ use super::binding::{Refresh, UriText};
 use super::branch::{BranchKey, LoopPart};
 use super::io::{Channel, ConnId, Side};
 use super::retransmit::Keep;
+use super::sealed_via::Stamp;
 use super::stored::Stored;
 use crate::limits::MAX_TRANSACTIONS;
 use crate::sip::Method;
@@ -124,6 +125,8 @@ pub(super) struct Transaction {
     pub(super) hidden: bool,
     /// Whether the request had no To tag and may have opened a dialog.
     pub(super) opens_dialog: bool,
+    /// When the seal in its Via was made; retransmissions have the same.
+    pub(super) stamp: Stamp,
     /// Of a REGISTER: what it changes once it is accepted.
     pub(super) registers: Registers,
     /// Whether the next hop may challenge the request.

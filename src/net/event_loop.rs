@@ -159,10 +159,11 @@ impl<'a> EventLoop<'a> {
         Ok(this)
     }
 
-    /// Gives the engine what `registration_file` holds.
+    /// Tells the engine the time, and gives it what `registration_file` holds.
     pub fn load(&mut self, engine: &mut Engine) {
+        self.out.now = self.clock.now();
+        engine.set_wall_clock(state::unix_now(), self.out.now);
         if let Some(path) = self.config.registration_file.clone() {
-            self.out.now = self.clock.now();
             // What is no place of a phone is told by them.
             self.tell_addresses(engine);
             state::load(engine, &path, self.out.now, &mut self.out);

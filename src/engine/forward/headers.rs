@@ -8,7 +8,7 @@ use crate::engine::io::{Channel, Side};
 use crate::engine::mention::Crossing;
 use crate::engine::message::Received;
 use crate::engine::own::HostAndPort;
-use crate::engine::sealed_via::SEAL_MARK;
+use crate::engine::sealed_via::{SEAL_MARK, Stamp};
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
 use crate::sip::token::LetterText;
@@ -23,6 +23,8 @@ pub(super) struct OwnVia {
     pub(super) branch: branch::Text,
     /// What must come back, sealed; empty where there is no response, or too much to be sealed.
     pub(super) seal: LetterText,
+    /// When that was made.
+    pub(super) stamp: Stamp,
     /// Whether it stands alone.
     pub(super) hides: bool,
 }
@@ -37,7 +39,7 @@ impl Engine {
         edits: &mut Edits,
     ) -> Result<(), EditError> {
         let Passage { hop, own, secrets, call_id, .. } = *passage;
-        let OwnVia { channel, branch, seal, hides: hidden } = via;
+        let OwnVia { channel, branch, seal, hides: hidden, .. } = via;
         let msg = received.msg;
         let head = &received.head;
         let mark = if seal.is_empty() { "" } else { SEAL_MARK };

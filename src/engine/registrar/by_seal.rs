@@ -3,8 +3,8 @@
 //! What the REGISTER asked for is not known. But the 2xx names the Contacts that are bound now (RFC 3261 §10.3 step 8), and ours
 //! have the phones' places sealed in them.
 //!
-//! A registrar may send an old 2xx again, also after the phone has un-registered: that binds the same address-of-record to the same
-//! phone, in at most as many places as one REGISTER has. It could have granted that all along.
+//! A 2xx can be sent again, by the registrar or whoever has recorded it, also after the phone has un-registered: for as long as the seal
+//! is good, a minute, that binds the same address-of-record to the same phone, in at most as many places as one REGISTER has.
 
 use super::super::Engine;
 use super::super::binding::Offer;

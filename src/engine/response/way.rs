@@ -11,6 +11,7 @@ use crate::engine::transaction::{Registers, Transaction};
 use crate::log_class as class;
 use crate::sip::Method;
 use crate::table::Handle;
+use crate::time::Instant;
 use core::net::SocketAddr;
 
 /// The way back of a response: what its transaction says, or where there is none the seal of our Via.
@@ -93,8 +94,14 @@ impl Engine {
     }
 
     /// The way back of a response that no transaction is there for.
-    pub(super) fn way_by_seal(&mut self, received: &Received<'_>, status: u16, out: &mut dyn Sink) -> Option<Back> {
-        let sealed = self.open_via(received)?;
+    pub(super) fn way_by_seal(
+        &mut self,
+        received: &Received<'_>,
+        status: u16,
+        now: Instant,
+        out: &mut dyn Sink,
+    ) -> Option<Back> {
+        let sealed = self.open_via(received, now)?;
         let is_refusal = received.head.cseq.method == Method::Invite && status >= 300;
         let (phone, is_challenge) = (sealed.upstream.ip(), sealed.from_phone && matches!(status, 401 | 407));
         if is_challenge && !self.may_challenge(received, phone, sealed.hop, sealed.own_server) {
