@@ -171,8 +171,9 @@ fn scrubbed(text: &[u8], way: Way) -> Vec<u8> {
 fn may_be_spelled_otherwise(text: &[u8]) -> bool {
     const OTHERS: [&[u8]; 4] = [b"a00:", b"10_0_0_", b"10-0-0-", b"ba.a.a."];
     let count = |text: &[u8], what: &[u8]| text.windows(what.len()).filter(|w| *w == what).count();
+    let known = |text: &[u8]| (0..text.len()).filter(|at| private_address_at(text, *at).is_some()).count();
     let plain = without_escapes_and_zeros(text);
-    count(&plain, b"10.0.0.") > count(text, b"10.0.0.") || OTHERS.iter().any(|other| count(&plain, other) > 0)
+    known(&plain) != known(text) || OTHERS.iter().any(|other| count(&plain, other) > 0)
 }
 
 /// `text` in lower case, without escapes, and without zeros in front of its numbers.
