@@ -110,7 +110,7 @@ impl Description {
                 is_full |= sdp.sections.push(section).is_err();
                 continue;
             }
-            if is_full && line.kind != b'v' {
+            if is_full && !matches!(line.kind, b'v' | b'o') {
                 continue;
             }
             let level = if sdp.sections.is_empty() { &mut session } else { &mut media };

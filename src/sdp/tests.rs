@@ -168,6 +168,11 @@ fn what_is_too_much_is_left_out() {
     assert_eq!(last.whole.of(message(&text).as_bytes()), b"m=audio 5004 RTP/AVP 0\n");
     assert_eq!(parse(&format!("{text}m=audio\n")).err(), Some(SdpError::Syntax));
     assert_eq!(parse(&text.replace("v=0", "v=1")).err(), Some(SdpError::Syntax));
+    assert_eq!(
+        parse(&format!("{text}o=- 1 1 IN X 10.0.0.2\n")).err(),
+        Some(SdpError::Syntax),
+        "its address could not be hidden"
+    );
 }
 
 #[test]
