@@ -22,6 +22,7 @@ pub mod check;
 pub mod config;
 pub mod dns;
 pub mod engine;
+pub mod family;
 pub mod limits;
 pub mod log;
 pub mod log_class;

@@ -14,7 +14,7 @@
 //! == zone without one.provider.example | == zone silent | == zone answers
 //! == realm Home 100:secret 101:$ha1-md5$…    phones must prove who they are; `*:secret` is everybody's
 //! == wait 32000                              milliseconds
-//! == address wan 198.51.100.7 | == address wan none
+//! == address wan 198.51.100.7 | == address wan none | == address wan 198.51.100.1 2001:db8:1::1
 //! == taken 7070 7072                         ports that another program holds
 //! == failed 203.0.113.10:5060                a datagram there could not be delivered
 //! == idle                                    the relay opened last carried nothing for `rtp_timeout`
@@ -22,7 +22,7 @@
 //! == keep one                                keeps them as `{sx:one}`, `{via:one}`, `{branch:one}`, `{call-id:one}`
 //! => lan 10.0.0.2:5060                       a datagram out
 //! => tcp lan 10.0.0.2:40000 | => connect wan 203.0.113.10:5060 | => disconnect 0
-//! => open lan:7074 wan:7080 | => aim caller 10.0.0.2:4000 | => close | => query provider.example
+//! => open lan:7074 wan6:7080 | => add caller IPv6 | => aim caller 10.0.0.2:4000 | => close | => query provider.example
 //! ```
 //! In what goes out, `#N` stands for a branch, token or sealed Call-ID part; equal ones have the same number.
 //! What is sealed into our Via is not shown. In what comes in, `{via}` stands for the last Via that went out, seal and all, `{sx}` for
@@ -42,6 +42,7 @@ use rig::Output;
 use rig::script::{Player, events, preamble, set, without_seals};
 use siproxd::engine::Side;
 use siproxd::engine::io::{Leg, RelayCmd};
+use siproxd::family::Family;
 use std::path::{Path, PathBuf};
 
 #[test]
@@ -151,6 +152,10 @@ fn side(side: Side) -> &'static str {
     if side == Side::Lan { "lan" } else { "wan" }
 }
 
+fn in_family(family: Family) -> &'static str {
+    if family == Family::V4 { "" } else { "6" }
+}
+
 fn describe(output: &Output) -> String {
     match output {
         Output::Sent { via, to, bytes } => {
@@ -161,8 +166,13 @@ fn describe(output: &Output) -> String {
         }
         Output::Connect { side: from, to, .. } => format!("=> connect {} {to}\n", side(*from)),
         Output::Disconnect { conn } => format!("=> disconnect {}\n", conn.index()),
-        Output::Relay(RelayCmd::Open { sides, ports, .. }) => {
-            format!("=> open {}:{} {}:{}\n", side(sides[0]), ports[0], side(sides[1]), ports[1])
+        Output::Relay(RelayCmd::Open { sides, families, ports, .. }) => {
+            let [caller, callee] = families.map(in_family);
+            format!("=> open {}{caller}:{} {}{callee}:{}\n", side(sides[0]), ports[0], side(sides[1]), ports[1])
+        }
+        Output::Relay(RelayCmd::AddFamily { leg, family, .. }) => {
+            let leg = if *leg == Leg::Caller { "caller" } else { "callee" };
+            format!("=> add {leg} {family}\n")
         }
         Output::Relay(RelayCmd::Retarget { leg, peer, .. }) => {
             let leg = if *leg == Leg::Caller { "caller" } else { "callee" };

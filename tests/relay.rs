@@ -5,6 +5,7 @@ use mio::{Events, Poll};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use siproxd::engine::Side;
 use siproxd::engine::io::{Leg, LegCounters, RelayCmd, RelayError, RelayId};
+use siproxd::family::Family;
 use siproxd::net::relay::{BATCH, Relay};
 use siproxd::rtp::latch::Peer;
 use siproxd::time::{Duration, Instant};
@@ -69,6 +70,8 @@ struct Rig {
     poll: Poll,
     events: Events,
     relay: Relay,
+    /// Of the legs that are opened.
+    families: [Family; 2],
     now: Instant,
 }
 
@@ -76,13 +79,20 @@ impl Rig {
     fn new() -> Self {
         let poll = Poll::new().expect("epoll");
         let mut relay = Relay::new(poll.registry().try_clone().expect("a registry"), TIMEOUT);
-        relay.set_address(Side::Lan, Some(LAN.into()));
-        relay.set_address(Side::Wan, Some(WAN.into()));
-        Self { poll, events: Events::with_capacity(64), relay, now: Instant::from_millis(1000) }
+        relay.set_address(Side::Lan, Family::V4, Some(LAN.into()));
+        relay.set_address(Side::Wan, Family::V4, Some(WAN.into()));
+        Self {
+            poll,
+            events: Events::with_capacity(64),
+            relay,
+            families: [Family::V4; 2],
+            now: Instant::from_millis(1000),
+        }
     }
 
     fn open(&mut self, relay: RelayId, ports: [u16; 2]) -> Result<[LegCounters; 2], RelayError> {
-        self.relay.apply(RelayCmd::Open { relay, sides: SIDES, ports }, self.now)
+        let families = self.families;
+        self.relay.apply(RelayCmd::Open { relay, sides: SIDES, families, ports }, self.now)
     }
 
     fn aim(&mut self, relay: RelayId, leg: Leg, peer: Peer) {
@@ -150,7 +160,8 @@ fn a_leg_on_ipv6_meets_one_on_ipv4() {
     let inner = Phone::new([127, 0, 8, 3], 41090);
     // Both relay ports on one host: the phone takes the pair above.
     let outer = Phone::new(Ipv6Addr::LOCALHOST, 41092);
-    rig.relay.set_address(Side::Wan, Some(Ipv6Addr::LOCALHOST.into()));
+    rig.families[1] = Family::V6;
+    rig.relay.set_address(Side::Wan, Family::V6, Some(Ipv6Addr::LOCALHOST.into()));
     rig.open(id(0), [41090, 41090]).expect("open");
     rig.aim(id(0), Leg::Caller, inner.peer());
     rig.aim(id(0), Leg::Callee, outer.peer());
@@ -162,6 +173,71 @@ fn a_leg_on_ipv6_meets_one_on_ipv4() {
         assert_eq!(next(&outer.rtp), Some((rtp(sequence).to_vec(), wan)));
         assert_eq!(next(&inner.rtp), Some((rtp(sequence).to_vec(), at(LAN, 41090))));
     }
+}
+
+#[test]
+fn a_leg_that_speaks_both_families_sends_and_takes_by_either() {
+    let mut rig = Rig::new();
+    let (inner, outer) = rig.call(id(0), 41110);
+    rig.relay.set_address(Side::Wan, Family::V6, Some(Ipv6Addr::LOCALHOST.into()));
+    let add = RelayCmd::AddFamily { relay: id(0), leg: Leg::Callee, family: Family::V6 };
+    let at_v6: SocketAddr = (Ipv6Addr::LOCALHOST, 41110).into();
+    let taken = UdpSocket::bind((Ipv6Addr::LOCALHOST, 41111)).expect("a free port");
+    assert_eq!(rig.relay.apply(add, rig.now), Err(RelayError::PortTaken(Leg::Callee)));
+    UdpSocket::bind(at_v6).expect("nothing is left of what failed");
+    drop(taken);
+    for _ in 0..2 {
+        assert!(rig.relay.apply(add, rig.now).is_ok(), "a second time it is there already");
+    }
+    // The far end names an address of IPv6 and goes on sending by IPv4, too.
+    let moved = Phone::new(Ipv6Addr::LOCALHOST, 41112);
+    let mut peer = moved.peer();
+    peer.allowed[1] = Some([127, 0, 8, 4].into());
+    rig.aim(id(0), Leg::Callee, peer);
+    for sequence in 0..3 {
+        outer.rtp.send_to(&rtp(sequence), at(WAN, 41110)).expect("sent");
+    }
+    rig.turn();
+    assert!(next(&inner.rtp).is_some(), "learned at IPv4");
+    inner.rtp.send_to(&rtp(7), at(LAN, 41110)).expect("sent");
+    rig.turn();
+    assert_eq!(next(&outer.rtp), Some((rtp(7).to_vec(), at(WAN, 41110))));
+    // Whoever comes by IPv6 now is not believed, whatever he says in his address of IPv4.
+    moved.rtp.send_to(&rtp(9), at_v6).expect("sent");
+    rig.turn();
+    assert_eq!(next(&inner.rtp), None);
+    // A new description opens it again.
+    rig.aim(id(0), Leg::Callee, Peer { allowed: [Some(Ipv6Addr::LOCALHOST.into()), None, None, None], ..peer });
+    moved.rtp.send_to(&rtp(10), at_v6).expect("sent");
+    outer.rtp.send_to(&rtp(11), at(WAN, 41110)).expect("sent");
+    rig.turn();
+    assert_eq!(next(&inner.rtp), Some((rtp(10).to_vec(), at(LAN, 41110))));
+    assert_eq!(next(&inner.rtp), None);
+    inner.rtp.send_to(&rtp(12), at(LAN, 41110)).expect("sent");
+    moved.rtcp.send_to(&RTCP, SocketAddr::from((Ipv6Addr::LOCALHOST, 41111))).expect("sent");
+    rig.turn();
+    assert_eq!(next(&moved.rtp), Some((rtp(12).to_vec(), at_v6)));
+    assert_eq!(next(&inner.rtcp).map(|(packet, _)| packet), Some(RTCP.to_vec()));
+    rig.close(id(0));
+    for place in [at_v6, at(WAN, 41110)] {
+        UdpSocket::bind(place).expect("both are closed");
+    }
+}
+
+#[test]
+fn descriptors_that_are_used_up_refuse_a_second_family() {
+    let mut rig = Rig::new();
+    rig.relay.set_room(2);
+    rig.relay.set_address(Side::Wan, Family::V6, Some(Ipv6Addr::LOCALHOST.into()));
+    let add = |relay| RelayCmd::AddFamily { relay, leg: Leg::Callee, family: Family::V6 };
+    assert!(rig.open(id(0), [41130, 41130]).is_ok());
+    assert!(rig.relay.apply(add(id(0)), rig.now).is_ok());
+    assert_eq!(rig.open(id(1), [41132, 41132]), Err(RelayError::Resources), "six of eight sockets are in use");
+    rig.close(id(0));
+    assert!(rig.open(id(1), [41132, 41132]).is_ok());
+    assert!(rig.open(id(0), [41130, 41130]).is_ok());
+    assert_eq!(rig.relay.apply(add(id(0)), rig.now), Err(RelayError::Resources));
+    assert_eq!(rig.relay.apply(add(RelayId::from_parts(0, 9)), rig.now), Ok(Default::default()), "not this one");
 }
 
 /// The second byte of the IPv4 header, or the traffic class of IPv6, of the next datagram.
@@ -187,7 +263,8 @@ fn media_is_marked_over_ipv4_and_ipv6() {
     for socket in [&outer.rtp, &outer.rtcp] {
         SockRef::from(socket).set_recv_tclass_v6(true).expect("asked for");
     }
-    rig.relay.set_address(Side::Wan, Some(Ipv6Addr::LOCALHOST.into()));
+    rig.families[1] = Family::V6;
+    rig.relay.set_address(Side::Wan, Family::V6, Some(Ipv6Addr::LOCALHOST.into()));
     for dscp in [0, 46, 63] {
         rig.relay.set_dscp(dscp);
         rig.open(id(0), [41100, 41100]).expect("open");
@@ -256,9 +333,9 @@ fn a_taken_port_opens_nothing() {
 #[test]
 fn a_side_without_an_address_opens_nothing() {
     let mut rig = Rig::new();
-    rig.relay.set_address(Side::Wan, None);
+    rig.relay.set_address(Side::Wan, Family::V4, None);
     assert_eq!(rig.open(id(0), [41040, 41040]), Err(RelayError::NoAddress(Side::Wan)));
-    rig.relay.set_address(Side::Wan, Some([203, 0, 113, 77].into()));
+    rig.relay.set_address(Side::Wan, Family::V4, Some([203, 0, 113, 77].into()));
     assert_eq!(rig.open(id(0), [41040, 41040]), Err(RelayError::NoAddress(Side::Wan)));
     assert_eq!(rig.open(RelayId::from_parts(u16::MAX, 1), [41040; 2]), Err(RelayError::Resources));
 }
@@ -288,7 +365,7 @@ fn nothing_is_relayed_after_closing() {
 fn an_address_change_leaves_open_relays_alone() {
     let mut rig = Rig::new();
     let (inner, outer) = rig.call(id(0), 41060);
-    rig.relay.set_address(Side::Wan, None);
+    rig.relay.set_address(Side::Wan, Family::V4, None);
     inner.rtp.send_to(&rtp(1), at(LAN, 41060)).expect("sent");
     rig.turn();
     assert_eq!(next(&outer.rtp), Some((rtp(1).to_vec(), at(WAN, 41060))));

@@ -493,7 +493,7 @@ fn the_lengths_that_rfc_5118_prints() {
     };
     assert_eq!(with("ipv6-in-sdp", "251", "268"), Ok(Then::Answered(400)));
     assert_eq!(with("mult-ip-in-sdp", "189", "181"), Ok(Then::Forwarded));
-    assert_eq!(with("ipv4-mapped-ipv6", "245", "236"), Ok(Then::Forwarded));
+    assert_eq!(with("ipv4-mapped-ipv6", "245", "236"), Ok(Then::Answered(488)));
 }
 
 #[test]

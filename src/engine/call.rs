@@ -12,6 +12,7 @@ use super::media::Early;
 use super::random::Random;
 use super::transaction::Transactions;
 use super::verdict::Fault;
+use crate::family::Family;
 use crate::limits::{MAX_CALLS, MAX_EARLY, MAX_RELAYS, MAX_SECTIONS};
 use crate::rtp::latch::Peer;
 use crate::table::{Handle, Index, Slab};
@@ -87,6 +88,8 @@ pub(super) struct Relay {
     pub(super) call: Handle,
     pub(super) sides: [Side; 2],
     pub(super) ports: [u16; 2],
+    /// The families each leg is bound to, by [`Family`].
+    pub(super) bound: [[bool; 2]; 2],
     /// What an offer said that is not answered yet.
     pub(super) pending: [Option<Peer>; 2],
     /// What each leg has been aimed at.
@@ -101,6 +104,12 @@ impl Relay {
         let both = self.aimed.iter().all(|peer| peer.is_some_and(|peer| peer.rtcp_mux));
         let peer = self.aimed[leg as usize]?;
         Some(if both { Peer { rtcp: peer.rtp, ..peer } } else { peer })
+    }
+
+    /// The family by which the party on `leg` names its addresses, by what it said last.
+    pub(super) fn family_of(&self, leg: Leg) -> Option<Family> {
+        let said = |peer: &Option<Peer>| peer.as_ref().and_then(|peer| peer.family);
+        said(&self.pending[leg as usize]).or_else(|| said(&self.aimed[leg as usize]))
     }
 
     /// Whether what each party said last is not for media both ways.

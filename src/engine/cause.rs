@@ -2,6 +2,8 @@
 //!
 //! `docs/answers.md` is this table for readers; [`super::answer`] sends it.
 
+use crate::family::Family;
+
 /// Seconds after which a caller may try again when something of ours is full.
 pub(super) const RETRY_AFTER: u32 = 10;
 
@@ -62,6 +64,8 @@ pub enum Cause {
     Description,
     /// The body is encoded, so that addresses in it can neither be found nor replaced.
     Encoding,
+    /// The session description names an address of this family, and the router has none on the side it comes from.
+    MediaFamily(Family),
     /// The message, or what must be kept of it, is too large.
     TooLarge,
 }
@@ -131,6 +135,12 @@ impl Cause {
             Self::FilesExhausted => full("The router may open no more files"),
             Self::Description => warn(488, "Not Acceptable Here", "The router cannot read the session description"),
             Self::Encoding => warn(415, "Unsupported Media Type", "The router reads no encoded bodies"),
+            Self::MediaFamily(Family::V4) => {
+                warn(488, "Not Acceptable Here", "The router has no IPv4 address to send media from on this side")
+            }
+            Self::MediaFamily(Family::V6) => {
+                warn(488, "Not Acceptable Here", "The router has no IPv6 address to send media from on this side")
+            }
             Self::Version => say(505, "Version Not Supported"),
             Self::TooLarge => say(513, "Message Too Large"),
         }
@@ -170,6 +180,13 @@ impl Cause {
             Self::FilesExhausted => "no more files may be open: raise the limit (ulimit -n)",
             Self::Description => "the session description cannot be understood",
             Self::Encoding => "the body is encoded: switch its compression off",
+            Self::MediaFamily(Family::V4) => {
+                "the session description names an IPv4 address, and the router has none on that side"
+            }
+            Self::MediaFamily(Family::V6) => {
+                "the session description names an IPv6 address, and the router has none on that side: give the interface one, or \
+                 let the sender use IPv4"
+            }
             Self::Version => "it is of another version of SIP than 2.0",
             Self::TooLarge => "the message is too large",
         }

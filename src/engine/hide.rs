@@ -11,8 +11,9 @@
 
 use super::Engine;
 use super::io::Side;
-use super::media::is_private;
+use super::media::{is_link_local_v6, is_private};
 use super::own::UriHost;
+use crate::family::Family;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
 use crate::sip::header::Header;
@@ -74,8 +75,9 @@ impl Engine {
             let is_secret = ip == secrets.phone
                 || self.is_lan(ip)
                 || self.addresses.is_on_lan_interface(ip)
+                || is_link_local_v6(ip)
                 || (secrets.of_any_network && is_private(ip));
-            is_secret && Some(ip) != self.own(Side::Wan)
+            is_secret && Some(ip) != self.own_of(Side::Wan, Family::of(ip)) && Some(ip) != self.own(Side::Wan)
         })
     }
 
@@ -140,7 +142,9 @@ impl Engine {
                 at += 1;
                 continue;
             };
-            let end = at + secret.len;
+            let behind = text.get(at + secret.len..).unwrap_or_default();
+            let end = at + secret.len + if is_link_local_v6(secret.ip) { zone_length(behind) } else { 0 };
+            let own = self.own_of(Side::Wan, Family::of(secret.ip)).unwrap_or(own);
             let is_bracketed =
                 at.checked_sub(1).and_then(|at| text.get(at)) == Some(&b'[') && text.get(end) == Some(&b']');
             let brackets = usize::from(is_bracketed && secret.has_colons());
@@ -231,6 +235,19 @@ impl Engine {
         let content = self.key.open(label_in, rest.get(..len)?)?;
         Some((len + 3, unpacked(&content)?))
     }
+}
+
+/// Length of the zone that `text` begins with: `%eth0`, or `%25eth0` in a URI (RFC 4007 §11, RFC 6874).
+fn zone_length(text: &[u8]) -> usize {
+    let Some(zone) = text.strip_prefix(b"%") else { return 0 };
+    // Another escape, such as `%3B`, is no part of it.
+    let zone = match zone {
+        [b'2', b'5', ..] => zone,
+        [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => return 0,
+        zone => zone,
+    };
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    1 + zone.iter().take_while(|byte| is_part(byte)).count()
 }
 
 /// Marks what is sealed: an IPv6 address in lower case, one in upper case, and an address that is spelled like no other. An IPv4

@@ -1,5 +1,6 @@
 //! The engine's contract: what goes in, and the sink for what comes out.
 
+use crate::family::Family;
 use crate::rtp::latch::Peer;
 use crate::rtp::quality::Quality;
 use crate::sip::via::Transport;
@@ -251,8 +252,19 @@ pub enum RelayCmd {
         relay: RelayId,
         /// The side whose address each leg is bound to, caller's first.
         sides: [Side; 2],
+        /// The family of that address.
+        families: [Family; 2],
         /// The even RTP port of each leg; RTCP is on the one above.
         ports: [u16; 2],
+    },
+    /// Binds a leg to our address of another family too, on the same ports. Does nothing where it is bound already.
+    AddFamily {
+        /// The relay.
+        relay: RelayId,
+        /// The leg.
+        leg: Leg,
+        /// The family.
+        family: Family,
     },
     /// Tells where a leg's peer is.
     Retarget {
@@ -280,7 +292,7 @@ pub enum RelayCmd {
 pub enum RelayError {
     /// The port of this leg is taken by another program, or one of ours.
     PortTaken(Leg),
-    /// The side has no address now.
+    /// The side has no address of the family now.
     NoAddress(Side),
     /// No socket can be opened: the descriptor limit, or memory.
     Resources,

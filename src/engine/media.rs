@@ -13,13 +13,14 @@ mod reserve;
 
 pub(super) use early::Early;
 pub(super) use end::CallResponse;
-pub(super) use peer::is_private;
+pub(super) use peer::{is_link_local_v6, is_private};
 
 use super::Engine;
 use super::body::decline_others;
 use super::call::{Found, Relay};
 use super::cause::Cause;
 use super::io::{Leg, RelayCmd, Side, Sink};
+use crate::family::Family;
 use crate::limits::MAX_SECTIONS;
 use crate::log_class as class;
 use crate::rtp::latch::Peer;
@@ -29,7 +30,7 @@ use crate::sip::Message;
 use crate::sip::edit::Edits;
 use crate::span::Span;
 use crate::table::Handle;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 
 /// What a description is in its exchange of offer and answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +86,11 @@ impl Engine {
     ) -> Result<(), Cause> {
         let msg = passing.msg;
         let sdp = Description::parse(msg.bytes(), passing.description).map_err(|_| Cause::Description)?;
+        if passing.exchange == Exchange::Offer
+            && let Some(family) = self.missing_family(passing, &sdp)
+        {
+            return Err(Cause::MediaFamily(family));
+        }
         decline_others(msg, passing.description, own, edits)?;
         self.turn_to_dialog(passing.found, Some(passing.found.sender), out);
         let Some(call) = self.calls.calls.get_mut(passing.found.call) else { return Err(Cause::CallsFull) };
@@ -100,7 +106,7 @@ impl Engine {
         let step = Step { answered, is_new_offer: may_be_refused && !is_answer };
         let mut decisions = heapless::Vec::<Decision, MAX_SECTIONS>::new();
         for (number, section) in sdp.sections.iter().enumerate() {
-            let decision = match self.pass_section(passing, number, section, step, out) {
+            let decision = match self.pass_section(passing, number, section, (step, own), out) {
                 Ok(decision) => decision,
                 // In a dialog, or in a response, only the new section is lost.
                 Err(cause) if passing.in_dialog || passing.exchange != Exchange::Offer => {
@@ -130,10 +136,11 @@ impl Engine {
         passing: &Passing<'_>,
         number: usize,
         section: &Section,
-        step: Step,
+        (step, own): (Step, IpAddr),
         out: &mut dyn Sink,
     ) -> Result<Decision, Cause> {
         let found = passing.found;
+        let receiver = found.sender.other();
         if section.port == 0 {
             if passing.closes() {
                 self.close_section(found.call, number, out);
@@ -145,17 +152,34 @@ impl Engine {
         if !is_relayed(passing.msg.get(section.protocol)) {
             return Ok(Decision::Decline);
         }
-        let handle = self.relay_for(found.call, number, step.is_new_offer, out)?;
-        let sender_side = self.side_of_leg(found.call, found.sender);
+        let [sender_side, receiver_side] = [found.sender, receiver].map(|leg| self.side_of_leg(found.call, leg));
+        if let Some(family) = self.lacks(sender_side, section) {
+            let remedy = Cause::MediaFamily(family).remedy();
+            log::warn!(target: class::RTP, "nothing can be sent to the media of {}: {remedy}", passing.sender_ip);
+            if passing.exchange == Exchange::Offer {
+                return Ok(Decision::Decline);
+            }
+        }
         let mut peer = self.peer_of(passing.msg.bytes(), section, sender_side, passing.sender_ip);
+        let mut families = [Family::of(own); 2];
+        families[found.sender as usize] = peer.family.unwrap_or_else(|| self.family_on(sender_side));
+        let handle = self.relay_for(found.call, number, families, step.is_new_offer, out)?;
+        if let Some(family) = peer.family {
+            self.add_family(handle, found.sender, family, out)?;
+        }
+        // By what the receiver said last, or in signalling.
+        let told = self.calls.relays.get(handle).and_then(|relay| relay.family_of(receiver));
+        let told = told.and_then(|family| self.own_of(receiver_side, family)).unwrap_or(own);
+        self.add_family(handle, receiver, Family::of(told), out)?;
         let Some(relay) = self.calls.relays.get_mut(handle) else { return Err(Cause::PortsExhausted) };
+        peer.family = peer.family.or_else(|| relay.family_of(found.sender));
         if section.address.is_some_and(|ip| ip.is_unspecified())
             && let Some(before) = relay.aimed[found.sender as usize]
         {
             // RFC 3264 §8.4: who holds so takes nothing, but its music goes on from where its media has come so far.
             peer.also_allow(&before);
         }
-        let port = relay.ports[found.sender.other() as usize];
+        let port = relay.ports[receiver as usize];
         if found.same_dialog {
             if step.is_new_offer {
                 relay.pending[found.sender as usize] = Some(peer);
@@ -166,7 +190,21 @@ impl Engine {
                 settle(handle, relay, found.sender, peer, out);
             }
         }
-        Ok(Decision::Relay(port))
+        Ok(Decision::Relay(SocketAddr::new(told, port)))
+    }
+
+    /// The family that all sections of an offer want and the sender's side of the router has no address of: nothing can be sent there.
+    fn missing_family(&self, passing: &Passing<'_>, sdp: &Description) -> Option<Family> {
+        let side = self.side_of_leg(passing.found.call, passing.found.sender);
+        let is_wanted = |section: &&Section| section.port != 0 && is_relayed(passing.msg.get(section.protocol));
+        let mut lacking = sdp.sections.iter().filter(is_wanted).map(|section| self.lacks(side, section));
+        lacking.try_fold(None, |_, lacks| lacks.map(Some)).flatten()
+    }
+
+    /// The family of the address that a section names, where we have none of it on `side`.
+    fn lacks(&self, side: Side, section: &Section) -> Option<Family> {
+        let family = Family::of(section.address.filter(|ip| !ip.is_unspecified())?);
+        self.own_of(side, family).is_none().then_some(family)
     }
 
     fn side_of_leg(&self, call: Handle, leg: Leg) -> Side {

@@ -62,6 +62,7 @@ pub use settings::Settings;
 
 use crate::dns::Resolver;
 use crate::dns::Transmit;
+use crate::family::Family;
 use crate::log_class as class;
 use crate::sip::Method;
 use crate::sip::token::Key;
@@ -302,6 +303,13 @@ impl Engine {
     fn own(&self, side: Side) -> Option<IpAddr> {
         let interface = self.addresses.of(side)?;
         Some(if side == Side::Wan { self.settings().host_outbound.unwrap_or(interface) } else { interface })
+    }
+
+    /// The address that stands for us in media towards `side`, of a family; `None` where we have none there.
+    fn own_of(&self, side: Side, family: Family) -> Option<IpAddr> {
+        let interface = self.addresses.of_family(side, family)?;
+        let outside = self.settings().host_outbound.filter(|ip| side == Side::Wan && Family::of(*ip) == family);
+        Some(outside.unwrap_or(interface))
     }
 
     /// Our address and SIP port for Via, Contact and Record-Route on `side`.

@@ -2,6 +2,7 @@
 
 use super::io::{Prefix, Side};
 use super::settings::Prefixes;
+use crate::family::Family;
 use core::net::{IpAddr, SocketAddr};
 
 /// What the interfaces have now.
@@ -34,11 +35,24 @@ impl Addresses {
 
     /// The address we use on `side`, if it has one now. IPv4 goes first.
     pub(super) fn of(&self, side: Side) -> Option<IpAddr> {
+        Family::BOTH.into_iter().find_map(|family| self.of_family(side, family))
+    }
+
+    /// The address of a family that we use on `side`.
+    pub(super) fn of_family(&self, side: Side, family: Family) -> Option<IpAddr> {
         let list = match side {
             Side::Lan => &self.lan,
             Side::Wan => &self.wan,
         };
-        list.iter().find(|p| p.address.is_ipv4()).or_else(|| list.first()).map(|p| p.address)
+        list.iter().map(|prefix| prefix.address).find(|address| Family::of(*address) == family)
+    }
+
+    /// Whether both sides have one address, so that a port is taken for both.
+    pub(super) fn are_shared(&self) -> bool {
+        Family::BOTH.into_iter().any(|family| {
+            let [lan, wan] = [Side::Lan, Side::Wan].map(|side| self.of_family(side, family));
+            lan.is_some() && lan == wan
+        })
     }
 
     /// Whether `address` is one of the router's own.
@@ -49,7 +63,7 @@ impl Addresses {
     /// Whether `address` is on the LAN: in `lan_networks`, or where that is empty, in a prefix of the LAN interface.
     pub(super) fn is_lan(&self, lan_networks: &Prefixes, address: IpAddr) -> bool {
         let networks = if lan_networks.is_empty() { &self.lan } else { lan_networks };
-        networks.iter().any(|p| p.contains(address)) && self.of(Side::Wan) != Some(address)
+        networks.iter().any(|p| p.contains(address)) && self.of_family(Side::Wan, Family::of(address)) != Some(address)
     }
 
     /// Whether `address` is in a network of the LAN interface, whatever counts as LAN.

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! call until=UNIX caller=lan,ADDRESS callee=wan,ADDRESS digest=HEX tag=HEX|- answered=0|1 invite=CSEQ from=URI to=URI RELAY…
-//! RELAY:  relay=SECTION,PORT,PORT caller=PEER callee=PEER
+//! RELAY:  relay=SECTION,BOUND,BOUND caller=PEER callee=PEER
+//! BOUND:  PORT of IPv4, PORT/6 of IPv6, or PORT/46 of both
 //! PEER:   RTP,RTCP,ALLOWED,…   each an address or -
 //! ```
 //! Their duration counts from the restart on. Nothing is kept of an offer that was under way: until the next one
@@ -13,6 +14,7 @@
 use super::call::{Call, Calls, Digest, Name, Past, Relay};
 use super::io::{Leg, RelayCmd, Side, Sink};
 use super::{Engine, RestoreError};
+use crate::family::Family;
 use crate::limits::MAX_SECTIONS;
 use crate::log_class as class;
 use crate::rtp::latch::Peer;
@@ -48,11 +50,8 @@ impl Calls {
             for (section, handle) in call.relays.iter().enumerate() {
                 if let Some(relay) = handle.and_then(|handle| self.relays.get(handle)) {
                     let [caller, callee] = [Leg::Caller, Leg::Callee].map(|leg| Aimed(relay.target(leg)));
-                    write!(
-                        out,
-                        " relay={section},{},{} caller={caller} callee={callee}",
-                        relay.ports[0], relay.ports[1]
-                    )?;
+                    let [first, second] = [0, 1].map(|leg| Bound(relay.ports[leg], relay.bound[leg]));
+                    write!(out, " relay={section},{first},{second} caller={caller} callee={callee}")?;
                 }
             }
             out.write_char('\n')?;
@@ -126,11 +125,14 @@ impl Engine {
     }
 
     fn restore_relay(&mut self, call: crate::table::Handle, saved: &SavedRelay, sides: [Side; 2], out: &mut dyn Sink) {
-        let SavedRelay { section, ports, aimed } = *saved;
-        let relay = Relay { call, sides, ports, pending: [None; 2], aimed, offered: false };
+        let SavedRelay { section, ports, bound, aimed } = *saved;
+        let families = bound.map(|[v4, _]| if v4 { Family::V4 } else { Family::V6 });
+        let opened_with = families.map(|family| [family == Family::V4, family == Family::V6]);
+        let relay = Relay { call, sides, ports, bound: opened_with, pending: [None; 2], aimed, offered: false };
         let Ok(handle) = self.calls.relays.insert(relay) else { return };
         let claimed = [0, 1].map(|leg| self.calls.ports.claim(sides[leg], ports[leg]));
-        let opened = claimed == [true; 2] && out.relay(RelayCmd::Open { relay: handle, sides, ports }).is_ok();
+        let open = RelayCmd::Open { relay: handle, sides, families, ports };
+        let opened = claimed == [true; 2] && out.relay(open).is_ok();
         if !opened {
             log::warn!(target: class::RTP, "ports {} and {} of a call before the restart are taken: its media is lost", ports[0], ports[1]);
             for leg in [0, 1] {
@@ -140,6 +142,12 @@ impl Engine {
             }
             self.calls.relays.remove(handle);
             return;
+        }
+        for (leg, [v4, v6]) in [Leg::Caller, Leg::Callee].into_iter().zip(bound) {
+            // Without the other one what goes by the first goes on.
+            if v4 && v6 {
+                let _ = self.add_family(handle, leg, Family::V6, out);
+            }
         }
         for (leg, peer) in [Leg::Caller, Leg::Callee].into_iter().zip(aimed) {
             if let Some(peer) = peer {
@@ -180,6 +188,21 @@ impl fmt::Display for Hex<'_> {
     }
 }
 
+/// The port of a leg, with the families it is bound to unless that is IPv4 alone.
+struct Bound(u16, [bool; 2]);
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(port, [v4, v6]) = *self;
+        write!(f, "{port}")?;
+        match (v4, v6) {
+            (_, false) => Ok(()),
+            (false, true) => f.write_str("/6"),
+            (true, true) => f.write_str("/46"),
+        }
+    }
+}
+
 struct Aimed(Option<Peer>);
 
 impl fmt::Display for Aimed {
@@ -199,6 +222,7 @@ impl fmt::Display for Aimed {
 struct SavedRelay {
     section: usize,
     ports: [u16; 2],
+    bound: [[bool; 2]; 2],
     aimed: [Option<Peer>; 2],
 }
 
@@ -286,12 +310,13 @@ impl Fields<'_> {
     }
 
     fn relay(&mut self) -> Option<SavedRelay> {
-        let mut numbers = self.text("relay")?.split(',').map_while(|number| number.parse::<u16>().ok());
-        let section = usize::from(numbers.next()?);
-        let ports = [numbers.next()?, numbers.next()?];
+        let mut words = self.text("relay")?.split(',');
+        let section = words.next()?.parse().ok()?;
+        let [(first, at_first), (second, at_second)] = [bound(words.next()?)?, bound(words.next()?)?];
+        let (ports, bound) = ([first, second], [at_first, at_second]);
         let is_right = section < MAX_SECTIONS && ports.iter().all(|port| *port != 0 && port % 2 == 0);
         let aimed = [self.peer("caller")?, self.peer("callee")?];
-        is_right.then_some(SavedRelay { section, ports, aimed })
+        is_right.then_some(SavedRelay { section, ports, bound, aimed })
     }
 
     fn peer(&mut self, name: &str) -> Option<Option<Peer>> {
@@ -305,9 +330,22 @@ impl Fields<'_> {
             if word == NOTHING { Some(None) } else { word.parse().ok().map(Some) }
         };
         let mut peer = Peer { rtp: place()?, rtcp: place()?, ..Peer::default() };
+        peer.family = peer.rtp.map(|there| Family::of(there.ip()));
         for (allowed, word) in peer.allowed.iter_mut().zip(words) {
             *allowed = Some(word.parse().ok()?);
         }
         Some(Some(peer))
     }
+}
+
+/// The port and the families of [`Bound`].
+fn bound(word: &str) -> Option<(u16, [bool; 2])> {
+    let (port, families) = word.split_once('/').unwrap_or((word, "4"));
+    let families = match families {
+        "4" => [true, false],
+        "6" => [false, true],
+        "46" => [true, true],
+        _ => return None,
+    };
+    Some((port.parse().ok()?, families))
 }

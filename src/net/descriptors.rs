@@ -15,7 +15,7 @@ pub(super) fn raise_limit(config: &Config) -> usize {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return MAX_RELAYS };
     let ports = usize::from(config.rtp_port_high.saturating_sub(config.rtp_port_low)) / 2 + 1;
     let relays = ports.min(MAX_RELAYS);
-    let wanted = (relays * relay::SOCKETS) as rlim_t + OTHERS;
+    let wanted = (relays * relay::OPENED_WITH) as rlim_t + OTHERS;
     if soft >= wanted {
         return relays;
     }
@@ -27,7 +27,7 @@ pub(super) fn raise_limit(config: &Config) -> usize {
     if raised >= wanted {
         return relays;
     }
-    let room = usize::try_from(raised.saturating_sub(OTHERS)).unwrap_or(0) / relay::SOCKETS;
+    let room = usize::try_from(raised.saturating_sub(OTHERS)).unwrap_or(0) / relay::OPENED_WITH;
     log::warn!(
         target: PROCESS,
         "{raised} files may be open, which is room for {room} audio calls where the RTP ports are enough for {relays}: \

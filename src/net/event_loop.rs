@@ -16,6 +16,7 @@ use super::way_out::{WayOut, resolver_socket};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::io::{Channel, Input, MediaReport, Side};
+use crate::family::Family;
 use crate::limits::MAX_DATAGRAM;
 use crate::log::debug_port::DebugPort;
 use crate::log_class::{DNS, NET, PROCESS};
@@ -351,7 +352,9 @@ impl<'a> EventLoop<'a> {
     /// Moves the sockets to the addresses that the interfaces have now.
     fn take_addresses(&mut self) -> Result<(), BindError> {
         for side in [Side::Lan, Side::Wan] {
-            self.out.relay.set_address(side, self.watch.interface(side).address());
+            for family in Family::BOTH {
+                self.out.relay.set_address(side, family, self.watch.interface(side).address_of(family));
+            }
         }
         let [lan, wan] = [Side::Lan, Side::Wan].map(|side| self.watch.interface(side));
         let udp = self.out.listener.set_interfaces(lan, wan);

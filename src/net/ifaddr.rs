@@ -7,6 +7,7 @@
 use super::rtnetlink::{Body, Dump, GROUPS, Message, messages, request};
 use crate::engine::Side;
 use crate::engine::io::Prefix;
+use crate::family::Family;
 use crate::limits::MAX_PREFIXES;
 use crate::log_class::NET;
 use crate::time::Duration;
@@ -44,7 +45,7 @@ pub type Addresses = heapless::Vec<Prefix, MAX_PREFIXES>;
 pub struct Interface {
     /// Its number; `None` where there is none of that name.
     pub index: Option<u32>,
-    /// Its addresses while it is up: IPv4 first, then IPv6 beyond the link. The first of a family is the one to use.
+    /// Its addresses while it is up: IPv4 first, then IPv6 beyond the link, unique local ones last. The first of a family is the one to use.
     pub addresses: Addresses,
 }
 
@@ -53,6 +54,12 @@ impl Interface {
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         self.addresses.first().map(|prefix| prefix.address)
+    }
+
+    /// The address of a family, for media.
+    #[must_use]
+    pub fn address_of(&self, family: Family) -> Option<IpAddr> {
+        self.addresses.iter().map(|prefix| prefix.address).find(|address| Family::of(*address) == family)
     }
 }
 
@@ -157,7 +164,11 @@ struct Seen {
 
 impl From<Seen> for Interface {
     fn from(seen: Seen) -> Self {
-        let addresses = seen.v4.iter().chain(&seen.v6).take(MAX_PREFIXES).copied().collect();
+        // Those that everybody can reach go before those of a site (RFC 4193).
+        let is_local = |prefix: &&Prefix| matches!(prefix.address, IpAddr::V6(ip) if ip.is_unique_local());
+        let global = seen.v6.iter().filter(|prefix| !is_local(prefix));
+        let local = seen.v6.iter().filter(is_local);
+        let addresses = seen.v4.iter().chain(global).chain(local).take(MAX_PREFIXES).copied().collect();
         Self { index: seen.index, addresses }
     }
 }

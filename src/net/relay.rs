@@ -25,6 +25,7 @@ mod place;
 
 use crate::engine::Side;
 use crate::engine::io::{Leg, LegCounters, RelayCmd, RelayError, RelayId};
+use crate::family::Family;
 use crate::limits::MAX_RELAYS;
 use crate::rtp::latch::Latching;
 use crate::time::{Duration, Instant};
@@ -34,7 +35,7 @@ use leg::LegState;
 use mio::{Registry, Token};
 use pending::Pending;
 use place::Place;
-pub(super) use place::SOCKETS;
+use place::SOCKETS;
 
 /// Datagrams taken from one socket at a time.
 pub const BATCH: usize = 16;
@@ -43,7 +44,10 @@ pub const BATCH: usize = 16;
 pub const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Set in the tokens of relay sockets and in no other token of the event loop.
-pub const TOKEN_FLAG: usize = 1 << 30;
+pub const TOKEN_FLAG: usize = 1 << 31;
+
+/// Sockets that a relay is opened with: two legs, RTP and RTCP. A leg with both families has two more.
+pub(super) const OPENED_WITH: usize = 4;
 
 /// One open relay.
 #[derive(Debug)]
@@ -90,13 +94,16 @@ pub struct Relay {
     /// Grows to the highest slot that was ever in use, within the capacity it was made with: no page before its use.
     slots: Vec<Slot>,
     open: usize,
+    /// Sockets of all of them.
+    sockets: usize,
     /// Sockets that had more than one batch.
     pending: Pending,
-    addresses: [Option<IpAddr>; 2],
+    /// Ours, by side and family.
+    addresses: [[Option<IpAddr>; 2]; 2],
     rtp_timeout: Duration,
     latching: Latching,
     dscp: u8,
-    /// Most relays at a time.
+    /// Most sockets at a time.
     room: usize,
     batch: Batch,
     losses: Losses,
@@ -112,20 +119,21 @@ impl Relay {
             registry,
             slots: Vec::with_capacity(MAX_RELAYS),
             open: 0,
+            sockets: 0,
             pending: Pending::default(),
-            addresses: [None; 2],
+            addresses: [[None; 2]; 2],
             rtp_timeout,
             latching: Latching::default(),
             dscp: 0,
-            room: MAX_RELAYS,
+            room: MAX_RELAYS * OPENED_WITH,
             batch: Batch::new(),
             losses: Losses::default(),
         }
     }
 
-    /// Sets our address on `side` for relays that are opened from now on. Open ones keep their sockets.
-    pub fn set_address(&mut self, side: Side, address: Option<IpAddr>) {
-        self.addresses[side as usize] = address;
+    /// Sets our address of a family on `side` for what is bound from now on. Open sockets stay.
+    pub fn set_address(&mut self, side: Side, family: Family, address: Option<IpAddr>) {
+        self.addresses[side as usize][family as usize] = address;
     }
 
     /// Sets whether the relays that are opened from now on learn their peers' ports.
@@ -138,19 +146,23 @@ impl Relay {
         self.dscp = dscp;
     }
 
-    /// Sets how many relays may be open at a time: a call is refused before descriptors that others need are gone.
+    /// Sets how many relays there may be descriptors for, with one family on each leg: a call is refused before those that others
+    /// need are gone.
     pub const fn set_room(&mut self, room: usize) {
-        self.room = room;
+        self.room = room.saturating_mul(OPENED_WITH);
     }
 
     /// Carries out one command. Counting and closing give the counters of the caller's and the callee's leg; otherwise they are zero.
     ///
     /// # Errors
-    /// See [`RelayError`]; only opening fails. A command for a relay that is not open changes nothing.
+    /// See [`RelayError`]; only what binds sockets fails. A command for a relay that is not open changes nothing.
     pub fn apply(&mut self, cmd: RelayCmd, now: Instant) -> Result<[LegCounters; 2], RelayError> {
         match cmd {
-            RelayCmd::Open { relay, sides, ports } => {
-                self.open(relay, sides, ports, now).map(|()| [LegCounters::default(); 2])
+            RelayCmd::Open { relay, sides, families, ports } => {
+                self.open(relay, sides, families, ports, now).map(|()| [LegCounters::default(); 2])
+            }
+            RelayCmd::AddFamily { relay, leg, family } => {
+                self.add_family(relay, leg, family).map(|()| [LegCounters::default(); 2])
             }
             RelayCmd::Retarget { relay, leg, peer } => {
                 self.retarget(relay, leg, &peer, now);

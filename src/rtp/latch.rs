@@ -28,6 +28,7 @@
 
 use super::Kind;
 use super::format::Terms;
+use crate::family::Family;
 use core::net::{IpAddr, SocketAddr};
 
 /// RTP packets in sequence from one source that make it the peer (RFC 3550 §A.1 asks for two).
@@ -57,6 +58,8 @@ pub struct Peer {
     pub rtcp: Option<SocketAddr>,
     /// Whether it takes RTCP where it takes RTP, should the other party do so too (`a=rtcp-mux`, RFC 5761 §5.1.1).
     pub rtcp_mux: bool,
+    /// The family of the address that it named last.
+    pub family: Option<Family>,
     /// What else it said; where media comes from and goes to does not depend on it.
     pub terms: Terms,
 }
@@ -135,7 +138,14 @@ impl Latch {
     /// A closed latch.
     #[must_use]
     pub const fn new(latching: Latching) -> Self {
-        let peer = Peer { allowed: [None; MAX_ALLOWED], rtp: None, rtcp: None, rtcp_mux: false, terms: Terms::NOTHING };
+        let peer = Peer {
+            allowed: [None; MAX_ALLOWED],
+            rtp: None,
+            rtcp: None,
+            rtcp_mux: false,
+            family: None,
+            terms: Terms::NOTHING,
+        };
         Self { peer, latching, locked: None, provisional: false, candidate: None }
     }
 

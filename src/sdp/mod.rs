@@ -264,11 +264,12 @@ fn address_place(bytes: &[u8], value: Span) -> Option<Span> {
     Some(Span::new(start.start, end.end))
 }
 
-/// The address in `IP4 address[/ttl]`.
+/// The address in `IP4 address[/ttl]`. One of IPv4 that is mapped into IPv6 is that of IPv4: on the wire it is nothing else
+/// (RFC 4291 §2.5.5.2).
 fn address_in(place: &[u8]) -> Option<IpAddr> {
     let mut words = place.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
     let address = words.nth(1)?.split(|byte| *byte == b'/').next()?;
-    core::str::from_utf8(address).ok()?.parse().ok()
+    core::str::from_utf8(address).ok()?.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
 }
 
 /// Splits the value of `a=` into name and the place of its value, which is empty where there is no colon.

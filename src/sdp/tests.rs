@@ -56,6 +56,23 @@ fn the_places_are_those_of_the_message() {
 }
 
 #[test]
+fn an_address_of_ipv4_mapped_into_ipv6_is_that_of_ipv4() {
+    let cases = [
+        ("IP4 192.0.2.1", ip("192.0.2.1")),
+        ("IP6 ::FFFF:c000:201/3", ip("192.0.2.1")),
+        ("IP4 2001:db8::1", ip("2001:db8::1")),
+        ("IP6 ::ffff:0.0.0.0", ip("0.0.0.0")),
+        ("IP6 ::192.0.2.1", ip("::192.0.2.1")),
+        ("IP6 fe80::1%eth0", None),
+    ];
+    for (place, address) in cases {
+        let text = format!("v=0\r\nc=IN {place}\r\nm=audio 1 RTP/AVP 0\r\na=rtcp:2 IN {place}\r\n");
+        let section = parse(&text).expect("valid").sections[0];
+        assert_eq!((section.address, section.rtcp.and_then(|rtcp| rtcp.address)), (address, address), "{place}");
+    }
+}
+
+#[test]
 fn line_ends_and_blank_lines_do_not_matter() {
     let spoilt = [
         PLAIN.replace("\r\n", "\n"),

@@ -7,7 +7,7 @@ pub mod text;
 
 pub use dns::dns_answer;
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use dns::{Zone, question};
 use siproxd::engine::auth::{Account, Secret};
 use siproxd::engine::io::{LegCounters, Prefix, RelayCmd, RelayError, RelayId, SendError};
@@ -108,7 +108,7 @@ impl Sink for Recorder {
         aside(|| self.outputs.push(Output::Relay(cmd)));
         match cmd {
             RelayCmd::Count { .. } | RelayCmd::Close { .. } => Ok(self.counters),
-            RelayCmd::Open { .. } | RelayCmd::Retarget { .. } => Ok(Default::default()),
+            RelayCmd::Open { .. } | RelayCmd::AddFamily { .. } | RelayCmd::Retarget { .. } => Ok(Default::default()),
         }
     }
 
@@ -160,6 +160,8 @@ pub struct Rig {
     pub now: Instant,
     /// What the nameserver answers by itself. Without it, it has no SRV and NAPTR, and queries for addresses come out.
     pub zone: Option<Zone>,
+    /// What each side has.
+    pub addresses: [Vec<Prefix>; 2],
 }
 
 impl Rig {
@@ -173,6 +175,7 @@ impl Rig {
             recorder: Recorder::default(),
             now: Instant::from_millis(1_000_000),
             zone: None,
+            addresses: Default::default(),
         };
         rig.engine.seed(Key::new([7; 32]), 42);
         rig.engine.configure(settings);
@@ -242,9 +245,14 @@ impl Rig {
     }
 
     /// Sets or takes away our address on a side.
-    pub fn address(&mut self, side: Side, address: Option<&str>) {
-        let addrs: Vec<_> = address.iter().map(|a| Prefix { address: a.parse().unwrap(), length: 24 }).collect();
+    pub fn address<'a>(&mut self, side: Side, addresses: impl IntoIterator<Item = &'a str>) {
+        let addrs: Vec<_> = addresses
+            .into_iter()
+            .map(|text| text.parse::<IpAddr>().unwrap())
+            .map(|address| Prefix { address, length: if address.is_ipv4() { 24 } else { 64 } })
+            .collect();
         self.input(Input::Address { side, addrs: &addrs });
+        self.addresses[side as usize] = addrs;
     }
 
     /// Lets time pass, with every timeout on its way.

@@ -207,7 +207,7 @@ impl Player {
             }
             "address" => {
                 let side = if *words.get(1)? == "lan" { Side::Lan } else { Side::Wan };
-                self.rig.address(side, words.get(2).copied().filter(|word| word.parse::<Ipv4Addr>().is_ok()));
+                self.rig.address(side, words[2..].iter().copied().filter(|word| word.parse::<IpAddr>().is_ok()));
                 Vec::new()
             }
             "taken" => {
@@ -246,8 +246,13 @@ impl Player {
         let mut saved = String::new();
         self.rig.engine.save(self.rig.now, UNIX_NOW, &mut saved).unwrap();
         let now = self.rig.now;
+        let addresses = core::mem::take(&mut self.rig.addresses);
         self.rig = Rig::new(&self.settings);
         self.rig.now = now;
+        for (side, addrs) in [Side::Lan, Side::Wan].into_iter().zip(addresses) {
+            self.rig.input(Input::Address { side, addrs: &addrs });
+            self.rig.addresses[side as usize] = addrs;
+        }
         self.relays.clear();
         for line in saved.lines() {
             // One that does not fit, or that has expired in this very second, is left out: the next message shows it.
@@ -294,7 +299,7 @@ impl Player {
                 Output::Query { bytes, .. } => self.last_query.clone_from(bytes),
                 Output::Relay(RelayCmd::Open { relay, .. }) => self.relays.push(*relay),
                 Output::Relay(RelayCmd::Close { relay }) => self.relays.retain(|open| open != relay),
-                Output::Relay(RelayCmd::Retarget { .. } | RelayCmd::Count { .. })
+                Output::Relay(RelayCmd::AddFamily { .. } | RelayCmd::Retarget { .. } | RelayCmd::Count { .. })
                 | Output::Connect { .. }
                 | Output::Disconnect { .. } => {}
                 Output::Sent { via, to, bytes } => {

@@ -396,7 +396,7 @@ impl Sink for Edge {
 
     fn relay(&mut self, cmd: RelayCmd) -> Result<[LegCounters; 2], RelayError> {
         match cmd {
-            RelayCmd::Open { relay: id, sides, ports } => {
+            RelayCmd::Open { relay: id, sides, ports, .. } => {
                 if self.relays.contains_key(&id.index()) {
                     self.violations.push(format!("{id:?} is opened twice"));
                 }
@@ -424,6 +424,11 @@ impl Sink for Edge {
                 self.relays.insert(id.index(), relay);
                 self.counts[0] += 1;
                 Ok(Default::default())
+            }
+            // All of this network is IPv4.
+            RelayCmd::AddFamily { leg, .. } => {
+                let side = self.relays.values().next().map_or(Side::Wan, |relay| relay.sides[leg as usize]);
+                Err(RelayError::NoAddress(side))
             }
             RelayCmd::Retarget { relay: id, leg, peer } => {
                 match self.relays.get_mut(&id.index()).filter(|relay| relay.id == id) {

@@ -109,8 +109,8 @@ pub(crate) const RFC_5118: [Case; 12] = [
     case("via-received-param-no-delim", "4.5", "no brackets in `received`; valid", true, Forwarded, Answered(200), "`received` of the top Via is ours to write, and is never believed; an OPTIONS without a user is for ourselves"),
     case("ipv6-in-sdp", "4.6", "IPv6 addresses in the session description; valid", true, Forwarded, Forwarded, "they are replaced by ours like any"),
     case("mult-ip-in-header", "4.7", "IPv4 and IPv6 in one list of Vias; valid", true, Forwarded, Forwarded, "only the top Via is ours to complete"),
-    case("mult-ip-in-sdp", "4.8", "a media section with IPv4 and one with IPv6; valid", true, Forwarded, Forwarded, "each is relayed on its own"),
-    case("ipv4-mapped-ipv6", "4.9", "IPv4-mapped IPv6 addresses; valid", true, Forwarded, Forwarded, "they count as the IPv4 addresses they are, and pass as written"),
+    case("mult-ip-in-sdp", "4.8", "a media section with IPv4 and one with IPv6; valid", true, Forwarded, Forwarded, "each is relayed on its own; the bench has no IPv4 address and declines that section (`16_media/59_sections_of_two_families` has both)"),
+    case("ipv4-mapped-ipv6", "4.9", "IPv4-mapped IPv6 addresses; valid", true, Answered(488), Answered(488), "they count as the IPv4 addresses they are, and the bench has none; with one it is forwarded (`16_media/58_mapped_addresses`)"),
     case("ipv6-bug-abnf-3-colons", "4.10", "three colons, by a mistake in the grammar of RFC 3261; may be accepted", true, Answered(400), Answered(400), "we refuse: it is no address"),
     case("ipv6-correct-abnf-2-colons", "4.10", "the same with two; valid", true, Forwarded, Forwarded, "as it is"),
 ];

@@ -23,12 +23,13 @@ fn relay() -> Relay {
         allowed[0] = Some(rtp.ip());
         let mut terms = Terms::NOTHING;
         terms.media = Media::Audio;
-        Some(Peer { allowed, rtp: Some(rtp), rtcp: None, rtcp_mux: false, terms })
+        Some(Peer { allowed, rtp: Some(rtp), rtcp: None, rtcp_mux: false, family: None, terms })
     };
     Relay {
         call: Handle::default(),
         sides: [Side::Lan, Side::Wan],
         ports: [7070, 7080],
+        bound: [[true, false]; 2],
         pending: [None; 2],
         aimed: [peer("10.0.0.2:4000"), peer("203.0.113.20:6000")],
         offered: false,

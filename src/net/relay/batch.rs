@@ -1,6 +1,7 @@
 //! Several datagrams in one system call, received and sent.
 
 use super::BATCH;
+use crate::family::Family;
 use crate::limits::MAX_MEDIA_DATAGRAM;
 use crate::net::listener::socket_addr;
 use core::net::SocketAddr;
@@ -44,12 +45,12 @@ impl Batch {
         }
     }
 
-    /// Fills the batch from a socket of the address family of `v6`.
-    pub(super) fn receive(&mut self, socket: &Socket, v6: bool) -> Received {
+    /// Fills the batch from a socket of an address family.
+    pub(super) fn receive(&mut self, socket: &Socket, family: Family) -> Received {
         self.received.clear();
         self.accepted.clear();
         let mut slices = self.buffers.each_mut().map(|buffer| [IoSliceMut::new(buffer)]);
-        let headers = &mut self.receive[usize::from(v6)];
+        let headers = &mut self.receive[family as usize];
         match recvmmsg(socket.as_raw_fd(), headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None) {
             Ok(messages) => {
                 for message in messages {

@@ -6,6 +6,7 @@ use super::batch::Received;
 use super::leg::LegState;
 use super::place::Place;
 use super::{Losses, Relay};
+use crate::family::Family;
 use crate::rtp::Kind;
 use crate::rtp::latch::Verdict;
 use crate::time::Instant;
@@ -21,8 +22,13 @@ impl Relay {
         }
         let Some(open) = slot.open.as_mut() else { return false };
         let [from, to] = open.legs_of(place.leg);
-        let received = batch.receive(from.socket(place.rtcp), from.v6);
+        let Some(socket) = from.socket(place.family, place.rtcp) else { return false };
+        let received = batch.receive(socket, place.family);
         let destination = to.destination(place.rtcp);
+        let way_out = destination.and_then(|to_ip| {
+            let socket = to.socket(Family::of(to_ip.ip()), place.rtcp)?;
+            Some((socket, to_ip))
+        });
         for index in 0..batch.received.len() {
             let Some((source, payload)) = batch.datagram(index) else {
                 losses.oversized = losses.oversized.wrapping_add(1);
@@ -30,17 +36,17 @@ impl Relay {
             };
             let kind = if place.rtcp { Kind::Rtcp } else { Kind::of(payload) };
             let verdict = judge(from, place.rtcp, source, kind);
-            if verdict == Verdict::Accept && destination.is_some() {
+            if verdict == Verdict::Accept && way_out.is_some() {
                 accepted(from, to, place.rtcp, kind, payload, now);
                 batch.accept(index);
             } else {
                 refused(from, verdict, source, losses);
             }
         }
-        if let Some(destination) = destination
+        if let Some((socket, destination)) = way_out
             && !batch.accepted.is_empty()
         {
-            let unsent = batch.send(to.socket(place.rtcp), destination);
+            let unsent = batch.send(socket, destination);
             losses.unsent = losses.unsent.wrapping_add(unsent as u32);
             open.active = now;
         }

@@ -2,9 +2,10 @@
 
 use super::leg::LegState;
 use super::place::{Place, SOCKETS};
-use super::{Open, Relay, Slot};
+use super::{OPENED_WITH, Open, Relay, Slot};
 use crate::engine::Side;
 use crate::engine::io::{Leg, LegCounters, RelayError, RelayId};
+use crate::family::Family;
 use crate::limits::MAX_RELAYS;
 use crate::rtp::latch::Peer;
 use crate::time::Instant;
@@ -19,6 +20,7 @@ impl Relay {
         &mut self,
         id: RelayId,
         sides: [Side; 2],
+        families: [Family; 2],
         ports: [u16; 2],
         now: Instant,
     ) -> Result<(), RelayError> {
@@ -29,38 +31,61 @@ impl Relay {
             self.slots.push(Slot::default());
         }
         self.close_slot(id.index());
-        if self.open >= self.room {
+        if self.sockets + OPENED_WITH > self.room {
             return Err(RelayError::Resources);
         }
-        let caller = self.bind_leg(Leg::Caller, sides[0], ports[0])?;
-        let callee = self.bind_leg(Leg::Callee, sides[1], ports[1])?;
-        let open = Open { id, legs: [caller, callee], active: now };
+        let legs = [0, 1].map(|leg| LegState::new(sides[leg], ports[leg], self.latching));
+        let mut open = Open { id, legs, active: now };
         let incarnation = self.slots.get(id.index()).map_or(0, |slot| slot.incarnation).wrapping_add(1);
-        for leg in [Leg::Caller, Leg::Callee] {
-            for rtcp in [false, true] {
-                let token = Place { incarnation, slot: id.index(), leg, rtcp }.token();
-                let fd = open.legs[leg as usize].socket(rtcp).as_raw_fd();
-                let registered = self.registry.register(&mut SourceFd(&fd), token, Interest::READABLE);
-                registered.map_err(|_| RelayError::Resources)?;
-            }
+        for (leg, family) in [Leg::Caller, Leg::Callee].into_iter().zip(families) {
+            self.bind_leg(&mut open, leg, family, incarnation)?;
         }
         if let Some(slot) = self.slots.get_mut(id.index()) {
             *slot = Slot { incarnation, open: Some(open) };
             self.open += 1;
+            self.sockets += OPENED_WITH;
         }
         Ok(())
     }
 
-    fn bind_leg(&self, leg: Leg, side: Side, port: u16) -> Result<LegState, RelayError> {
-        let address = self.addresses[side as usize].ok_or(RelayError::NoAddress(side))?;
-        LegState::bind(address, port, self.latching, self.dscp).map_err(|error| {
-            match error.raw_os_error().map(Errno::from_raw) {
-                Some(Errno::EADDRNOTAVAIL) => RelayError::NoAddress(side),
-                Some(Errno::EADDRINUSE | Errno::EACCES | Errno::EPERM) => RelayError::PortTaken(leg),
-                None if error.kind() == io::ErrorKind::AddrInUse => RelayError::PortTaken(leg),
-                _ => RelayError::Resources,
+    pub(super) fn add_family(&mut self, id: RelayId, leg: Leg, family: Family) -> Result<(), RelayError> {
+        let Some(slot) = self.slots.get_mut(id.index()) else { return Ok(()) };
+        let incarnation = slot.incarnation;
+        let Some(mut open) = slot.open.take_if(|open| open.id == id) else { return Ok(()) };
+        let before = open.legs[leg as usize].len();
+        let bound = match open.legs[leg as usize].socket(family, false) {
+            Some(_) => Ok(()),
+            None if self.sockets + OPENED_WITH / 2 > self.room => Err(RelayError::Resources),
+            None => self.bind_leg(&mut open, leg, family, incarnation),
+        };
+        self.sockets += open.legs[leg as usize].len() - before;
+        if let Some(slot) = self.slots.get_mut(id.index()) {
+            slot.open = Some(open);
+        }
+        bound
+    }
+
+    /// Binds a leg to our address of a family, or leaves it as it is.
+    fn bind_leg(&self, open: &mut Open, leg: Leg, family: Family, incarnation: u16) -> Result<(), RelayError> {
+        let slot = open.id.index();
+        let state = &mut open.legs[leg as usize];
+        let side = state.side();
+        let address = self.addresses[side as usize][family as usize].ok_or(RelayError::NoAddress(side))?;
+        state.bind(address, self.dscp).map_err(|error| match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::EADDRNOTAVAIL) => RelayError::NoAddress(side),
+            Some(Errno::EADDRINUSE | Errno::EACCES | Errno::EPERM) => RelayError::PortTaken(leg),
+            None if error.kind() == io::ErrorKind::AddrInUse => RelayError::PortTaken(leg),
+            _ => RelayError::Resources,
+        })?;
+        for rtcp in [false, true] {
+            let token = Place { incarnation, slot, leg, family, rtcp }.token();
+            let Some(fd) = state.socket(family, rtcp).map(AsRawFd::as_raw_fd) else { continue };
+            if self.registry.register(&mut SourceFd(&fd), token, Interest::READABLE).is_err() {
+                state.unbind(family);
+                return Err(RelayError::Resources);
             }
-        })
+        }
+        Ok(())
     }
 
     pub(super) fn retarget(&mut self, id: RelayId, leg: Leg, peer: &Peer, now: Instant) {
@@ -89,10 +114,9 @@ impl Relay {
     }
 
     fn close_slot(&mut self, index: usize) {
-        if self.slots.get_mut(index).and_then(|slot| slot.open.take()).is_none() {
-            return;
-        }
+        let Some(open) = self.slots.get_mut(index).and_then(|slot| slot.open.take()) else { return };
         self.open -= 1;
+        self.sockets -= open.legs.iter().map(LegState::len).sum::<usize>();
         for bit in index * SOCKETS..(index + 1) * SOCKETS {
             self.pending.mark(bit, false);
         }
