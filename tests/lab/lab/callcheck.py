@@ -116,7 +116,7 @@ def media_end(seen: Observation) -> float:
     return min(times, default=float("inf"))
 
 
-def _stream(packets: list[Packet], sender: str | None, receiver: str | None, end: float) -> Counter[Rtp]:
+def stream(packets: list[Packet], sender: str | None, receiver: str | None, end: float) -> Counter[Rtp]:
     """RTP packets from and to given addresses that were sent before `end`."""
     found: Counter[Rtp] = Counter()
     for packet in packets:
@@ -161,10 +161,10 @@ def flows(seen: Observation, phone: str, remote: str, wan: str, least: int) -> l
     if strayed:
         raise CallFailed(f"media of {phone} went to {strayed[0].dst}:{strayed[0].dport}, not to the router")
     return [
-        compare(f"{phone} -> {remote}", _stream(seen.lan, phone, ROUTER_LAN, end),
-                _stream(seen.wan, wan, remote, end), least),
-        compare(f"{remote} -> {phone}", _stream(seen.wan, remote, wan, end),
-                _stream(seen.lan, ROUTER_LAN, phone, end), least),
+        compare(f"{phone} -> {remote}", stream(seen.lan, phone, ROUTER_LAN, end),
+                stream(seen.wan, wan, remote, end), least),
+        compare(f"{remote} -> {phone}", stream(seen.wan, remote, wan, end),
+                stream(seen.lan, ROUTER_LAN, phone, end), least),
     ]
 
 
@@ -175,7 +175,7 @@ def flows_inside(seen: Observation, one: str, other: str, least: int) -> list[Fl
               and packet.dst != ROUTER_LAN]
     if direct:
         raise CallFailed(f"media went from {direct[0].src} to {direct[0].dst}, not to the router")
-    return [compare(f"{a} -> {b}", _stream(seen.lan, a, ROUTER_LAN, end), _stream(seen.lan, ROUTER_LAN, b, end), least)
+    return [compare(f"{a} -> {b}", stream(seen.lan, a, ROUTER_LAN, end), stream(seen.lan, ROUTER_LAN, b, end), least)
             for a, b in ((one, other), (other, one))]
 
 

@@ -119,15 +119,16 @@ PRESENCE_ROUTE = """
 class Kamailio:
     """A running provider."""
 
-    def __init__(self, network: Network, max_expires: int = 3600, presence: bool = False) -> None:
-        """Starts it; with `presence` it takes subscriptions to its users' calls."""
+    def __init__(self, network: Network, max_expires: int = 3600, presence: bool = False,
+                 address: str = PROVIDER) -> None:
+        """Starts it on an address, one of IPv6 in brackets; with `presence` it takes subscriptions to its users' calls."""
         self._namespace = network.ns("provider")
         self.dir = network.dir / "kamailio"
         self.dir.mkdir()
         config = self.dir / "kamailio.cfg"
-        config.write_text(CONFIG.format(address=PROVIDER, port=SIP_PORT, domain=DOMAIN, trunk=TRUNK, directory=self.dir,
+        config.write_text(CONFIG.format(address=address, port=SIP_PORT, domain=DOMAIN, trunk=TRUNK, directory=self.dir,
                                         max_expires=max_expires,
-                                        presence_modules=PRESENCE_MODULES.format(address=PROVIDER, port=SIP_PORT)
+                                        presence_modules=PRESENCE_MODULES.format(address=address, port=SIP_PORT)
                                         if presence else "",
                                         presence_route=PRESENCE_ROUTE if presence else "",
                                         presence_calls='if (is_method("INVITE")) dlg_manage();' if presence else ""))

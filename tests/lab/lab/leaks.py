@@ -11,8 +11,8 @@ from lab.pcap import UDP, Packet, as_rtp, is_rtcp
 
 PRIVATE = (*PHONES.values(), ROUTER_LAN)
 
-# Where source and destination stand in an IPv4 header (RFC 791 §3.1).
-ADDRESSES = slice(12, 20)
+# Where source and destination stand in a header, by the version of IP (RFC 791 §3.1, RFC 8200 §3).
+ADDRESSES = {4: slice(12, 20), 6: slice(8, 40)}
 
 # Characters of Base64 that must be certain for a match: fewer would be found by chance in random tokens.
 CERTAIN = 5
@@ -33,10 +33,13 @@ def _base64_forms(data: bytes) -> Iterable[bytes]:
 def needles(address: str) -> dict[bytes, str]:
     """Every spelling of an address that is looked for, with its name."""
     text = address.encode()
-    packed = ipaddress.IPv4Address(address).packed
-    found = {text: "text", packed: "four bytes", packed.hex().encode(): "hex", packed.hex().upper().encode(): "hex",
+    packed = ipaddress.ip_address(address).packed
+    found = {text: "text", packed: "bytes", packed.hex().encode(): "hex", packed.hex().upper().encode(): "hex",
              packed[::-1].hex().encode(): "reversed hex", text.hex().encode(): "text in hex",
              text.replace(b".", b"-"): "text with dashes", text.replace(b".", b"%2E"): "escaped text"}
+    if ":" in address:
+        found.update({ipaddress.ip_address(address).exploded.encode(): "text in full",
+                      text.replace(b":", b"%3A"): "escaped text"})
     found.update({form: "Base64" for form in (*_base64_forms(text), *_base64_forms(packed))})
     return found
 
@@ -60,9 +63,10 @@ def searched_bytes(packet: Packet, media_ports: tuple[int, int]) -> bytes:
     """
     low, high = media_ports
     on_relay = any(low <= port <= high + 1 for port in (packet.sport, packet.dport))
+    addresses = packet.raw[ADDRESSES[packet.raw[0] >> 4]]
     if packet.protocol == UDP and on_relay and (as_rtp(packet) or is_rtcp(packet)):
-        return packet.raw[ADDRESSES]
-    return packet.raw[ADDRESSES] + b"\0" + packet.payload
+        return addresses
+    return addresses + b"\0" + packet.payload
 
 
 def find_leaks(packets: Iterable[Packet], media_ports: tuple[int, int],

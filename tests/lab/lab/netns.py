@@ -166,6 +166,7 @@ class Network:
                     type filter hook input priority filter; policy accept;
                     iifname "wan" ct state established,related accept
                     iifname "wan" udp dport {{ {ports} }} accept
+                    iifname "wan" meta l4proto ipv6-icmp accept
                     iifname "wan" counter drop
                 }}
                 chain forward {{

@@ -1,4 +1,4 @@
-"""Reads what tcpdump wrote: IPv4 packets, RTP packets, SIP messages."""
+"""Reads what tcpdump wrote: IP packets, RTP packets, SIP messages."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ UDP = 17
 SIP_PORT = 5060
 FIRST_FREE_PORT = 1024  # RFC 6335 §6
 ETHERTYPE_IPV4 = 0x0800
+ETHERTYPE_IPV6 = 0x86DD
+IPV6_HEADER = 40  # RFC 8200 §3
 RTP_HEADER = 12  # RFC 3550 §5.1
 
 # RTCP packet types (RFC 3550 §12.1 and RFC 5761 §4): what tells RTCP from RTP in the second byte.
@@ -21,7 +23,7 @@ RTCP_TYPES = range(192, 224)
 
 @dataclass(frozen=True)
 class Packet:
-    """One IPv4 packet; ports are 0 where there are none."""
+    """One IP packet; ports are 0 where there are none."""
 
     time: float
     src: str
@@ -87,7 +89,7 @@ COMPACT = {"v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact", "
 
 
 def read(path: Path) -> list[Packet]:
-    """All IPv4 packets of a capture of Ethernet frames, oldest first."""
+    """All IP packets of a capture of Ethernet frames, oldest first."""
     return list(_packets(path.read_bytes()))
 
 
@@ -101,8 +103,11 @@ def _packets(data: bytes) -> Iterator[Packet]:
         seconds, fraction, size, _ = struct.unpack_from(order + "IIII", data, at)
         frame = data[at + 16:at + 16 + size]
         at += 16 + size
-        if len(frame) >= 34 and struct.unpack_from("!H", frame, 12)[0] == ETHERTYPE_IPV4:
+        kind = struct.unpack_from("!H", frame, 12)[0] if len(frame) >= 34 else 0
+        if kind == ETHERTYPE_IPV4:
             yield _packet(seconds + fraction * unit, frame[14:])
+        elif kind == ETHERTYPE_IPV6 and len(frame) >= 14 + IPV6_HEADER:
+            yield _packet_v6(seconds + fraction * unit, frame[14:])
 
 
 def _packet(time: float, raw: bytes) -> Packet:
@@ -110,13 +115,24 @@ def _packet(time: float, raw: bytes) -> Packet:
     header = (raw[0] & 15) * 4
     src, dst = str(ipaddress.IPv4Address(raw[12:16])), str(ipaddress.IPv4Address(raw[16:20]))
     first_fragment = struct.unpack_from("!H", raw, 6)[0] & 0x1FFF == 0
-    if raw[9] == UDP and first_fragment and len(raw) >= header + 8:
+    return _transport(time, src, dst, raw[9] if first_fragment else 0, raw, header)
+
+
+def _packet_v6(time: float, raw: bytes) -> Packet:
+    """One without extension headers; others have no ports."""
+    raw = raw[:IPV6_HEADER + struct.unpack_from("!H", raw, 4)[0]]
+    src, dst = str(ipaddress.IPv6Address(raw[8:24])), str(ipaddress.IPv6Address(raw[24:40]))
+    return _transport(time, src, dst, raw[6], raw, IPV6_HEADER)
+
+
+def _transport(time: float, src: str, dst: str, protocol: int, raw: bytes, header: int) -> Packet:
+    if protocol == UDP and len(raw) >= header + 8:
         sport, dport = struct.unpack_from("!HH", raw, header)
         return Packet(time, src, dst, UDP, sport, dport, raw, raw[header + 8:])
-    if raw[9] == TCP and first_fragment and len(raw) >= header + 20:
+    if protocol == TCP and len(raw) >= header + 20:
         sport, dport = struct.unpack_from("!HH", raw, header)
         return Packet(time, src, dst, TCP, sport, dport, raw, raw[header + (raw[header + 12] >> 4) * 4:])
-    return Packet(time, src, dst, raw[9], 0, 0, raw, raw[header:])
+    return Packet(time, src, dst, protocol, 0, 0, raw, raw[header:])
 
 
 def _may_be_media(packet: Packet) -> bool:

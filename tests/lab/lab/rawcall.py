@@ -24,7 +24,7 @@ PACKET_TIME = 0.02
 
 def sdp_target(body: str) -> tuple[str, int]:
     """Where a session description wants its audio."""
-    address = re.search(r"^c=IN IP4 (\S+)", body, re.MULTILINE)
+    address = re.search(r"^c=IN IP[46] (\S+)", body, re.MULTILINE)
     port = re.search(r"^m=audio (\d+)", body, re.MULTILINE)
     assert address and port, body
     return address.group(1), int(port.group(1))

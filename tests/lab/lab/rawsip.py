@@ -62,9 +62,11 @@ class Endpoint:
         lines.append(f"Content-Length: {len(body.encode())}")
         return "\r\n".join(lines) + "\r\n\r\n" + body
 
-    def offer(self, port: int = 4000) -> str:
-        """A session description with one audio section."""
-        return (f"v=0\r\no=- 1 1 IN IP4 {self.address}\r\ns=-\r\nc=IN IP4 {self.address}\r\nt=0 0\r\n"
+    def offer(self, port: int = 4000, media: str | None = None) -> str:
+        """A session description with one audio section, for our address or that of `media`."""
+        address = media or self.address
+        kind = "IP6" if ":" in address else "IP4"
+        return (f"v=0\r\no=- 1 1 IN {kind} {address}\r\ns=-\r\nc=IN {kind} {address}\r\nt=0 0\r\n"
                 f"m=audio {port} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
                 "a=sendrecv\r\n")
 

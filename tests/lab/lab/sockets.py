@@ -37,6 +37,6 @@ def socket_in(namespace: str, kind: int = socket.SOCK_DGRAM, family: int = socke
 
 def udp_in(namespace: str, address: str, port: int = 0) -> socket.socket:
     """A bound UDP socket in `namespace`."""
-    made = socket_in(namespace)
+    made = socket_in(namespace, family=socket.AF_INET6 if ":" in address else socket.AF_INET)
     made.bind((address, port))
     return made

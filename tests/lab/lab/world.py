@@ -35,10 +35,11 @@ class World:
     """A context manager: everything runs inside it, nothing is left after it."""
 
     def __init__(self, *phones: str, proxy: bool = True, rtp_range: tuple[int, int] = (RTP_LOW, RTP_HIGH),
-                 options: tuple[str, ...] = ("-d", "-1"), presence: bool = False, **directives: object) -> None:
+                 options: tuple[str, ...] = ("-d", "-1"), presence: bool = False, network: Network | None = None,
+                 **directives: object) -> None:
         """Starts with these phones registered; `proxy=False` leaves siproxd out; with `presence` the provider takes
-        subscriptions to calls; the rest is siproxd's configuration."""
-        self.network = Network(rtp_range)
+        subscriptions to calls; `network` is another than the usual; the rest is siproxd's configuration."""
+        self.network = network or Network(rtp_range)
         self.wan = ROUTER_WAN
         self.phones: dict[str, Phone] = {}
         self._start = phones
