@@ -16,6 +16,7 @@
 //! == wait 32000                              milliseconds
 //! == address wan 198.51.100.7 | == address wan none | == address wan 198.51.100.1 2001:db8:1::1
 //! == taken 7070 7072                         ports that another program holds
+//! == files none | == files enough            whether more files may be open
 //! == failed 203.0.113.10:5060                a datagram there could not be delivered
 //! == idle                                    the relay opened last carried nothing for `rtp_timeout`
 //! == restart                                 a new engine with the same key, and the bindings and calls that the old one saved

@@ -259,3 +259,19 @@ impl Calls {
 fn hash_of(digest: &Digest) -> u32 {
     u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_without_a_port_on_one_side_keeps_none_on_the_other() {
+        let (mut calls, mut random) = (Box::new(Calls::new()), Random::new());
+        random.seed(1);
+        assert!(calls.ports.claim(Side::Lan, 7070));
+        assert_eq!(calls.take_ports([Side::Wan, Side::Lan], false, (7070, 7070), &mut random), None);
+        assert_eq!(calls.ports.len(), 1);
+        calls.ports.give_back(Side::Lan, 7070);
+        assert_eq!(calls.take_ports([Side::Wan, Side::Lan], false, (7070, 7070), &mut random), Some([7070, 7070]));
+    }
+}

@@ -58,6 +58,8 @@ pub struct Recorder {
     pub outputs: Vec<Output>,
     /// Ports that other programs hold.
     pub taken: Vec<u16>,
+    /// Whether no more files may be open.
+    pub no_files: bool,
     /// Connections that were made, with their local side and peer; `None` for those that are gone.
     pub connections: Vec<Option<(Side, SocketAddr)>>,
     /// The relay that was opened last.
@@ -94,6 +96,9 @@ impl Sink for Recorder {
     fn relay(&mut self, cmd: RelayCmd) -> Result<[LegCounters; 2], RelayError> {
         use siproxd::engine::io::Leg;
         if let RelayCmd::Open { relay, ports, .. } = cmd {
+            if self.no_files {
+                return Err(RelayError::Resources);
+            }
             for (leg, port) in [Leg::Caller, Leg::Callee].into_iter().zip(ports) {
                 if self.taken.contains(&port) {
                     return Err(RelayError::PortTaken(leg));

@@ -214,6 +214,10 @@ impl Player {
                 self.rig.recorder.taken = words[1..].iter().filter_map(|word| word.parse().ok()).collect();
                 Vec::new()
             }
+            "files" => {
+                self.rig.recorder.no_files = *words.get(1)? == "none";
+                Vec::new()
+            }
             "idle" => {
                 let relay = self.rig.recorder.last_opened?;
                 self.rig.input(Input::Media(MediaReport::Idle(relay)))
