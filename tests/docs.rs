@@ -100,7 +100,8 @@ fn sentences() -> Vec<String> {
     let all = [
         What::NothingAtAll { reports: false },
         What::NothingAtAll { reports: true },
-        What::Stranger { from, count },
+        What::Stranger { from, count, second: None },
+        What::Stranger { from, count, second: Some(222) },
         What::Unproven { from, count },
         What::Nothing { reports: false },
         What::Nothing { reports: true },

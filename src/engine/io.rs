@@ -220,7 +220,15 @@ pub enum MediaReport {
     Idle(RelayId),
 }
 
-/// What a relay has taken from one leg. About 300 bytes.
+/// Datagrams dropped since a packet of RTP was heard (see [`LegCounters::dropped_since`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    counts: [u32; 2],
+    /// Packets that had been heard by then.
+    heard: u32,
+}
+
+/// What a relay has taken from one leg. About 350 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LegCounters {
     /// Datagrams relayed from this leg's RTP port to the other leg.
@@ -235,12 +243,38 @@ pub struct LegCounters {
     pub unproven: u32,
     /// Where the last of them came from.
     pub unproven_from: Option<SocketAddr>,
+    /// Of both, those since a packet of RTP was heard.
+    pub dropped: Dropped,
     /// When what signalling says of the peer changed last.
     pub aimed: Instant,
     /// When this was read.
     pub taken: Instant,
     /// What was heard of the peer.
     pub heard: Quality,
+}
+
+impl LegCounters {
+    /// Counts a datagram that is dropped because it came from an address nobody announced.
+    pub fn drop_stranger(&mut self, from: SocketAddr) {
+        self.strangers = self.strangers.wrapping_add(1);
+        self.stranger = Some(from);
+        let [strangers, unproven] = self.dropped_since();
+        self.dropped = Dropped { counts: [strangers.saturating_add(1), unproven], heard: self.heard.packets };
+    }
+
+    /// Counts a datagram that is dropped because it was not (yet) part of the stream.
+    pub fn drop_unproven(&mut self, from: SocketAddr) {
+        self.unproven = self.unproven.wrapping_add(1);
+        self.unproven_from = Some(from);
+        let [strangers, unproven] = self.dropped_since();
+        self.dropped = Dropped { counts: [strangers, unproven.saturating_add(1)], heard: self.heard.packets };
+    }
+
+    /// Datagrams that were dropped since the last packet of RTP was heard: those of strangers, and those that were not part of the stream.
+    #[must_use]
+    pub const fn dropped_since(&self) -> [u32; 2] {
+        if self.dropped.heard == self.heard.packets { self.dropped.counts } else { [0; 2] }
+    }
 }
 
 /// Commands to the relay.

@@ -62,8 +62,10 @@ pub enum What {
     Stranger {
         /// The last such address.
         from: SocketAddr,
-        /// Datagrams dropped.
+        /// Datagrams dropped, since it was heard last if it was.
         count: u32,
+        /// Seconds from the answer until then.
+        second: Option<u32>,
     },
     /// It came from the announced address, but not as one stream from one port, and was dropped.
     Unproven {
@@ -222,9 +224,12 @@ fn silence(
     if ended.map_or(own.taken, |ended| ended.min(own.taken)).since(from) < patience {
         return None;
     }
+    // What was dropped while the party was heard is not what is missing.
+    let [strangers, unproven] = own.dropped_since();
+    let second = (heard.packets > 0).then(|| seconds(answered, from));
     match (own.stranger, own.unproven_from) {
-        (Some(from), _) if own.strangers >= ASTRAY => return Some(What::Stranger { from, count: own.strangers }),
-        (_, Some(from)) if own.unproven >= ASTRAY => return Some(What::Unproven { from, count: own.unproven }),
+        (Some(from), _) if strangers >= ASTRAY => return Some(What::Stranger { from, count: strangers, second }),
+        (_, Some(from)) if unproven >= ASTRAY => return Some(What::Unproven { from, count: unproven }),
         _ => {}
     }
     Some(if heard.packets > 0 {

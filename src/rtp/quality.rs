@@ -9,9 +9,10 @@
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+mod reports;
+
 use super::format::{Codec, Terms};
-use super::rtcp::{self, Block, Report};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// A jump ahead of that many sequence numbers is a new beginning, not a loss (RFC 3550 §A.1).
 const MAX_DROPOUT: u16 = 3000;
@@ -25,8 +26,11 @@ pub(super) const MAX_JUMP: u64 = 1_000_000;
 /// The longest time that one packet of audio stands for (µs): what is not longer is no pause of the sender.
 pub(super) const LONGEST_PACKET: u32 = 120_000;
 
-/// No round trip takes longer (µs).
-const MAX_ROUND_TRIP: u32 = 10_000_000;
+/// Numbers that rise faster than one in so many microseconds, by more than [`MAX_MISORDER`], are a new beginning: no one sends so fast.
+const LEAST_STEP: u64 = 1000;
+
+/// So long after a new description packets in the format of the old one are on their way.
+const ON_THE_WAY: Duration = Duration::from_secs(2);
 
 /// What a party says of what it hears (RFC 3550 §6.4.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,7 +60,7 @@ pub struct Quality {
     pub duplicates: u32,
     /// Sources (SSRC), or new beginnings of one.
     pub sources: u32,
-    /// Packets of a payload type that the other party's description does not list.
+    /// Packets of a payload type that the other party's description does not list, and that are not of before it.
     pub foreign: u32,
     /// The last such payload type.
     pub foreign_type: u8,
@@ -79,6 +83,8 @@ pub struct Quality {
 
     expected: u32,
     received: u32,
+    /// What was expected of the sources before this one.
+    earlier: u32,
     /// Packets that nobody waited for, because they are of before a new description: the other party may report them as lost.
     forgiven: u32,
     /// Whether the next packet ahead is the first one after a new description.
@@ -98,13 +104,20 @@ pub struct Quality {
     /// 65,536; zero where its clock is not known.
     payload: u8,
     takes: bool,
+    /// Whether it is comfort noise.
+    is_noise: bool,
     scale: u32,
+    /// When what the parties agreed on changed last.
+    agreed: Instant,
     /// Jitter in 1/16 µs, as RFC 3550 §A.8 keeps it; the sum of all its values in µs, and their number.
     jitter: u32,
     jitter_sum: u64,
     jitter_count: u32,
-    /// Middle of the NTP time stamp, and arrival (µs), of this party's last two sender reports.
+    /// Middle of the NTP time stamp, and arrival (µs), of this party's last two sender reports; the packets sent by the last one.
     sent_reports: [(u32, u32); 2],
+    sent: u32,
+    /// The sender report of the other party that the last round trip was told from.
+    answered: u32,
 }
 
 impl Quality {
@@ -125,14 +138,16 @@ impl Quality {
         if self.payload != (second & !MARKER).wrapping_add(1) {
             self.switch(second & !MARKER, terms);
         }
-        if !self.takes {
+        if !self.takes && now.since(self.agreed) >= ON_THE_WAY {
             self.foreign = self.foreign.wrapping_add(1);
+            self.foreign_type = second & !MARKER;
         }
+        let elapsed = now.as_micros().saturating_sub(before.as_micros());
         let step = if self.window == 0 || ssrc != self.ssrc { 0 } else { sequence.wrapping_sub(self.sequence) };
         let is_new = match step {
             0 if self.window == 0 || ssrc != self.ssrc => return self.begin(ssrc, sequence, timestamp, arrival),
             0 => false,
-            1..=MAX_DROPOUT => {
+            1..=MAX_DROPOUT if step <= MAX_MISORDER || elapsed >= u64::from(step).saturating_mul(LEAST_STEP) => {
                 self.sequence = sequence;
                 self.advance(step);
                 self.jumped_to = 0;
@@ -160,7 +175,12 @@ impl Quality {
             return;
         }
         self.received = self.received.wrapping_add(1);
-        let elapsed = u32::try_from(now.as_micros().saturating_sub(before.as_micros())).unwrap_or(u32::MAX);
+        if self.is_noise {
+            // Sent when there is something to say of the silence: neither it nor what comes next is late.
+            self.anchored = false;
+            return;
+        }
+        let elapsed = u32::try_from(elapsed).unwrap_or(u32::MAX);
         let advance = self.micros(timestamp.wrapping_sub(self.timestamp));
         let mut is_pause = false;
         if self.anchored && elapsed > LONGEST_PACKET {
@@ -192,27 +212,10 @@ impl Quality {
         self.others = self.others.wrapping_add(1);
     }
 
-    /// Takes an RTCP datagram of this party on its way to `other`.
-    pub fn rtcp(&mut self, other: &Self, datagram: &[u8], now: Instant) {
-        self.rtcp = self.rtcp.wrapping_add(1);
-        let Some(reports) = rtcp::reports(datagram) else {
-            self.unreadable = self.unreadable.wrapping_add(1);
-            return;
-        };
-        for report in reports {
-            match report {
-                Report::Sender(sender) => {
-                    self.sent_reports = [(sender.ntp_middle, now.as_micros() as u32), self.sent_reports[0]];
-                }
-                Report::Block(block) if other.window != 0 && block.ssrc == other.ssrc => self.heard(other, &block, now),
-                Report::Block(_) => {}
-            }
-        }
-    }
-
     /// A new description, or a hold: what comes next is not compared with what came before, and what is missing in between was not
     /// wanted.
-    pub fn renegotiated(&mut self) {
+    pub fn renegotiated(&mut self, now: Instant) {
+        self.agreed = now;
         self.anchored = false;
         self.resumes = true;
         self.payload = 0;
@@ -271,6 +274,11 @@ impl Quality {
 
     /// The first packet of a source.
     fn begin(&mut self, ssrc: u32, sequence: u16, timestamp: u32, arrival: u32) {
+        if self.window != 0 && ssrc == self.ssrc {
+            // The other party may take this for a loss.
+            self.forgiven = self.forgiven.wrapping_add(sequence.wrapping_sub(self.sequence).into());
+        }
+        self.earlier = self.expected;
         self.sources = self.sources.wrapping_add(1);
         self.expected = self.expected.wrapping_add(1);
         self.received = self.received.wrapping_add(1);
@@ -296,11 +304,9 @@ impl Quality {
         self.payload = payload_type.wrapping_add(1);
         let codec = terms.codec(payload_type);
         // A pause is announced to nobody by old phones, and hurts nobody.
-        self.takes = terms.takes(payload_type) || codec == Codec::ComfortNoise;
-        if !self.takes {
-            self.foreign_type = payload_type;
-        }
-        self.pauses |= codec == Codec::ComfortNoise;
+        self.is_noise = codec == Codec::ComfortNoise;
+        self.takes = terms.takes(payload_type) || self.is_noise;
+        self.pauses |= self.is_noise;
         if !codec.is_aside() || self.scale == 0 {
             self.codec = codec;
             let scale = codec.clock().map_or(0, scale);
@@ -313,28 +319,6 @@ impl Quality {
     /// Time stamp units, forward or back, in microseconds.
     const fn micros(&self, units: u32) -> i64 {
         (units as i32 as i64).wrapping_mul(self.scale as i64) >> 16
-    }
-
-    /// This party reports on what `other` sends. One that has lost more than there was has counted something else.
-    fn heard(&mut self, other: &Self, block: &Block, now: Instant) {
-        if block.lost > other.expected.saturating_add(other.forgiven) {
-            return;
-        }
-        let worst = self.reported.map_or(0, |reported| reported.worst).max(block.fraction_lost);
-        let jitter = other.micros(block.jitter & 0x7fff_ffff);
-        let jitter = u32::try_from(jitter).unwrap_or(u32::MAX);
-        self.reported = Some(Reported { lost: block.lost, worst, jitter });
-        // A delay of zero is no delay, but a party that does not measure it (RFC 3550 §6.4.1 has zero for `no report yet`).
-        if block.last_sr == 0 || block.delay == 0 {
-            return;
-        }
-        if let Some((_, at)) = other.sent_reports.iter().find(|(ntp, _)| *ntp == block.last_sr) {
-            let elapsed = (now.as_micros() as u32).wrapping_sub(*at);
-            // 1,000,000 / 65,536
-            let held = u64::from(block.delay).wrapping_mul(15_625) >> 10;
-            let round_trip = u64::from(elapsed).checked_sub(held).and_then(|trip| u32::try_from(trip).ok());
-            self.round_trip = round_trip.filter(|trip| *trip < MAX_ROUND_TRIP).or(self.round_trip);
-        }
     }
 }
 

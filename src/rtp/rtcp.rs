@@ -27,6 +27,8 @@ pub struct SenderReport {
     pub ssrc: u32,
     /// The middle 32 bits of its NTP time stamp, which come back as LSR.
     pub ntp_middle: u32,
+    /// RTP packets that it has sent since it began.
+    pub packets: u32,
 }
 
 /// One report block of an SR or RR: what its sender has heard of one source.
@@ -117,7 +119,7 @@ fn sender_report(body: &[u8]) -> Option<SenderReport> {
     if body.len() < SSRC.saturating_add(SENDER_INFO) {
         return None;
     }
-    Some(SenderReport { ssrc: word(body, 0)?, ntp_middle: word(body, 6)? })
+    Some(SenderReport { ssrc: word(body, 0)?, ntp_middle: word(body, 6)?, packets: word(body, 16)? })
 }
 
 fn block(bytes: &[u8]) -> Option<Block> {
@@ -155,7 +157,7 @@ mod tests {
     #[test]
     fn reads_both_halves_of_a_report() {
         let block = Block { ssrc: 2, fraction_lost: 0x19, lost: 7, jitter: 33, last_sr: 0x1111_2222, delay: 0x8000 };
-        let sender = SenderReport { ssrc: 1, ntp_middle: 0x1111_2222 };
+        let sender = SenderReport { ssrc: 1, ntp_middle: 0x1111_2222, packets: 5 };
         assert_eq!(read(&compound()), Some(vec![Report::Sender(sender), Report::Block(block)]));
     }
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from lab import flood
-from lab.netns import PHONES, REMOTES
+from lab.netns import PHONES, REMOTES, STRANGER
 from lab.verdict import pattern, sentences
 from lab.voice import PACKET_TIME, receiver_report, talk, wait_until
 from lab.voicecall import CALLEE, CALLER, VoiceCall
@@ -24,6 +24,9 @@ OTHER_PORT = 4444
 # Seconds after which who has said nothing is missed, and who says nothing more, each with a little more.
 MISSED = 2.3
 SILENT = 3.3
+
+# Seconds after which what comes in another format is no more of before the answer.
+ON_THE_WAY = 2.1
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
@@ -122,6 +125,30 @@ def far_end_is_blocked(call: VoiceCall) -> tuple[str, tuple[object, ...]]:
     return FAR_END, (before,)
 
 
+@says("nothing more came from PARTY since second SECOND, but COUNT packets from ADDRESS, which nobody announced: dropped")
+def far_end_moves(call: VoiceCall) -> tuple[str, tuple[object, ...]]:
+    """The far end goes on from another machine, and does not say so; what a scanner sent before has nothing to do with it."""
+    scanner = call.elsewhere("stranger", STRANGER, OTHER_PORT)
+    for number in range(50):
+        scanner.sendto(flood.rtp(number), call.callee.target)
+    talk(1.5, call.caller, call.callee)
+    before = call.callee.packets
+    call.callee.sender = call.elsewhere("remote", ELSEWHERE, OTHER_PORT)
+    talk(SILENT, call.caller, call.callee)
+    return FAR_END, (1, call.callee.packets - before, f"{ELSEWHERE}:{OTHER_PORT}")
+
+
+@says("one way since second SECOND: nothing more came from PARTY")
+def far_end_stops_after_a_scan(call: VoiceCall) -> tuple[str, tuple[object, ...]]:
+    """A scanner tries its luck while the far end talks; that has nothing to do with its silence later."""
+    scanner = call.elsewhere("stranger", STRANGER, OTHER_PORT)
+    for number in range(50):
+        scanner.sendto(flood.rtp(number), call.callee.target)
+        talk(0.07, call.caller, call.callee)
+    talk(SILENT, call.caller)
+    return FAR_END, (3,)
+
+
 @says("one way since second SECOND: nothing more came from PARTY")
 def phone_falls_silent(call: VoiceCall) -> tuple[str, tuple[object, ...]]:
     """The phone talks for some seconds, and then no more."""
@@ -141,7 +168,7 @@ def both_are_cut_off(call: VoiceCall) -> tuple[str, tuple[object, ...]]:
 @says("PARTY changed the codec without an offer: COUNT packets of payload type TYPE, which OTHER does not take")
 def far_end_changes_the_codec(call: VoiceCall) -> tuple[str, tuple[object, ...]]:
     """The far end goes on with A-law, which was not offered to it."""
-    talk(0.5, call.caller, call.callee)
+    talk(ON_THE_WAY, call.caller, call.callee)
     call.callee.payload_type = 8
     before = call.callee.packets
     talk(0.6, call.caller, call.callee)

@@ -8,10 +8,11 @@ from collections.abc import Callable
 import pytest
 from lab.baresip import Phone
 from lab.kamailio import aor
-from lab.netns import REMOTES
+from lab.netns import PHONES, REMOTES
+from lab.pjsua import PjPhone
 from lab.verdict import Told, status, verdict
 from lab.wait import until
-from lab.world import World
+from lab.world import OUTBOUND, World
 
 # Seconds in which a phone has sent its second report (RFC 3550 §6.2: one every 5 s on average).
 SECOND_REPORT = 20
@@ -71,6 +72,25 @@ def test_hold_and_keys_are_no_fault(world: World) -> None:
     told = _call(world, phone, remote, happens)
     assert told.sentence is None
     assert told.callee.packets > 80 and told.caller.lost == told.callee.lost == 0, (told.caller.text, told.callee.text)
+
+
+def test_a_phone_that_says_nothing_while_nobody_speaks_is_no_fault() -> None:
+    """PJSUA2 with its silence detector: half a second of silence, one packet in five seconds from then on, no comfort noise."""
+    with World() as world:
+        phone = PjPhone(world.network, "phone1", PHONES["phone1"], "alice", 0, OUTBOUND, ("pauses",))
+        remote = PjPhone(world.network, "remote", REMOTES["remote"], "carol", 1100)
+        for one in (phone, remote):
+            one.registered()
+        start, at_remote = len(world.siproxd.text()), remote.mark()
+        number, _ = phone.call(remote, aor("carol"))
+        time.sleep(8)
+        phone.command("hangup", number)
+        remote.event("state .* DISCONN", at_remote)
+        told = verdict(world, "carol", start)
+        for one in (phone, remote):
+            one.stop()
+        assert told.caller.packets < 100 < told.callee.packets, (told.caller.text, told.callee.text)
+        assert told.sentence is None, (told.caller.text, told.callee.text)
 
 
 def test_a_closed_firewall_is_told(world: World) -> None:

@@ -12,8 +12,14 @@ impl fmt::Display for Fault {
                 f.write_str("nothing came from either party but RTCP: the ways are open, and nobody sends sound")
             }
             What::NothingAtAll { reports: false } => f.write_str("nothing came from either party"),
-            What::Stranger { from, count } => {
+            What::Stranger { from, count, second: None } => {
                 write!(f, "nothing came from {who}, but {count} packets from {from}, which nobody announced: dropped")
+            }
+            What::Stranger { from, count, second: Some(second) } => {
+                write!(
+                    f,
+                    "nothing more came from {who} since second {second}, but {count} packets from {from}, which nobody announced: dropped"
+                )
             }
             What::Unproven { from, count } => {
                 write!(f, "what came from {who} is not one stream: {count} packets from {from} dropped")

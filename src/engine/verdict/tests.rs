@@ -90,20 +90,30 @@ fn nothing_from_one_or_from_both() {
 #[test]
 fn who_sends_from_elsewhere_is_named() {
     let from = place("192.0.2.66:9");
-    let stranger = |count| LegCounters { strangers: count, stranger: Some(from), ..silent() };
-    let unproven = |count| LegCounters { unproven: count, unproven_from: Some(from), ..silent() };
-    assert_eq!(fault(stranger(10), talks(0, 60)), Some((What::Stranger { from, count: 10 }, Leg::Caller)));
+    let dropped = |mut leg: LegCounters, count, drop: fn(&mut LegCounters, SocketAddr)| {
+        (0..count).for_each(|_| drop(&mut leg, from));
+        leg
+    };
+    let stranger = |count| dropped(silent(), count, LegCounters::drop_stranger);
+    let unproven = |count| dropped(silent(), count, LegCounters::drop_unproven);
+    let found = |count, second| Some((What::Stranger { from, count, second }, Leg::Caller));
+    assert_eq!(fault(stranger(10), talks(0, 60)), found(10, None));
     assert_eq!(fault(stranger(9), talks(0, 60)), Some((What::Nothing { reports: false }, Leg::Caller)), "a scanner");
     assert_eq!(fault(talks(0, 60), unproven(10)), Some((What::Unproven { from, count: 10 }, Leg::Callee)));
     // Whoever is heard is well, whatever strangers send.
-    let heard = LegCounters {
-        strangers: 10_000,
-        stranger: Some(from),
-        unproven: 99,
-        unproven_from: Some(from),
-        ..talks(0, 60)
-    };
+    let heard = dropped(dropped(talks(0, 60), 10_000, LegCounters::drop_stranger), 99, LegCounters::drop_unproven);
     assert_eq!(fault(heard, talks(0, 60)), None);
+    // What strangers sent while it was heard is not what is missing afterwards.
+    let mut scanned = LegCounters::default();
+    scanned = dropped(dropped(scanned, 10_000, LegCounters::drop_stranger), 99, LegCounters::drop_unproven);
+    scanned = LegCounters { heard: talks(0, 20).heard, ..scanned };
+    let scanned = LegCounters { aimed: second(0), taken: second(60), ..scanned };
+    assert_eq!((scanned.strangers, scanned.unproven), (10_000, 99));
+    assert_eq!(fault(scanned, talks(0, 60)), Some((What::OneWay { second: 19 }, Leg::Caller)));
+    // What they send instead of it may be.
+    assert_eq!(fault(dropped(scanned, 10, LegCounters::drop_stranger), talks(0, 60)), found(10, Some(19)));
+    let moved = dropped(scanned, 10, LegCounters::drop_unproven);
+    assert_eq!(fault(moved, talks(0, 60)), Some((What::Unproven { from, count: 10 }, Leg::Caller)));
 }
 
 #[test]

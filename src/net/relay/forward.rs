@@ -77,14 +77,10 @@ fn accepted(from: &mut LegState, to: &LegState, rtcp: bool, kind: Kind, payload:
 fn refused(from: &mut LegState, verdict: Verdict, source: SocketAddr, losses: &mut Losses) {
     let counters = &mut from.counters;
     match verdict {
-        Verdict::Stranger => {
-            counters.strangers = counters.strangers.wrapping_add(1);
-            counters.stranger = Some(source);
-        }
+        Verdict::Stranger => counters.drop_stranger(source),
         Verdict::Unproven => {
             losses.unproven = losses.unproven.wrapping_add(1);
-            counters.unproven = counters.unproven.wrapping_add(1);
-            counters.unproven_from = Some(source);
+            counters.drop_unproven(source);
         }
         Verdict::Accept => losses.unproven = losses.unproven.wrapping_add(1),
     }

@@ -92,7 +92,7 @@ impl Relay {
         let Some(open) = self.slots.get_mut(id.index()).and_then(|slot| slot.open.as_mut()) else { return };
         if open.id == id {
             if open.legs[leg as usize].latch.peer() != peer {
-                open.legs.iter_mut().for_each(|leg| leg.counters.heard.renegotiated());
+                open.legs.iter_mut().for_each(|leg| leg.counters.heard.renegotiated(now));
                 open.legs[leg as usize].counters.aimed = now;
             }
             open.legs[leg as usize].latch.announce(peer);

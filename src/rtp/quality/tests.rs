@@ -187,7 +187,7 @@ fn what_stops_on_the_way_is_a_gap() {
 fn a_hold_is_no_gap() {
     let mut stream = Stream::new();
     stream.talk(50);
-    stream.quality.renegotiated();
+    stream.quality.renegotiated(Instant::from_micros(stream.now));
     stream.now += 60_000_000;
     stream.talk(50);
     assert_eq!((stream.quality.gap, stream.quality.worst_jitter, stream.quality.lost()), (20_000, 0, 0));
@@ -198,9 +198,9 @@ fn what_is_sent_while_nobody_listens_is_not_lost() {
     let mut stream = Stream::new();
     stream.talk(50);
     // On hold: the party talks on, and what it says is for nobody.
-    stream.quality.renegotiated();
+    stream.quality.renegotiated(Instant::from_micros(stream.now));
     stream.pass(500, 500);
-    stream.quality.renegotiated();
+    stream.quality.renegotiated(Instant::from_micros(stream.now));
     stream.talk(50);
     let quality = stream.quality;
     assert_eq!((quality.lost(), quality.expected(), quality.sources), (0, 100, 1));
@@ -222,7 +222,7 @@ fn a_late_packet_of_before_a_hold_is_no_loss() {
     stream.talk(50);
     stream.pass(1, 1);
     stream.talk(1);
-    stream.quality.renegotiated();
+    stream.quality.renegotiated(Instant::from_micros(stream.now));
     stream.send(stream.sequence.wrapping_sub(2), stream.timestamp.wrapping_sub(2 * UNITS), false);
     stream.pass(3, 3);
     stream.talk(50);
@@ -360,14 +360,97 @@ fn a_stray_sequence_number_changes_nothing() {
 fn a_format_that_nobody_announced_is_counted() {
     let mut stream = Stream::new();
     stream.terms.list(0);
-    stream.talk(10);
+    stream.talk(100);
     stream.payload_type = 18;
     stream.talk(10);
     assert_eq!((stream.quality.foreign, stream.quality.foreign_type, stream.quality.codec), (10, 18, Codec::G729));
     stream.terms.list(18);
-    stream.quality.renegotiated();
+    stream.quality.renegotiated(Instant::from_micros(stream.now));
     stream.talk(10);
     assert_eq!(stream.quality.foreign, 10);
+}
+
+#[test]
+fn what_is_on_its_way_when_the_codec_changes_is_no_fault() {
+    let mut stream = Stream::new();
+    stream.terms.list(0);
+    stream.talk(100);
+    // Ten times the other party wants another codec, and each time hears the old one for a second.
+    for turn in 0..10 {
+        stream.terms = Terms::default();
+        stream.terms.list(if turn % 2 == 0 { 8 } else { 0 });
+        stream.quality.renegotiated(Instant::from_micros(stream.now));
+        stream.talk(50);
+        stream.payload_type = if turn % 2 == 0 { 8 } else { 0 };
+        stream.talk(200);
+    }
+    assert_eq!(stream.quality.foreign, 0);
+    // Who keeps to the old one is found out after two seconds.
+    stream.terms = Terms::default();
+    stream.terms.list(3);
+    stream.quality.renegotiated(Instant::from_micros(stream.now));
+    stream.talk(150);
+    assert_eq!((stream.quality.foreign, stream.quality.foreign_type), (50, 0));
+}
+
+#[test]
+fn comfort_noise_comes_when_it_likes() {
+    let mut stream = Stream::new();
+    stream.talk(50);
+    stream.payload_type = 13;
+    // Its clock stands still, and no packet behind it has a marker.
+    for pause in 1..40u64 {
+        stream.now += 150_000 * (1 + pause % 5);
+        stream.send(stream.sequence, stream.timestamp, false);
+        stream.sequence = stream.sequence.wrapping_add(1);
+    }
+    stream.now += 2_500_000;
+    stream.payload_type = 0;
+    stream.talk(100);
+    let quality = stream.quality;
+    assert_eq!((quality.gap, quality.worst_jitter, quality.lost()), (20_000, 0, 0));
+}
+
+#[test]
+fn numbers_that_run_away_are_a_new_beginning() {
+    let mut stream = Stream::new();
+    stream.talk(50);
+    // Within the 3,000 of RFC 3550, and 20 ms after the packet before: nobody has sent so much.
+    stream.sequence = stream.sequence.wrapping_add(1500);
+    stream.timestamp = stream.timestamp.wrapping_add(77_777);
+    stream.talk(50);
+    let quality = stream.quality;
+    assert_eq!((quality.lost(), quality.sources, quality.worst_jitter), (0, 2, 0));
+    // The other party, which goes by RFC 3550, takes it for a loss.
+    let mut other = Quality::default();
+    other.rtcp(&quality, &report(8, 1, Some([7, 50, 0, 0, 0, 0])), Instant::ZERO);
+    assert_eq!((other.reported.map(|reported| reported.lost), quality.loss_at(&other)), (Some(50), 0));
+    // Two minutes in a lift are a loss.
+    stream.pass(1500, 1500);
+    stream.talk(1);
+    assert_eq!(stream.quality.lost(), 1500);
+}
+
+#[test]
+fn who_says_that_he_has_sent_no_more_pauses() {
+    let still = |before: u32, sent: u32, after: u64| {
+        let mut stream = Stream::new();
+        stream.talk(50);
+        let other = Quality::default();
+        let mut sender = report(7, 1, None);
+        sender[20..24].copy_from_slice(&before.to_be_bytes());
+        stream.quality.rtcp(&other, &sender, Instant::from_micros(stream.now));
+        sender[20..24].copy_from_slice(&sent.to_be_bytes());
+        stream.quality.rtcp(&other, &sender, Instant::from_micros(stream.now + after));
+        stream.quality.pauses
+    };
+    assert!(still(50, 50, 5_000_000));
+    assert!(still(50, 60, 5_000_000), "keepalives, or what came before we listened");
+    assert!(!still(50, 300, 5_000_000), "it sends, and is not heard");
+    assert!(!still(50, 50, 500_000), "it was heard just now");
+    // It had sent much before we listened, and sends no more.
+    assert!(still(5000, 5000, 5_000_000));
+    assert!(!still(5000, 5250, 5_000_000));
 }
 
 /// An SR of `ssrc` with the middle of its NTP time stamp, and perhaps a block.
@@ -409,6 +492,9 @@ fn the_round_trip_is_read_as_it_passes() {
     // Nor does a source hear itself.
     one.quality.rtcp(&other.quality, &report(7, 2, Some([7, 5, 0, 80, 0xabcd_1234, 1])), at(6_000_000));
     assert_eq!((one.quality.round_trip, one.quality.reported), (None, None));
+    // Who says the same time again of the same SR has not measured it.
+    other.quality.rtcp(&one.quality, &report(8, 1, Some([7, 0x5, 0, 80, 0xabcd_1234, 1])), at(9_000_000));
+    assert_eq!(other.quality.round_trip, Some(30_000));
     // A party that does not measure how long it took says zero.
     other.quality.rtcp(&one.quality, &report(8, 1, Some([7, 0x5, 0, 80, 0xabcd_1234, 0])), at(9_000_000));
     assert_eq!(other.quality.round_trip, Some(30_000));

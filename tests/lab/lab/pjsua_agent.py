@@ -20,8 +20,8 @@ import pjsua2 as pj  # type: ignore[import-not-found]
 TURN = 20
 
 
-# What an account may be told besides.
-TRAITS = ("ice", "mux", "sdes", "dtls", "prack", "hold2543")
+# What a phone may be told besides; one that pauses sends nothing while nobody speaks.
+TRAITS = ("ice", "mux", "sdes", "dtls", "prack", "hold2543", "pauses")
 
 # What happened to a section of a call, in short.
 STATUS = {
@@ -167,7 +167,7 @@ def obey(library: pj.Endpoint, phone: Phone, buddies: list[Watched], words: list
             call.xferReplaces(phone.calls[int(rest[1])], how)
 
 
-def endpoint(address: str) -> pj.Endpoint:
+def endpoint(address: str, traits: list[str]) -> pj.Endpoint:
     """The library, started: PCMU only, and no sound card."""
     library = pj.Endpoint()
     library.libCreate()
@@ -178,7 +178,7 @@ def endpoint(address: str) -> pj.Endpoint:
     config.logConfig.level, config.logConfig.consoleLevel, config.logConfig.filename = 5, 0, "library.log"
     media = config.medConfig
     media.clockRate = media.sndClockRate = 8000
-    media.ecTailLen, media.noVad = 0, True
+    media.ecTailLen, media.noVad = 0, "pauses" not in traits
     library.libInit(config)
     transport = pj.TransportConfig()
     transport.port, transport.boundAddress = 5060, address
@@ -220,7 +220,7 @@ def main() -> None:
     """Starts the phone and obeys until `quit` or the end of standard input."""
     directory, address, user, domain, password, outbound, *traits = sys.argv[1:]
     os.chdir(directory)
-    library = endpoint(address)
+    library = endpoint(address, traits)
     phone = Phone()
     phone.create(account(user, domain, password, outbound, traits))
     buddies: list[Watched] = []

@@ -121,6 +121,13 @@ class RawCall:
                                    cseq=cseq, headers=routes, body=body, to_tag=_tag(self.response), branch=branch,
                                    contact=method != "ACK"), OUTBOUND)
 
+    def offer(self, cseq: int, offer: str, answer: str) -> None:
+        """The caller sends another offer, which the callee answers."""
+        self.in_dialog("INVITE", cseq, body=offer)
+        self.reply(self.b.wait_request("INVITE"), 200, "OK", body=answer)
+        assert self.finish_invite(cseq=cseq).status == 200
+        self.b.wait_request("ACK")
+
     def hang_up(self, cseq: int = 9) -> None:
         """The caller says BYE, the callee agrees."""
         self.in_dialog("BYE", cseq)

@@ -33,10 +33,14 @@ class Voice:
 
     def packet(self, marker: bool = False) -> bytes:
         """The next packet; whether it is sent, and when, is the caller's affair."""
-        kind = self.payload_type | (0x80 if marker else 0)
-        header = struct.pack("!BBHII", 0x80, kind, self.sequence, self.timestamp, self.ssrc)
+        packet = self.header(marker) + PAYLOAD
         self.lose(1)
-        return header + PAYLOAD
+        return packet
+
+    def header(self, marker: bool = False) -> bytes:
+        """The header of the next packet."""
+        kind = self.payload_type | (0x80 if marker else 0)
+        return struct.pack("!BBHII", 0x80, kind, self.sequence, self.timestamp, self.ssrc)
 
     def send(self, packet: bytes) -> None:
         """Sends a packet."""
@@ -73,9 +77,9 @@ def wait_until(moment: float) -> None:
     time.sleep(max(0.0, moment - time.monotonic()))
 
 
-def sender_report(ssrc: int, ntp_middle: int = 0) -> bytes:
-    """An SR with nothing in it but the middle of its time stamp, which comes back as LSR."""
-    return struct.pack("!BBHIQIII", 0x80, SENDER_REPORT, 6, ssrc, ntp_middle << 16, 0, 0, 0)
+def sender_report(ssrc: int, ntp_middle: int = 0, packets: int = 0) -> bytes:
+    """An SR: the middle of its time stamp, which comes back as LSR, and how many packets were sent."""
+    return struct.pack("!BBHIQIII", 0x80, SENDER_REPORT, 6, ssrc, ntp_middle << 16, 0, packets, 0)
 
 
 def receiver_report(ssrc: int, source: int, lost: int = 0, jitter: int = 0, last_sr: int = 0, delay: float = 0.0) -> bytes:
