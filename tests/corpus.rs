@@ -50,6 +50,11 @@ fn roundtrip() {
 }
 
 #[test]
+fn rtp() {
+    replay("rtp");
+}
+
+#[test]
 fn sdp() {
     replay("sdp");
 }

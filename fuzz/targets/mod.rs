@@ -11,6 +11,7 @@ mod engine;
 mod framing;
 mod message;
 mod roundtrip;
+mod rtp;
 mod sdp;
 mod token;
 
@@ -23,6 +24,7 @@ pub use engine::engine;
 pub use framing::framing;
 pub use message::message;
 pub use roundtrip::roundtrip;
+pub use rtp::rtp;
 pub use sdp::sdp;
 pub use token::token;
 
@@ -30,13 +32,14 @@ pub use token::token;
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their folder in `fuzz/corpus`.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("digest", digest),
     ("dns", dns),
     ("engine", engine),
     ("framing", framing),
     ("message", message),
     ("roundtrip", roundtrip),
+    ("rtp", rtp),
     ("sdp", sdp),
     ("token", token),
 ];
