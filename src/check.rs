@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::engine::Engine;
 use crate::limits::{MAX_CONNECTIONS, MAX_DATAGRAM, MAX_RELAYS, MAX_STREAM_BYTES};
 use crate::log;
+use crate::net::relay::dejitter;
 use core::fmt;
 
 /// Bytes that the edge keeps for each relay; see [`MAX_RELAYS`].
@@ -12,7 +13,8 @@ const RELAY_BYTES: usize = 400;
 /// Bytes that the edge keeps for each TCP connection besides what waits on it; see [`MAX_CONNECTIONS`].
 const CONNECTION_BYTES: usize = 400;
 
-/// Bytes of memory once every table is full and as much waits on connections as may. Until then the unused part takes none.
+/// Bytes of memory once every table is full and as much waits on connections as may. Until then the unused part takes none. Packets that
+/// are held back come on top, see [`dejitter::bytes`].
 pub const MEMORY_CEILING: usize = size_of::<Engine>()
     + MAX_RELAYS * RELAY_BYTES
     + MAX_CONNECTIONS * CONNECTION_BYTES
@@ -41,6 +43,15 @@ impl fmt::Display for Summary<'_> {
             writeln!(f, "media is not relayed")?;
         }
         writeln!(f, "at most {} registrations", config.max_bindings)?;
-        write!(f, "at most {} kB of tables", MEMORY_CEILING.div_ceil(1024))
+        let places = dejitter::places(config);
+        if places > 0 {
+            let [output, input] = dejitter::delays(config).map(|delay| delay.as_micros() as f64 / 1000.0);
+            writeln!(
+                f,
+                "media held back {input} ms towards the phones, {output} ms towards the Internet; room for {places} packets"
+            )?;
+        }
+        let bytes = MEMORY_CEILING + dejitter::bytes(places);
+        write!(f, "at most {} kB of tables", bytes.div_ceil(1024))
     }
 }

@@ -88,6 +88,14 @@ pub const MAX_EARLY: usize = 64;
 /// Longest media datagram that is relayed, in bytes; Ethernet carries 1,472. The relay has sixteen buffers of this size.
 pub const MAX_MEDIA_DATAGRAM: usize = 2048;
 
+/// Packets of all calls that wait for their time (`rtp_input_dejitter`, `rtp_output_dejitter`). About 1,500 bytes each, once they have
+/// been needed; none where those directives are not set.
+pub const MAX_HELD: usize = 4096;
+
+/// Longest packet that waits for its time, in bytes: what Ethernet carries in one datagram over IPv4 (1,500 less 28). A longer one
+/// goes on at once.
+pub const MAX_HELD_DATAGRAM: usize = 1472;
+
 /// Media sections in one session description that are relayed; further ones are declined with port 0.
 pub const MAX_SECTIONS: usize = 8;
 

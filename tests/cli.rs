@@ -116,7 +116,16 @@ fn check_tells_what_the_configuration_comes_to() {
     let (code, out, _) = home.run(&["--check", "-ca.conf"]);
     assert_eq!(code, 0);
     assert!(out.contains("media on UDP ports 7070 to 7089: room for 10 calls"), "{out}");
-    assert!(out.contains(" kB of tables"), "{out}");
+    let tables = |out: &str| -> u32 {
+        let line = out.lines().find_map(|line| line.strip_prefix("at most ")?.strip_suffix(" kB of tables"));
+        line.and_then(|number| number.parse().ok()).expect("a number")
+    };
+    home.file("b.conf", &format!("{GOOD}rtp_input_dejitter = 60000\n"));
+    let (_, with_dejitter, _) = home.run(&["--check", "-cb.conf"]);
+    let told = "media held back 60 ms towards the phones, 0 ms towards the Internet; room for 120 packets";
+    assert!(with_dejitter.contains(told), "{with_dejitter}");
+    // 120 packets of Ethernet's size.
+    assert!(tables(&with_dejitter) > tables(&out) + 120 * 1472 / 1024, "{out}{with_dejitter}");
 
     home.file("b.conf", &format!("{GOOD}load_plugin = plugin_stun.la\nhosts_deny_sip = 192.0.2.0/24\n"));
     let (code, out, err) = home.run(&["--check", "-cb.conf"]);

@@ -14,6 +14,9 @@ use std::io::IoSliceMut;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 
+#[path = "relay/dejitter.rs"]
+mod dejitter;
+
 const LAN: [u8; 4] = [127, 0, 8, 1];
 const WAN: [u8; 4] = [127, 0, 8, 2];
 const SIDES: [Side; 2] = [Side::Lan, Side::Wan];

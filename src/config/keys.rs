@@ -226,10 +226,11 @@ keys! {
     rtp_dscp: Kind::Dscp, "0" => |c, v| c.rtp_dscp = v.int();
     /// DSCP of SIP messages, over UDP and TCP; 24 (CS3) and 40 (CS5) are usual for signalling (RFC 4594 §2.3), 0 is none.
     sip_dscp: Kind::Dscp, "0" => |c, v| c.sip_dscp = v.int();
-    /// Microseconds by which media towards the phones is held back to even it out; 0 is off.
-    rtp_input_dejitter: int(0, 1_500_000), "0";
-    /// Microseconds by which media towards the Internet is held back to even it out; 0 is off.
-    rtp_output_dejitter: int(0, 1_500_000), "0";
+    /// Microseconds by which RTP towards the phones is held back to even it out, for phones that cannot themselves; 0 is off. Those
+    /// that can need none: it is delay on top.
+    rtp_input_dejitter: int(0, 1_500_000), "0" => |c, v| c.rtp_input_dejitter = v.int();
+    /// The same for RTP towards the Internet.
+    rtp_output_dejitter: int(0, 1_500_000), "0" => |c, v| c.rtp_output_dejitter = v.int();
     /// Microseconds for which packets may be collected before the daemon wakes up.
     rtp_coalesce: int(0, 20_000), "0";
     /// Whether the far end's port is learned from its packets, `restricted` to the addresses that signalling knows, or `off`: then media

@@ -48,6 +48,9 @@ pub struct Config {
     pub rtp_dscp: u8,
     /// 0 to 63.
     pub sip_dscp: u8,
+    /// Microseconds; 0 is off, as for the one below.
+    pub rtp_input_dejitter: u32,
+    pub rtp_output_dejitter: u32,
     pub default_expires: u32,
     /// Seconds; 0 is off.
     pub lan_expires: u32,
@@ -158,6 +161,8 @@ impl Default for Config {
             rtp_latching: Latching::default(),
             rtp_dscp: 0,
             sip_dscp: 0,
+            rtp_input_dejitter: 0,
+            rtp_output_dejitter: 0,
             default_expires: 0,
             lan_expires: 0,
             sip_keepalive: 0,

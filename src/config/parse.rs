@@ -18,6 +18,9 @@ const MAX_FILE: u64 = 1 << 20;
 /// Bytes of an interface name: `IFNAMSIZ` of Linux without its final zero.
 const MAX_INTERFACE: usize = 15;
 
+/// Microseconds in a millisecond, which packets are held back in.
+const MILLISECOND: u32 = 1000;
+
 /// The bytes of `file`.
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, Report> {
     let fail = |text: String| {
@@ -134,6 +137,7 @@ impl Parser {
     fn check(&mut self) {
         self.check_interfaces();
         self.check_ports();
+        self.check_dejitter();
         if self.line_of("outbound_proxy_host") == 0 {
             match self.line_of("outbound_proxy_port") {
                 0 => (),
@@ -212,6 +216,18 @@ impl Parser {
             );
         } else if self.config.outbound_domains().is_none() {
             self.report.error(last, format!("`outbound_domain_…`: more than {MAX_OUTBOUND_DOMAINS} bytes in all"));
+        }
+    }
+
+    fn check_dejitter(&mut self) {
+        let Config { rtp_input_dejitter, rtp_output_dejitter, .. } = self.config;
+        for (name, value) in [("rtp_input_dejitter", rtp_input_dejitter), ("rtp_output_dejitter", rtp_output_dejitter)]
+        {
+            if (1..MILLISECOND).contains(&value) {
+                let meant = value * MILLISECOND;
+                let text = format!("`{name}` is in microseconds: {value} evens nothing out, {value} ms are {meant}");
+                self.report.warning(self.line_of(name), text);
+            }
         }
     }
 

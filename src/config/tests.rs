@@ -209,6 +209,18 @@ fn a_text_for_a_header_is_one_line_and_fits() {
     }
 }
 
+#[test]
+fn a_dejitter_has_microseconds() {
+    let config = good("rtp_input_dejitter = 60000\nrtp_output_dejitter = 1500000");
+    assert_eq!((config.rtp_input_dejitter, config.rtp_output_dejitter), (60_000, 1_500_000));
+    assert_eq!(
+        problems("rtp_output_dejitter = 60"),
+        "a.conf:1: warning: `rtp_output_dejitter` is in microseconds: 60 evens nothing out, 60 ms are 60000\n"
+    );
+    assert!(problems("rtp_input_dejitter = 1500001").contains("not from 0 to 1500000"));
+    assert!(problems("rtp_input_dejitter = -1").contains("not from 0 to 1500000"));
+}
+
 /// The text of the shipped file with all its examples switched on.
 fn shipped() -> (&'static str, String) {
     let text = include_str!("../../config/siproxd.conf");

@@ -9,7 +9,7 @@ mod streams;
 use super::descriptors;
 use super::ifaddr::{self, Addresses, Watch};
 use super::listener::{self, Arrival, BindError, Listener};
-use super::relay::{self, Relay};
+use super::relay::{self, Relay, dejitter};
 use super::resolv_conf::ResolvConf;
 use super::tcp::{self, Tcp, Timeouts};
 use super::way_out::{WayOut, resolver_socket};
@@ -127,6 +127,7 @@ impl<'a> EventLoop<'a> {
         relay.set_latching(config.rtp_latching);
         relay.set_dscp(config.rtp_dscp);
         relay.set_room(room);
+        relay.set_dejitter(dejitter::delays(config), dejitter::places(config));
         let resolver = [
             resolver_socket(poll.registry(), RESOLVER[0], (Ipv4Addr::UNSPECIFIED, 0).into()),
             resolver_socket(poll.registry(), RESOLVER[1], (Ipv6Addr::UNSPECIFIED, 0).into()),
@@ -250,6 +251,7 @@ impl<'a> EventLoop<'a> {
         if self.out.relay.is_pending() {
             self.out.relay.run_pending(self.out.now);
         }
+        self.out.relay.release(self.out.now);
         if self.status_from.is_some() {
             self.go_on_with_status(engine);
         }
@@ -292,7 +294,9 @@ impl<'a> EventLoop<'a> {
             return Some(Duration::ZERO);
         }
         let sweep = (!self.out.relay.is_empty()).then_some(self.sweep_at);
-        let due = [Some(self.recheck_at), engine.next_timeout(), sweep, self.autosave_at, self.out.tcp.next_timeout()];
+        let held = self.out.relay.next_release();
+        let tcp = self.out.tcp.next_timeout();
+        let due = [Some(self.recheck_at), engine.next_timeout(), sweep, self.autosave_at, tcp, held];
         due.into_iter().flatten().min().map(|at| at.since(self.clock.now()))
     }
 

@@ -15,13 +15,16 @@
 //!
 //! [`opening`] opens, aims and closes relays, [`leg`] has their sockets, [`place`] their names in the event loop's tokens;
 //! [`forward`] is what happens to each datagram, with [`batch`] for the system calls and [`pending`] for those who had more.
+//! [`dejitter`] holds packets back where that is asked for, in a [`pool`].
 
 mod batch;
+pub mod dejitter;
 mod forward;
 mod leg;
 mod opening;
 mod pending;
 mod place;
+mod pool;
 
 use crate::engine::Side;
 use crate::engine::io::{Leg, LegCounters, RelayCmd, RelayError, RelayId};
@@ -31,6 +34,7 @@ use crate::rtp::latch::Latching;
 use crate::time::{Duration, Instant};
 use batch::Batch;
 use core::net::IpAddr;
+use dejitter::Dejitter;
 use leg::LegState;
 use mio::{Registry, Token};
 use pending::Pending;
@@ -107,6 +111,8 @@ pub struct Relay {
     room: usize,
     batch: Batch,
     losses: Losses,
+    /// Where packets wait for their time; `None` where none does.
+    dejitter: Option<Dejitter>,
 }
 
 impl Relay {
@@ -128,6 +134,7 @@ impl Relay {
             room: MAX_RELAYS * OPENED_WITH,
             batch: Batch::new(),
             losses: Losses::default(),
+            dejitter: None,
         }
     }
 

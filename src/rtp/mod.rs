@@ -1,5 +1,5 @@
 //! RTP and RTCP as the relay sees them: header checks, the learning of a peer's address, and how well it is heard. No payload
-//! is read but the reports of RTCP.
+//! is read but the reports of RTCP, and how long keys last.
 
 pub mod format;
 pub mod latch;

@@ -17,8 +17,10 @@
 //! A new source, a clock of another rate and a jump of time stamp or arrival by a second begin anew; so does the packet that a sender
 //! marks as the first after a pause, if its clock stood still meanwhile.
 //!
-//! Some packets have no time of their own: those of a key (RFC 4733, equal time stamps), the further ones of one picture, and what
-//! has a clock that no description tells. They are all held for equally long, so that they keep their distances.
+//! The packets of a key have one time stamp (RFC 4733 §2.5.1.2); each is as much later as its duration is longer. Where that does
+//! not grow, as in the repetitions of the last one, or cannot be read, it is held for as long as the one before. So keys keep their
+//! distances, and their place in what is said around them. Other packets have no time of their own: the further ones of one picture,
+//! and what has a clock that no description tells. They are held for as long as one of the lowest transit.
 //!
 //! [`Playout::due`] is called for each packet in the order of arrival. No packet is due before one with a lower sequence number, unless
 //! that one has come later than its own time. It has no allocation and no loop but over eight numbers.
@@ -61,8 +63,20 @@ pub struct Playout {
     base: i64,
     /// For how long a packet of the lowest transit is held now (µs).
     hold: i64,
+    key: Option<Key>,
     /// The highest sequence number, its source, and when that packet is due.
     newest: Option<(u16, u32, Instant)>,
+}
+
+/// The last key (RFC 4733).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    timestamp: u32,
+    /// The duration in its first packet and in the last one, in units of its clock; `None` where it cannot be read.
+    first: Option<u16>,
+    last: Option<u16>,
+    /// For how long the last packet is held (µs).
+    hold: i64,
 }
 
 impl Playout {
@@ -83,6 +97,7 @@ impl Playout {
             span: 0,
             base: 0,
             hold: 0,
+            key: None,
             newest: None,
         }
     }
@@ -100,24 +115,22 @@ impl Playout {
             (self.codec, self.scale) = (codec, codec.clock().map_or(0, scale));
         }
         let is_known = self.is_begun && ssrc == self.ssrc;
-        let has_time = self.scale != 0 && codec != Codec::Event && !(is_known && timestamp == self.timestamp);
-        let hold = if has_time {
+        let hold = if codec == Codec::Event {
+            self.event(packet, is_known, timestamp, now.as_micros())
+        } else if self.scale == 0 || is_known && timestamp == self.timestamp {
+            self.hold
+        } else {
             self.estimate(is_known, timestamp, second & MARKER != 0, now.as_micros());
             self.ssrc = ssrc;
             self.held(self.transit)
-        } else {
-            self.hold
         };
         self.in_order(sequence, ssrc, now, now.after(Duration::from_micros(hold.unsigned_abs())))
     }
 
     /// Takes the transit of a packet with a time of its own; `is_known` where it is of the source of the last one.
     fn estimate(&mut self, is_known: bool, timestamp: u32, is_marked: bool, arrival: u64) {
-        let elapsed = i64::try_from(arrival.saturating_sub(self.arrival)).unwrap_or(i64::MAX);
-        let units = timestamp.wrapping_sub(self.timestamp);
-        // Rounded: with clocks of no whole microseconds what is cut off would add up.
-        let advance = (units as i32 as i64).wrapping_mul(self.scale.into()).wrapping_add(1 << 15) >> 16;
-        let change = elapsed.wrapping_sub(advance);
+        let elapsed = self.elapsed(arrival);
+        let change = elapsed.wrapping_sub(self.advance(timestamp));
         let goes_on = is_known && self.scale == self.clock && change.unsigned_abs() < MAX_JUMP;
         self.transit = self.transit.wrapping_add(change);
         let is_late = self.transit > self.base.wrapping_add(self.delay);
@@ -135,6 +148,37 @@ impl Playout {
             self.base = lowest;
         }
         self.hold = self.held(lowest);
+    }
+
+    /// For how long a packet of a key is held.
+    fn event(&mut self, packet: &[u8], is_known: bool, timestamp: u32, arrival: u64) -> i64 {
+        if !is_known || self.scale != self.clock {
+            return self.hold;
+        }
+        let duration = duration(packet);
+        let before = self.key.filter(|key| key.timestamp == timestamp);
+        if let Some(before) = before.filter(|before| before.last == duration) {
+            return before.hold;
+        }
+        let first = before.map_or(duration, |before| before.first);
+        let later = duration.zip(first).map_or(0, |(duration, first)| u32::from(duration).wrapping_sub(first.into()));
+        let change = self.elapsed(arrival).wrapping_sub(self.advance(timestamp.wrapping_add(later)));
+        let is_near = change.unsigned_abs() < MAX_JUMP;
+        let hold = if is_near { self.held(self.transit.wrapping_add(change)) } else { self.hold };
+        self.key = Some(Key { timestamp, first, last: duration, hold });
+        hold
+    }
+
+    /// Microseconds from the last packet with a time of its own until `arrival`.
+    fn elapsed(&self, arrival: u64) -> i64 {
+        i64::try_from(arrival.saturating_sub(self.arrival)).unwrap_or(i64::MAX)
+    }
+
+    /// Microseconds from that packet's time stamp to `timestamp`, forward or back.
+    const fn advance(&self, timestamp: u32) -> i64 {
+        let units = timestamp.wrapping_sub(self.timestamp) as i32 as i64;
+        // Rounded: with clocks of no whole microseconds what is cut off would add up.
+        units.wrapping_mul(self.scale as i64).wrapping_add(1 << 15) >> 16
     }
 
     /// The lowest transit lately, with that of now.
@@ -171,6 +215,14 @@ impl Playout {
         }
         self.newest = Some((sequence, ssrc, due));
         due
+    }
+}
+
+/// The duration of a key (RFC 4733 §2.3) in a packet of just that: one that is encrypted is longer.
+const fn duration(packet: &[u8]) -> Option<u16> {
+    match packet {
+        [0x80, _, _, _, _, _, _, _, _, _, _, _, _, _, high, low] => Some(u16::from_be_bytes([*high, *low])),
+        _ => None,
     }
 }
 

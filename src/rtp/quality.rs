@@ -18,7 +18,7 @@ use crate::time::{Duration, Instant};
 const MAX_DROPOUT: u16 = 3000;
 
 /// A packet that much behind is a late one; further behind it is a new beginning (RFC 3550 §A.1).
-pub(super) const MAX_MISORDER: u16 = 100;
+pub const MAX_MISORDER: u16 = 100;
 
 /// A packet that is so much earlier or later than the one before (µs) is on another clock, or the sender's stood still.
 pub(super) const MAX_JUMP: u64 = 1_000_000;

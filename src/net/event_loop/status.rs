@@ -21,6 +21,12 @@ impl EventLoop<'_> {
             "status: media packets dropped since the start: {} not (yet) of a stream, {} that the system did not send, {} too long",
             losses.unproven, losses.unsent, losses.oversized,
         );
+        if let Some((held, places, early)) = self.out.relay.held() {
+            log::info!(
+                target: PROCESS,
+                "status: {held} media packets are held back, there are places for {places}; {early} went on early since the start",
+            );
+        }
         self.status_from = Some(0);
     }
 

@@ -80,10 +80,9 @@ impl Batch {
     /// Sends the accepted datagrams; the number of those that the system would not take.
     pub(super) fn send(&mut self, socket: &Socket, destination: SocketAddr) -> usize {
         let fd = socket.as_raw_fd();
-        let destination = SockaddrStorage::from(destination);
         if let [index] = *self.accepted {
             let Some((_, payload)) = self.datagram(usize::from(index)) else { return 0 };
-            return usize::from(sendto(fd, payload, &destination, MsgFlags::MSG_DONTWAIT).is_err());
+            return usize::from(!send_one(socket, payload, destination));
         }
         let Self { buffers, received, accepted, send, .. } = self;
         let slices: heapless::Vec<[IoSlice<'_>; 1], BATCH> = accepted
@@ -93,7 +92,7 @@ impl Batch {
                 Some([IoSlice::new(buffers.get(usize::from(index))?.get(..length)?)])
             })
             .collect();
-        let destinations = [Some(destination); BATCH];
+        let destinations = [Some(SockaddrStorage::from(destination)); BATCH];
         let mut done = 0;
         let mut unsent = 0;
         while let Some(rest) = slices.get(done..).filter(|rest| !rest.is_empty()) {
@@ -108,4 +107,9 @@ impl Batch {
         }
         unsent
     }
+}
+
+/// Sends one datagram; `false` where the system would not take it.
+pub(super) fn send_one(socket: &Socket, packet: &[u8], destination: SocketAddr) -> bool {
+    sendto(socket.as_raw_fd(), packet, &SockaddrStorage::from(destination), MsgFlags::MSG_DONTWAIT).is_ok()
 }

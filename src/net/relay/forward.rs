@@ -3,6 +3,7 @@
 //! Everything here runs for each packet of each call: no system call besides receiving and sending, no allocation.
 
 use super::batch::Received;
+use super::dejitter::Way;
 use super::leg::LegState;
 use super::place::Place;
 use super::{Losses, Relay};
@@ -15,7 +16,7 @@ use core::net::SocketAddr;
 impl Relay {
     /// Takes one batch from a socket and relays it; `true` where there may be more.
     pub(super) fn forward(&mut self, place: Place, now: Instant) -> bool {
-        let Self { slots, batch, losses, .. } = self;
+        let Self { slots, batch, losses, dejitter, .. } = self;
         let Some(slot) = slots.get_mut(place.slot) else { return false };
         if slot.incarnation != place.incarnation {
             return false;
@@ -29,6 +30,7 @@ impl Relay {
             let socket = to.socket(Family::of(to_ip.ip()), place.rtcp)?;
             Some((socket, to_ip))
         });
+        let mut has_held = false;
         for index in 0..batch.received.len() {
             let Some((source, payload)) = batch.datagram(index) else {
                 losses.oversized = losses.oversized.wrapping_add(1);
@@ -38,6 +40,13 @@ impl Relay {
             let verdict = judge(from, place.rtcp, source, kind);
             if verdict == Verdict::Accept && way_out.is_some() {
                 accepted(from, to, place.rtcp, kind, payload, now);
+                if let (Some(dejitter), Kind::Rtp { sequence, ssrc }) = (&mut *dejitter, kind) {
+                    let way = Way { slot: place.slot, leg: place.leg, to, losses };
+                    if dejitter.hold(way, payload, (sequence, ssrc), now) {
+                        has_held = true;
+                        continue;
+                    }
+                }
                 batch.accept(index);
             } else {
                 refused(from, verdict, source, losses);
@@ -48,6 +57,9 @@ impl Relay {
         {
             let unsent = batch.send(socket, destination);
             losses.unsent = losses.unsent.wrapping_add(unsent as u32);
+            open.active = now;
+        }
+        if has_held {
             open.active = now;
         }
         received == Received::Full

@@ -44,6 +44,9 @@ impl Relay {
             *slot = Slot { incarnation, open: Some(open) };
             self.open += 1;
             self.sockets += OPENED_WITH;
+            if let Some(dejitter) = &mut self.dejitter {
+                dejitter.open(id.index(), sides);
+            }
         }
         Ok(())
     }
@@ -117,6 +120,9 @@ impl Relay {
         let Some(open) = self.slots.get_mut(index).and_then(|slot| slot.open.take()) else { return };
         self.open -= 1;
         self.sockets -= open.legs.iter().map(LegState::len).sum::<usize>();
+        if let Some(dejitter) = &mut self.dejitter {
+            dejitter.close(index);
+        }
         for bit in index * SOCKETS..(index + 1) * SOCKETS {
             self.pending.mark(bit, false);
         }
