@@ -141,5 +141,8 @@ pub const MAX_TURNED_AWAY: usize = 16;
 /// Bytes of all domains with an outbound proxy of their own: domain, host, port, and three more each.
 pub const MAX_OUTBOUND_DOMAINS: usize = 1024;
 
+/// Hosts by name in one access list. About 300 bytes each, and 150 for where they are.
+pub const MAX_ACCESS_NAMES: usize = 4;
+
 /// Entries of `allow_domains`.
 pub const MAX_ALLOWED_DOMAINS: usize = 16;

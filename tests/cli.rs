@@ -127,11 +127,11 @@ fn check_tells_what_the_configuration_comes_to() {
     // 120 packets of Ethernet's size.
     assert!(tables(&with_dejitter) > tables(&out) + 120 * 1472 / 1024, "{out}{with_dejitter}");
 
-    home.file("b.conf", &format!("{GOOD}load_plugin = plugin_stun.la\nhosts_deny_sip = 192.0.2.0/24\n"));
+    home.file("b.conf", &format!("{GOOD}load_plugin = plugin_stun.la\nmask_host = a\n"));
     let (code, out, err) = home.run(&["--check", "-cb.conf"]);
     assert_eq!(code, 2);
     assert!(out.contains("OK"));
-    assert_eq!(err, "b.conf: warning: without effect in this version: hosts_deny_sip, load_plugin\n");
+    assert_eq!(err, "b.conf: warning: without effect in this version: mask_host, load_plugin\n");
 }
 
 #[test]

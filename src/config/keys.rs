@@ -4,7 +4,7 @@
 //! field in [`Config`], an entry in `config/siproxd.conf`; a test compares this table with that file.
 
 use super::Config;
-use crate::engine::settings::{Domains, HostPort, MAX_UA_STRING, Prefixes};
+use crate::engine::settings::{AccessList, Domains, HostPort, MAX_UA_STRING, Prefixes};
 use crate::limits::{MAX_BINDINGS, MAX_CALLS};
 use crate::rtp::latch::Latching;
 use crate::sip::via::Transport;
@@ -35,6 +35,9 @@ pub enum Kind {
     Path,
     /// Networks as `address/length`, separated by commas or blanks; each further line adds to them.
     Networks,
+    /// Networks as `address/length` and hosts as `name/length`, separated by commas or blanks; each further line adds to them. A length is
+    /// one of IPv4 for a name; without it, it is the host alone.
+    AccessList,
     /// Domains, separated by commas or blanks; each further line adds to them.
     Domains,
     /// Any text; each further line adds an entry.
@@ -51,7 +54,7 @@ impl Kind {
     /// Whether a directive of this kind may stand on several lines.
     #[must_use]
     pub const fn repeats(self) -> bool {
-        matches!(self, Self::Networks | Self::Domains | Self::List | Self::Each(_))
+        matches!(self, Self::Networks | Self::AccessList | Self::Domains | Self::List | Self::Each(_))
     }
 }
 
@@ -67,6 +70,8 @@ pub enum Value<'a> {
     Address(IpAddr),
     /// Of [`Kind::Networks`].
     Networks(Prefixes),
+    /// Of [`Kind::AccessList`].
+    AccessList(AccessList),
     /// Of [`Kind::Domains`].
     Domains(Domains),
 }
@@ -108,6 +113,13 @@ impl Value<'_> {
         if let Self::Domains(more) = self {
             // The parser has counted: they fit.
             let _ = domains.extend_from_slice(more);
+        }
+    }
+
+    fn add_to_list(&self, list: &mut AccessList) {
+        if let Self::AccessList(more) = self {
+            // The parser has counted: they fit.
+            let _ = list.add(more);
         }
     }
 
@@ -269,12 +281,14 @@ keys! {
     /// Domains, with all below them, that phones may send to besides their providers'; * allows all.
     allow_domains: Kind::Domains, "" => |c, v| v.add_domains(&mut c.allow_domains);
 
-    /// Networks that may register, as `address/length`, separated by commas.
-    hosts_allow_reg: Kind::Text, "";
-    /// Networks that may send SIP at all.
-    hosts_allow_sip: Kind::Text, "";
-    /// Networks that may not send SIP.
-    hosts_deny_sip: Kind::Text, "";
+    /// Who on the LAN may register, as `address/length` or `name/length`; without it, everybody there. Networks in it are on the LAN
+    /// also where another router is between.
+    hosts_allow_reg: Kind::AccessList, "" => |c, v| v.add_to_list(&mut c.hosts_allow_reg);
+    /// Who may send SIP: with it, of the phones only these and those of `hosts_allow_reg`; and on the Internet these besides the
+    /// servers of our phones.
+    hosts_allow_sip: Kind::AccessList, "" => |c, v| v.add_to_list(&mut c.hosts_allow_sip);
+    /// Who is not heard, whatever the other lists say. While a name in it cannot be resolved, nobody is.
+    hosts_deny_sip: Kind::AccessList, "" => |c, v| v.add_to_list(&mut c.hosts_deny_sip);
     /// Realm in which phones that register at siproxd itself have to prove who they are; without it, nobody is asked.
     proxy_auth_realm: Kind::Text, "" => |c, v| c.proxy_auth_realm = Some(v.text());
     /// One password for all phones.

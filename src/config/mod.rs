@@ -2,11 +2,13 @@
 
 pub mod keys;
 mod parse;
+mod value;
 
-pub(crate) use parse::{int, nearest};
+pub(crate) use parse::nearest;
+pub(crate) use value::int;
 
 use crate::engine::Settings;
-use crate::engine::settings::{Domains, HostPort, OutboundDomains, Prefixes};
+use crate::engine::settings::{AccessList, Domains, HostPort, OutboundDomains, Prefixes};
 use crate::limits::{MAX_BINDINGS, MAX_CALLS};
 use crate::rtp::latch::Latching;
 use crate::sip::via::Transport;
@@ -25,6 +27,9 @@ pub struct Config {
     pub sip_listen_port: u16,
     pub lan_networks: Prefixes,
     pub wan_allow: Prefixes,
+    pub hosts_allow_reg: AccessList,
+    pub hosts_allow_sip: AccessList,
+    pub hosts_deny_sip: AccessList,
     pub allow_domains: Domains,
     pub daemonize: bool,
     pub silence_log: u8,
@@ -126,6 +131,9 @@ impl Config {
             sip_keepalive: self.sip_keepalive,
             lan_networks: self.lan_networks.clone(),
             wan_allow: self.wan_allow.clone(),
+            hosts_allow_reg: self.hosts_allow_reg.clone(),
+            hosts_allow_sip: self.hosts_allow_sip.clone(),
+            hosts_deny_sip: self.hosts_deny_sip.clone(),
             allow_domains: self.allow_domains.clone(),
             max_calls: self.max_calls,
             max_bindings: self.max_bindings,
@@ -143,6 +151,9 @@ impl Default for Config {
             sip_listen_port: 0,
             lan_networks: Prefixes::new(),
             wan_allow: Prefixes::new(),
+            hosts_allow_reg: AccessList::new(),
+            hosts_allow_sip: AccessList::new(),
+            hosts_deny_sip: AccessList::new(),
             allow_domains: Domains::new(),
             daemonize: false,
             silence_log: 0,
@@ -183,7 +194,7 @@ impl Default for Config {
             tcp_keepalive: 0,
         };
         for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
-            if let (Some(set), Ok(value)) = (key.set, parse::value(key.kind, key.default)) {
+            if let (Some(set), Ok(value)) = (key.set, value::value(key.kind, key.default)) {
                 set(&mut config, &value);
             }
         }

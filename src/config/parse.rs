@@ -2,12 +2,10 @@
 //!
 //! All that is wrong is collected before anything is said, and nothing of a file with an error is used.
 
-use super::keys::{self, KEYS, Key, Kind, Value};
+use super::keys::{self, KEYS, Key, Value};
+use super::value::value;
 use super::{Config, Report};
-use crate::engine::io::Prefix;
-use crate::engine::settings::{Domains, Prefixes};
-use crate::limits::{MAX_ALLOWED_DOMAINS, MAX_NAME, MAX_OUTBOUND_DOMAINS, MAX_PREFIXES};
-use core::net::IpAddr;
+use crate::limits::{MAX_ACCESS_NAMES, MAX_ALLOWED_DOMAINS, MAX_OUTBOUND_DOMAINS, MAX_PREFIXES};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -15,12 +13,8 @@ use std::path::Path;
 /// Bytes of the largest configuration file that is read; a device or a wrong file shall not fill the memory.
 const MAX_FILE: u64 = 1 << 20;
 
-/// Bytes of an interface name: `IFNAMSIZ` of Linux without its final zero.
-const MAX_INTERFACE: usize = 15;
-
 /// Microseconds in a millisecond, which packets are held back in.
 const MILLISECOND: u32 = 1000;
-
 /// The bytes of `file`.
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, Report> {
     let fail = |text: String| {
@@ -107,17 +101,8 @@ impl Parser {
         if before != 0 && !key.kind.repeats() {
             self.report.warning(number, format!("`{}` was set in line {before} before; this one counts", key.name));
         }
-        if let Value::Networks(more) = value {
-            let have = if key.name == "lan_networks" { &self.config.lan_networks } else { &self.config.wan_allow };
-            if have.len() + more.len() > MAX_PREFIXES {
-                self.report.error(number, format!("`{}`: more than {MAX_PREFIXES} networks", key.name));
-                return;
-            }
-        }
-        if let Value::Domains(more) = value
-            && self.config.allow_domains.len() + more.len() > MAX_ALLOWED_DOMAINS
-        {
-            self.report.error(number, format!("`{}`: more than {MAX_ALLOWED_DOMAINS} domains", key.name));
+        if let Err(more) = self.has_room_for(key.name, value) {
+            self.report.error(number, format!("`{}`: {more}", key.name));
             return;
         }
         if let Some(line) = self.set_at.get_mut(place) {
@@ -126,6 +111,33 @@ impl Parser {
         if let Some(set) = key.set {
             set(&mut self.config, value);
         }
+    }
+
+    /// Whether the entries of one more line fit into a list.
+    fn has_room_for(&self, name: &str, value: &Value<'_>) -> Result<(), String> {
+        let config = &self.config;
+        match value {
+            Value::Networks(more) => {
+                let have = if name == "lan_networks" { &config.lan_networks } else { &config.wan_allow };
+                if have.len() + more.len() > MAX_PREFIXES {
+                    return Err(format!("more than {MAX_PREFIXES} networks"));
+                }
+            }
+            Value::AccessList(more) => {
+                let mut list = match name {
+                    "hosts_allow_reg" => config.hosts_allow_reg.clone(),
+                    "hosts_allow_sip" => config.hosts_allow_sip.clone(),
+                    _ => config.hosts_deny_sip.clone(),
+                };
+                list.add(more)
+                    .map_err(|_| format!("more than {MAX_PREFIXES} networks or {MAX_ACCESS_NAMES} host names"))?;
+            }
+            Value::Domains(more) if config.allow_domains.len() + more.len() > MAX_ALLOWED_DOMAINS => {
+                return Err(format!("more than {MAX_ALLOWED_DOMAINS} domains"));
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// The line that set a directive; 0 where none has.
@@ -275,122 +287,6 @@ const fn round_up(port: u16) -> u16 {
 
 const fn round_down(port: u16) -> u16 {
     port - port % 2
-}
-
-/// The value that `text` stands for, or what is wrong with it.
-pub(super) fn value(kind: Kind, text: &str) -> Result<Value<'_>, String> {
-    if text.contains('\u{fffd}') {
-        return Err("not UTF-8".to_owned());
-    }
-    match kind {
-        Kind::Int { min, max } => match int(text)? {
-            n if n < min || n > max => Err(format!("not from {min} to {max}")),
-            n => Ok(Value::Int(n)),
-        },
-        Kind::Dscp => dscp(text).map(Value::Int),
-        Kind::Text | Kind::Path | Kind::List => Ok(Value::Text(text)),
-        Kind::Line(max) if text.len() > max => Err(format!("longer than {max} bytes")),
-        Kind::Line(_) if text.contains(char::is_control) => Err("with a control character in it".to_owned()),
-        Kind::Line(_) => Ok(Value::Text(text)),
-        Kind::Interface if text.len() > MAX_INTERFACE => Err(format!("longer than {MAX_INTERFACE} characters")),
-        Kind::Interface if text.contains(|c: char| c == '/' || c.is_whitespace()) => {
-            Err("not the name of an interface".to_owned())
-        }
-        Kind::Host if text.len() > MAX_NAME => Err(format!("longer than {MAX_NAME} characters")),
-        Kind::Host if text.contains(|c: char| c == '/' || c == ',' || c.is_whitespace()) => {
-            Err("not a host name or address".to_owned())
-        }
-        Kind::Interface | Kind::Host => Ok(Value::Text(text)),
-        Kind::Each(kind) => value(*kind, text),
-        Kind::OneOf(words) if words.contains(&text) => Ok(Value::Text(text)),
-        Kind::OneOf(words) => Err(format!("not one of {}", words.join(", "))),
-        Kind::Address => text.parse().map(Value::Address).map_err(|_| "not an IP address".to_owned()),
-        Kind::Networks => networks(text).map(Value::Networks),
-        Kind::Domains => domains(text).map(Value::Domains),
-    }
-}
-
-/// A number by the rules of C's `%i`, but nothing may follow it.
-pub(crate) fn int(text: &str) -> Result<i64, String> {
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let (digits, radix) = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
-        Some(hex) => (hex, 16),
-        None if digits.len() > 1 && digits.starts_with('0') => (digits, 8),
-        None => (digits, 10),
-    };
-    if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
-        return Err(match radix {
-            8 if digits.chars().all(|c| c.is_ascii_digit()) => "a number with a leading 0 is octal".to_owned(),
-            _ => "not a number".to_owned(),
-        });
-    }
-    let n = i64::from_str_radix(digits, radix).map_err(|_| "too large".to_owned())?;
-    Ok(if text.starts_with('-') { -n } else { n })
-}
-
-/// A DSCP; who writes one in another way is told the number.
-fn dscp(text: &str) -> Result<i64, String> {
-    const HIGHEST: i64 = 63;
-    if let Some(code_point) = code_point(&text.to_ascii_uppercase()) {
-        return Err(format!("not a number; {text} is {code_point}"));
-    }
-    match int(text)? {
-        n @ 0..=HIGHEST => Ok(n),
-        // The upper six bits of the byte that was the type of service (RFC 2474 §3); 46 is 0xb8 there.
-        n @ 64..=255 => Err(format!("not from 0 to 63; the DSCP in a TOS byte of {text} is {}", n >> 2)),
-        _ => Err("not from 0 to 63".to_owned()),
-    }
-}
-
-/// The code point of this name: EF (RFC 3246), CS0 to CS7 (RFC 2474 §4.2.2), AF11 to AF43 (RFC 2597 §6).
-fn code_point(name: &str) -> Option<u32> {
-    let digits = |digits: &str| digits.chars().map(|c| c.to_digit(10)).collect::<Option<Vec<_>>>();
-    match name.split_at_checked(2)? {
-        ("EF", "") => Some(46),
-        ("CS", class) => match digits(class)?[..] {
-            [class @ 0..=7] => Some(8 * class),
-            _ => None,
-        },
-        ("AF", both) => match digits(both)?[..] {
-            [class @ 1..=4, precedence @ 1..=3] => Some(8 * class + 2 * precedence),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn domains(text: &str) -> Result<Domains, String> {
-    let mut list = Domains::new();
-    for item in text.split([',', ' ', '\t']).filter(|item| !item.is_empty()) {
-        if item != "*" && item.contains(['*', '/', '@', ':']) && item.parse::<core::net::Ipv6Addr>().is_err() {
-            return Err(format!("`{item}` is not a domain"));
-        }
-        // In a URI an IPv6 address stands in brackets.
-        let host = if item.contains(':') { format!("[{item}]") } else { item.to_owned() };
-        let host = heapless::String::try_from(host.trim_start_matches('.'))
-            .map_err(|_| format!("longer than {MAX_NAME} characters"))?;
-        list.push(host).map_err(|_| format!("more than {MAX_ALLOWED_DOMAINS} domains"))?;
-    }
-    Ok(list)
-}
-
-fn networks(text: &str) -> Result<Prefixes, String> {
-    let mut list = Prefixes::new();
-    for item in text.split([',', ' ', '\t']).filter(|item| !item.is_empty()) {
-        let (address, length) = item.split_once('/').map_or((item, None), |(address, length)| (address, Some(length)));
-        let address: IpAddr = address.parse().map_err(|_| format!("`{address}` is not an IP address"))?;
-        let longest = if address.is_ipv4() { 32 } else { 128 };
-        let length = match length {
-            None => longest,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|length| *length <= longest)
-                .ok_or_else(|| format!("`{item}`: a length is from 0 to {longest}"))?,
-        };
-        list.push(Prefix { address, length }).map_err(|_| format!("more than {MAX_PREFIXES} networks"))?;
-    }
-    Ok(list)
 }
 
 /// The directive that was most likely meant by `name`.

@@ -28,7 +28,7 @@ fn defaults_are_those_of_the_engine() {
 #[test]
 fn every_default_is_a_value_of_its_type() {
     for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
-        assert!(parse::value(key.kind, key.default).is_ok(), "{}", key.name);
+        assert!(value::value(key.kind, key.default).is_ok(), "{}", key.name);
     }
 }
 
@@ -170,8 +170,8 @@ fn bytes_of_any_kind_are_survived() {
 #[test]
 fn what_has_no_effect_is_named_once() {
     assert_eq!(
-        problems("hosts_deny_sip = 192.0.2.1/32\nload_plugin = plugin_stun.so\nload_plugin = plugin_regex.so"),
-        "a.conf: warning: without effect in this version: hosts_deny_sip, load_plugin\n"
+        problems("mask_host = a\nload_plugin = plugin_stun.so\nload_plugin = plugin_regex.so"),
+        "a.conf: warning: without effect in this version: mask_host, load_plugin\n"
     );
 }
 
@@ -194,6 +194,27 @@ fn a_dscp_that_is_none_names_the_one_that_was_meant() {
     ] {
         let told = problems(&format!("rtp_dscp = {value}"));
         assert!(told.starts_with(&format!("a.conf:1: rtp_dscp = {value}: {problem} DSCP of relayed media")), "{told}");
+    }
+}
+
+#[test]
+fn an_access_list_has_networks_and_names() {
+    let config = good("hosts_allow_sip = 10.0.0.0/8,fd00::/8 phone.example/24\nhosts_allow_sip = 192.0.2.1, pbx");
+    let list = config.hosts_allow_sip;
+    let shown: Vec<String> = list.networks.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["10.0.0.0/8", "fd00::/8", "192.0.2.1/32"]);
+    let names: Vec<_> = list.names.iter().map(|name| (name.host.as_str(), name.length)).collect();
+    assert_eq!(names, [("phone.example", 24), ("pbx", 32)]);
+    for (value, problem) in [
+        ("10.0.0.0/33", "`10.0.0.0/33`: a length is from 0 to 32"),
+        ("pbx/33", "`pbx/33`: a length is from 0 to 32"),
+        ("10.0.0.256/32", "`10.0.0.256` is neither an IP address nor a host name"),
+        ("*", "`*` is neither"),
+        ("a b c d e", "more than 4 host names"),
+        ("a b\nhosts_deny_sip = c d e", "more than 16 networks or 4 host names"),
+    ] {
+        let told = problems(&format!("hosts_deny_sip = {value}"));
+        assert!(told.contains(problem), "{told}");
     }
 }
 

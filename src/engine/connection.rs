@@ -170,7 +170,11 @@ impl Engine {
         now: Instant,
         out: &mut dyn Sink,
     ) {
-        let is_stranger = self.origin(interface, from) == Origin::Stranger;
+        let origin = self.origin(interface, from);
+        if self.is_denied(origin, from, &[], now) {
+            return out.disconnect(id);
+        }
+        let is_stranger = origin == Origin::Stranger;
         let mut trial_ends = None;
         if is_stranger {
             let others = self.connections.list.iter().filter(|c| c.trial_ends.is_some());

@@ -1,11 +1,13 @@
 //! Who may do what: phones on the LAN, servers we know, and everybody else.
 //!
-//! LAN is what came in by `if_inbound` from one of its prefixes (or from `lan_networks`). Known on the WAN are the servers
-//! of live bindings and those that the DNS names beside them, the outbound proxies and `wan_allow`; and whoever sends to a request-URI with one of our own tokens,
-//! which cannot be guessed. A stranger gets no answer to anything. How much of each is read at all is told by `bucket`, what
-//! becomes of strangers' calls by `turned_away`, and where phones may send to by `reach`.
+//! LAN is what came in by `if_inbound` from one of its prefixes or from a network of `hosts_allow_reg` (or else from `lan_networks`).
+//! Known on the WAN are the servers of live bindings and those that the DNS names beside them, the outbound proxies, `wan_allow` and
+//! `hosts_allow_sip`; and whoever sends to a request-URI with one of our own tokens, which cannot be guessed. A stranger gets no
+//! answer to anything. Who is not heard though he is none of these is told by `acl`, how much of each is read at all by `bucket`,
+//! what becomes of strangers' calls by `turned_away`, and where phones may send to by `reach`.
 
 use super::Engine;
+use super::acl::List;
 use super::contact::TOKEN_MARK;
 use super::io::Side;
 use super::turned_away::MAX_START_LINE;
@@ -50,6 +52,7 @@ impl Engine {
         self.flows.is_known(ip)
             || self.domains.has_beside(ip, |other| self.flows.is_known(other))
             || self.settings().wan_allow.iter().any(|p| p.contains(ip))
+            || self.is_named(List::Sip, ip)
             || self.domains.is_proxy(ip, None)
     }
 
@@ -60,7 +63,8 @@ impl Engine {
 
     /// Whether `ip` is a place on the LAN.
     pub(super) fn is_lan(&self, ip: IpAddr) -> bool {
-        self.addresses.is_lan(&self.settings().lan_networks, ip)
+        let networks = &self.settings().lan_networks;
+        self.addresses.is_lan(networks, ip) || (networks.is_empty() && self.is_lan_by_list(ip))
     }
 
     /// Whether a datagram may be read at all: by who sent it, what it begins with where that is a stranger, and how much he
@@ -71,6 +75,9 @@ impl Engine {
             if interface == Side::Wan {
                 self.turn_away(from, bytes, now);
             }
+            return false;
+        }
+        if self.is_denied(origin, from, bytes, now) {
             return false;
         }
         self.buckets.take(origin, from.ip(), now)

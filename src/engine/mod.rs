@@ -6,6 +6,7 @@
 //! `route` (from a phone) or by our token or its user (from the WAN), and is written and sent in `forward`. `registrar` has
 //! REGISTER, `media` the session descriptions and relays, `answer` every answer of our own.
 
+mod acl;
 mod answer;
 pub mod auth;
 mod binding;
@@ -99,6 +100,7 @@ pub struct Engine {
     avoided: failover::Avoided,
     buckets: bucket::Buckets,
     turned_away: turned_away::TurnedAway,
+    acl: acl::Acl,
     resolver: Resolver,
     parked: parked::Parked,
     flows: keepalive::Flows,
@@ -124,6 +126,7 @@ impl Engine {
             avoided: failover::Avoided::new(),
             buckets: bucket::Buckets::new(),
             turned_away: turned_away::TurnedAway::new(),
+            acl: acl::Acl::new(),
             resolver: Resolver::new(),
             parked: parked::Parked::new(),
             flows: keepalive::Flows::new(),
@@ -151,6 +154,7 @@ impl Engine {
     /// Sets the configuration. Before the first call every input is ignored.
     pub fn configure(&mut self, settings: &Settings) {
         self.settings.set(settings.clone());
+        self.acl.clear();
     }
 
     /// Takes one input and acts on it through `out`. Work is bounded by the size of the input and of the tables.
@@ -171,6 +175,7 @@ impl Engine {
             Input::Dns { from, bytes } => {
                 if self.resolver.response(from, bytes, now) {
                     self.look_up_again(now, out);
+                    self.look_at_access_names(now, out);
                     self.unpark(now, out);
                 }
             }
@@ -178,6 +183,7 @@ impl Engine {
             Input::Nameservers(servers) => {
                 let seed = self.random.next();
                 self.resolver.configure(servers, seed);
+                self.look_at_access_names(now, out);
             }
             Input::Timeout => self.timeout(now, out),
         }
@@ -193,6 +199,7 @@ impl Engine {
             self.resolver.next_timeout(),
             self.flows.next_timeout(keepalive),
             self.connections.next_timeout(),
+            self.next_access_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -252,8 +259,10 @@ impl Engine {
             self.binding_ended(&binding, "expired");
         }
         if self.resolver.next_timeout().is_some_and(|at| at <= now) && self.resolver.timeout(now, &mut Queries(out)) {
+            self.look_at_access_names(now, out);
             self.unpark(now, out);
         }
+        self.access_timeout(now, out);
         let keepalive = self.settings().sip_keepalive;
         self.flows.timeout(keepalive, &self.connections, now, out);
         self.connections.timeout(now, out);

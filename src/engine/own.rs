@@ -66,6 +66,11 @@ impl Addresses {
         networks.iter().any(|p| p.contains(address)) && self.of_family(Side::Wan, Family::of(address)) != Some(address)
     }
 
+    /// Whether `address` is in a network of the WAN interface.
+    pub(super) fn is_on_wan_interface(&self, address: IpAddr) -> bool {
+        self.wan.iter().any(|p| p.contains(address))
+    }
+
     /// Whether `address` is in a network of the LAN interface, whatever counts as LAN.
     pub(super) fn is_on_lan_interface(&self, address: IpAddr) -> bool {
         self.lan.iter().any(|p| p.contains(address)) && !self.wan.iter().any(|p| p.address == address)

@@ -1,7 +1,9 @@
 //! What the configuration tells the engine.
 
 use super::io::Prefix;
-use crate::limits::{MAX_ALLOWED_DOMAINS, MAX_BINDINGS, MAX_CALLS, MAX_NAME, MAX_OUTBOUND_DOMAINS, MAX_PREFIXES};
+use crate::limits::{
+    MAX_ACCESS_NAMES, MAX_ALLOWED_DOMAINS, MAX_BINDINGS, MAX_CALLS, MAX_NAME, MAX_OUTBOUND_DOMAINS, MAX_PREFIXES,
+};
 use crate::sip::via::Transport;
 use core::fmt::Write as _;
 use core::net::IpAddr;
@@ -69,6 +71,47 @@ pub struct CapacityError;
 /// A list of networks.
 pub type Prefixes = heapless::Vec<Prefix, MAX_PREFIXES>;
 
+/// A host by name in an [`AccessList`], and how many bits of its addresses count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedHost {
+    /// Its name.
+    pub host: heapless::String<MAX_NAME>,
+    /// Bits of an IPv4 address that count, at most 32; those of an IPv6 address count all.
+    pub length: u8,
+}
+
+/// An access list: networks, and hosts by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccessList {
+    /// Networks.
+    pub networks: Prefixes,
+    /// Hosts by name.
+    pub names: heapless::Vec<NamedHost, MAX_ACCESS_NAMES>,
+}
+
+impl AccessList {
+    /// Nobody.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { networks: Prefixes::new(), names: heapless::Vec::new() }
+    }
+
+    /// Whether it has no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.networks.is_empty() && self.names.is_empty()
+    }
+
+    /// Adds the entries of another list.
+    ///
+    /// # Errors
+    /// There is no room; a part may have been added.
+    pub fn add(&mut self, more: &Self) -> Result<(), CapacityError> {
+        self.networks.extend_from_slice(&more.networks).map_err(|_| CapacityError)?;
+        self.names.extend_from_slice(&more.names).map_err(|_| CapacityError)
+    }
+}
+
 /// A list of domains.
 pub type Domains = heapless::Vec<heapless::String<MAX_NAME>, MAX_ALLOWED_DOMAINS>;
 
@@ -107,6 +150,12 @@ pub struct Settings {
     pub lan_networks: Prefixes,
     /// `wan_allow`
     pub wan_allow: Prefixes,
+    /// `hosts_allow_reg`
+    pub hosts_allow_reg: AccessList,
+    /// `hosts_allow_sip`
+    pub hosts_allow_sip: AccessList,
+    /// `hosts_deny_sip`
+    pub hosts_deny_sip: AccessList,
     /// `allow_domains`; `*` allows all.
     pub allow_domains: Domains,
     /// `max_calls`
@@ -134,6 +183,9 @@ impl Settings {
         sip_keepalive: 25,
         lan_networks: Prefixes::new(),
         wan_allow: Prefixes::new(),
+        hosts_allow_reg: AccessList::new(),
+        hosts_allow_sip: AccessList::new(),
+        hosts_deny_sip: AccessList::new(),
         allow_domains: Domains::new(),
         max_calls: MAX_CALLS,
         max_bindings: MAX_BINDINGS,

@@ -28,7 +28,7 @@ impl TurnedAway {
     }
 
     /// Whether a source is to be logged now. With all places taken it is not: no flood of forged sources fills the log.
-    fn is_new(&mut self, source: IpAddr, now: Instant) -> bool {
+    pub(super) fn is_new(&mut self, source: IpAddr, now: Instant) -> bool {
         let until = now.after_secs(EPISODE_SECS);
         if let Some(entry) = self.list.iter_mut().find(|(ip, _)| *ip == source) {
             return core::mem::replace(&mut entry.1, until) <= now;

@@ -110,6 +110,22 @@ fn set_checked(settings: &mut Settings, words: &[String]) -> Option<()> {
             let list = if name == "wan_allow" { &mut settings.wan_allow } else { &mut settings.lan_networks };
             list.push(Prefix { address, length }).ok()?;
         }
+        "hosts_allow_reg" | "hosts_allow_sip" | "hosts_deny_sip" => {
+            let list = match name.as_str() {
+                "hosts_allow_reg" => &mut settings.hosts_allow_reg,
+                "hosts_allow_sip" => &mut settings.hosts_allow_sip,
+                _ => &mut settings.hosts_deny_sip,
+            };
+            let (host, length) = value.split_once('/')?;
+            let length = length.parse().ok().filter(|length| *length <= 128)?;
+            match host.parse() {
+                Ok(address) => list.networks.push(Prefix { address, length }).ok()?,
+                Err(_) => {
+                    let (host, length) = (host.try_into().ok()?, length.min(32));
+                    list.names.push(siproxd::engine::settings::NamedHost { host, length }).ok()?;
+                }
+            }
+        }
         "outbound_proxy" => {
             let (host, port) = (value.as_str().try_into().ok()?, number(1)?.try_into().ok()?);
             settings.outbound_proxy = Some(siproxd::engine::settings::HostPort { host, port });

@@ -100,9 +100,9 @@ class Siproxd:
         """All it has logged."""
         return self.log.read_text(errors="replace")
 
-    def wait_line(self, pattern: str) -> re.Match[str]:
+    def wait_line(self, pattern: str, timeout: float = LOG_TIMEOUT) -> re.Match[str]:
         """Waits for what `pattern` finds in the log: a line is written after the message that it tells of is sent."""
-        return until(lambda: re.search(pattern, self.text()), LOG_TIMEOUT, f"{pattern!r} in the log", [self.log])
+        return until(lambda: re.search(pattern, self.text()), timeout, f"{pattern!r} in the log", [self.log])
 
     def tail(self) -> str:
         """The end of its log."""
