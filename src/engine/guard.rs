@@ -72,8 +72,9 @@ impl Engine {
     pub(super) fn admits(&mut self, interface: Side, from: SocketAddr, bytes: &[u8], now: Instant) -> bool {
         let origin = self.origin(interface, from);
         if origin == Origin::Stranger && !is_worth_parsing(bytes) {
-            if interface == Side::Wan {
-                self.turn_away(from, bytes, now);
+            match interface {
+                Side::Wan => self.turn_away(from, bytes, now),
+                Side::Lan => self.turn_away_on_lan(from, now),
             }
             return false;
         }

@@ -54,6 +54,19 @@ impl Engine {
             _ => log::debug!(target: class::ACL, "datagram from stranger {from} dropped"),
         }
     }
+
+    /// A datagram came by the LAN's interface from nowhere on the LAN: from behind another router, most likely.
+    pub(super) fn turn_away_on_lan(&mut self, from: SocketAddr, now: Instant) {
+        let ip = from.ip();
+        if self.turned_away.is_new(ip, now) {
+            log::warn!(
+                target: class::ACL,
+                "all from {ip} on the LAN dropped: it is in no network of if_inbound; to admit it: hosts_allow_reg = {ip}, or lan_networks with all that is yours"
+            );
+        } else {
+            log::debug!(target: class::ACL, "datagram from {from} on the LAN dropped");
+        }
+    }
 }
 
 /// The user in the request-URI of an INVITE.
