@@ -285,6 +285,7 @@ fn description(bytes: &mut Bytes<'_>) -> Peer {
         rtcp: if more & 0x80 == 0 { above } else { rtp },
         rtcp_mux: more & 0x40 != 0,
         family: None,
+        ours: false,
         terms,
     }
 }

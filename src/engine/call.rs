@@ -99,11 +99,21 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// Where the media of the party on `leg` comes from and goes to, with RTCP on the RTP port where both parties take it there.
+    /// Where the media of the party on `leg` comes from and goes to, with RTCP on the RTP port where both parties take it there. One that
+    /// leads to other relays both ways goes nowhere: by a few of those, one packet could go round for ever.
     pub(super) fn target(&self, leg: Leg) -> Option<Peer> {
-        let both = self.aimed.iter().all(|peer| peer.is_some_and(|peer| peer.rtcp_mux));
+        let is_muxed = self.aimed.iter().all(|peer| peer.is_some_and(|peer| peer.rtcp_mux));
         let peer = self.aimed[leg as usize]?;
-        Some(if both { Peer { rtcp: peer.rtp, ..peer } } else { peer })
+        Some(match peer {
+            Peer { terms, .. } if self.goes_round() => Peer { terms, ..Peer::NOWHERE },
+            Peer { rtp, .. } if is_muxed => Peer { rtcp: rtp, ..peer },
+            peer => peer,
+        })
+    }
+
+    /// Whether both parties have their media at other relays of ours.
+    pub(super) fn goes_round(&self) -> bool {
+        self.aimed.iter().all(|peer| peer.as_ref().is_some_and(|peer| peer.ours))
     }
 
     /// The family by which the party on `leg` names its addresses, by what it said last.

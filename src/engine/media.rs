@@ -223,6 +223,9 @@ fn is_relayed(protocol: &[u8]) -> bool {
 fn settle(handle: Handle, relay: &mut Relay, leg: Leg, peer: Peer, out: &mut dyn Sink) {
     let other = relay.target(leg.other());
     relay.aimed[leg as usize] = Some(peer);
+    if relay.goes_round() {
+        log::warn!(target: class::RTP, "both parties of a call have their media at ports of other calls: it could go round, and goes nowhere");
+    }
     for (leg, before) in [(leg, None), (leg.other(), other)] {
         // Whether RTCP has a port of its own is for both to say.
         if let Some(peer) = relay.target(leg).filter(|peer| Some(*peer) != before) {

@@ -71,6 +71,18 @@ impl Addresses {
         self.wan.iter().any(|p| p.contains(address))
     }
 
+    /// Whether `address` is the broadcast address of a network that an interface is in, or that network's own (RFC 919, RFC 1122 §3.3.6).
+    pub(super) fn is_broadcast(&self, address: IpAddr) -> bool {
+        self.lan.iter().chain(&self.wan).any(|prefix| match address {
+            // In a network of two there is none (RFC 3021).
+            IpAddr::V4(ip) if prefix.contains(address) && prefix.length < 31 => {
+                let host = u32::MAX >> prefix.length;
+                matches!(ip.to_bits() & host, 0) || ip.to_bits() & host == host
+            }
+            _ => false,
+        })
+    }
+
     /// Whether `address` is in a network of the LAN interface, whatever counts as LAN.
     pub(super) fn is_on_lan_interface(&self, address: IpAddr) -> bool {
         self.lan.iter().any(|p| p.contains(address)) && !self.wan.iter().any(|p| p.address == address)

@@ -41,6 +41,11 @@ impl Ports {
         self.set(side, port, false);
     }
 
+    /// Whether a relay of ours has `port` on `side`, for RTP or RTCP.
+    pub(super) fn holds(&self, side: Side, port: u16) -> bool {
+        self.is_used(side, port)
+    }
+
     /// Number of ports in use, on both sides together.
     pub(super) fn len(&self) -> usize {
         self.used.iter().flatten().map(|word| word.count_ones() as usize).sum()

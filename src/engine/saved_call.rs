@@ -99,10 +99,6 @@ impl Engine {
             // Nothing can be told yet.
             return true;
         }
-        let is_of = |leg: usize, ip: IpAddr| match call.sides[leg] {
-            Side::Lan => self.is_lan(ip),
-            Side::Wan => self.is_on_wan(ip.to_canonical()),
-        };
         let is_party = |leg: usize| {
             let ip = call.parties[leg];
             let is_here = self.is_place_of_phone(ip);
@@ -116,16 +112,23 @@ impl Engine {
                 let is_aimed = |leg: usize| {
                     let Some(peer) = relay.aimed[leg] else { return true };
                     let places = [peer.rtp, peer.rtcp].into_iter().flatten();
-                    let is_right = |ip: IpAddr| ip == call.parties[leg] || is_of(leg, ip);
-                    places.clone().all(|place| place.port() != 0)
-                        && places.map(|place| place.ip()).chain(peer.allowed.into_iter().flatten()).all(is_right)
+                    let (side, party) = (call.sides[leg], call.parties[leg]);
+                    let is_right = |place| self.was_of_relay(place, side) || self.may_be_media(place, side, party);
+                    let may_send = |ip| self.is_at_relay(ip, side) || self.may_be_host(ip, side, party);
+                    places.clone().all(is_right)
+                        && places.map(|place| place.ip()).chain(peer.allowed.into_iter().flatten()).all(may_send)
                 };
                 (0..2).all(is_aimed) && relay.ports.iter().all(|port| range.contains(port))
             })
     }
 
     fn restore_relay(&mut self, call: crate::table::Handle, saved: &SavedRelay, sides: [Side; 2], out: &mut dyn Sink) {
-        let SavedRelay { section, ports, bound, aimed } = *saved;
+        let SavedRelay { section, ports, bound, mut aimed } = *saved;
+        for (peer, side) in aimed.iter_mut().zip(sides) {
+            if let Some(peer) = peer {
+                peer.ours = [peer.rtp, peer.rtcp].into_iter().flatten().any(|place| self.was_of_relay(place, side));
+            }
+        }
         let families = bound.map(|[v4, _]| if v4 { Family::V4 } else { Family::V6 });
         let opened_with = families.map(|family| [family == Family::V4, family == Family::V6]);
         let relay = Relay { call, sides, ports, bound: opened_with, pending: [None; 2], aimed, offered: false };
@@ -149,8 +152,8 @@ impl Engine {
                 let _ = self.add_family(handle, leg, Family::V6, out);
             }
         }
-        for (leg, peer) in [Leg::Caller, Leg::Callee].into_iter().zip(aimed) {
-            if let Some(peer) = peer {
+        for leg in [Leg::Caller, Leg::Callee] {
+            if let Some(peer) = self.calls.relays.get(handle).and_then(|relay| relay.target(leg)) {
                 super::media::aim(handle, leg, peer, out);
             }
         }

@@ -60,11 +60,24 @@ pub struct Peer {
     pub rtcp_mux: bool,
     /// The family of the address that it named last.
     pub family: Option<Family>,
+    /// Whether what it named is a port of another relay of ours: the far end is behind us too.
+    pub ours: bool,
     /// What else it said; where media comes from and goes to does not depend on it.
     pub terms: Terms,
 }
 
 impl Peer {
+    /// From nowhere, to nowhere.
+    pub const NOWHERE: Self = Self {
+        allowed: [None; MAX_ALLOWED],
+        rtp: None,
+        rtcp: None,
+        rtcp_mux: false,
+        family: None,
+        ours: false,
+        terms: Terms::NOTHING,
+    };
+
     /// Allows what `other` allows too, as far as there is room.
     pub fn also_allow(&mut self, other: &Self) {
         for address in other.allowed.into_iter().flatten() {
@@ -138,15 +151,7 @@ impl Latch {
     /// A closed latch.
     #[must_use]
     pub const fn new(latching: Latching) -> Self {
-        let peer = Peer {
-            allowed: [None; MAX_ALLOWED],
-            rtp: None,
-            rtcp: None,
-            rtcp_mux: false,
-            family: None,
-            terms: Terms::NOTHING,
-        };
-        Self { peer, latching, locked: None, provisional: false, candidate: None }
+        Self { peer: Peer::NOWHERE, latching, locked: None, provisional: false, candidate: None }
     }
 
     /// Takes what a new session description says. The same description again changes nothing; another one re-opens,

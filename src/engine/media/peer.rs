@@ -3,60 +3,114 @@
 use crate::engine::Engine;
 use crate::engine::io::Side;
 use crate::family::Family;
+use crate::log_class as class;
 use crate::rtp::latch::{MAX_ALLOWED, Peer};
 use crate::sdp::Section;
 use crate::sdp::terms::terms;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+/// The lowest port that media is sent to. Below are the ports of services, and no NAT maps one that is not below to there (RFC 4787
+/// REQ-3): whoever names one wants our packets to go to somebody's nameserver, say.
+const MIN_PORT: u16 = 1024;
+
 impl Engine {
     /// What a section says about where its party's media comes from and goes to. From the WAN nothing is believed that would
-    /// send media into the LAN. `bytes` is what the section was read from.
+    /// send media into the LAN, from nobody what would send it to a service of this host or to more than one host. `bytes` is what the
+    /// section was read from.
     pub(super) fn peer_of(&self, bytes: &[u8], section: &Section, side: Side, signalling: IpAddr) -> Peer {
         let signalling = signalling.to_canonical();
-        let is_usable = |ip: &IpAddr| {
-            // Link-local addresses are good for nothing without their zone, which means nothing on another host (RFC 4007 §6).
-            let is_one_host = !ip.is_unspecified() && !ip.is_multicast() && !is_link_local_v6(*ip);
-            let is_there = match side {
-                // Ours only for who is on this machine: two legs that send to each other would do so for ever.
-                Side::Lan => {
-                    *ip == signalling || (self.is_lan(*ip) && self.own_of(Side::Lan, Family::of(*ip)) != Some(*ip))
-                }
-                Side::Wan => *ip == signalling || self.is_on_wan(*ip),
-            };
-            is_one_host && is_there && self.own_of(side, Family::of(*ip)).is_some()
-        };
-        let announced = section.address.filter(is_usable);
-        let rtcp_port =
-            section.rtcp.map_or(section.port.checked_add(1), |rtcp| Some(rtcp.port)).filter(|port| *port != 0);
-        let rtcp_ip = section.rtcp.and_then(|r| r.address).filter(is_usable).or(announced);
+        let named = section.address.filter(|ip| !ip.is_unspecified());
+        let is_reachable = |ip: &IpAddr| self.own_of(side, Family::of(*ip)).is_some();
+        let may_be = |place: &SocketAddr| is_reachable(&place.ip()) && self.may_be_media(*place, side, signalling);
+        let rtp = named.map(|ip| SocketAddr::new(ip, section.port));
+        let announced = rtp.filter(may_be);
+        if announced.is_none()
+            && let Some(rtp) = rtp
+        {
+            log::info!(target: class::RTP, "a description from {signalling} has its media at {rtp}, where it cannot be: nothing is sent there");
+        }
+        let host =
+            named.filter(|ip| announced.is_some() || (is_reachable(ip) && self.may_be_host(*ip, side, signalling)));
+        let rtcp_port = section.rtcp.map_or(section.port.checked_add(1), |rtcp| Some(rtcp.port));
+        let rtcp_ip = section.rtcp.and_then(|rtcp| rtcp.address).filter(|ip| self.may_be_host(*ip, side, signalling));
+        let rtcp = rtcp_ip.or(host).zip(rtcp_port).map(|(ip, port)| SocketAddr::new(ip, port)).filter(may_be);
         let mut allowed = [None; MAX_ALLOWED];
-        allowed[0] = announced;
-        allowed[1] = Some(signalling).filter(|ip| Some(*ip) != announced);
+        allowed[0] = host;
+        allowed[1] = Some(signalling).filter(|ip| Some(*ip) != host);
         Peer {
             allowed,
-            rtp: announced.map(|ip| SocketAddr::new(ip, section.port)),
-            rtcp: rtcp_ip.zip(rtcp_port).map(|(ip, port)| SocketAddr::new(ip, port)),
+            rtp: announced,
+            rtcp,
             rtcp_mux: section.rtcp_mux,
-            family: announced.map(Family::of),
+            family: host.map(Family::of),
+            ours: [announced, rtcp].into_iter().flatten().any(|place| self.is_of_relay(place, side)),
             terms: terms(bytes, section),
         }
+    }
+
+    /// Whether media of a party on `side`, whose signalling comes from `signalling`, may be sent to `place`.
+    pub(in crate::engine) fn may_be_media(&self, place: SocketAddr, side: Side, signalling: IpAddr) -> bool {
+        place.port() >= MIN_PORT
+            && (self.is_of_relay(place, side) || self.may_be_host(place.ip(), side, signalling))
+            && !(self.is_here(place.ip()) && place.port() == self.settings().sip_listen_port)
+    }
+
+    /// Whether `place` is a port of a relay of ours: of the other call, where two phones of this house talk through their provider.
+    fn is_of_relay(&self, place: SocketAddr, side: Side) -> bool {
+        let shared = self.addresses.are_shared();
+        let holds = |side| self.calls.ports.holds(side, place.port());
+        self.is_at_relay(place.ip(), side) && (holds(side) || (shared && (holds(Side::Lan) || holds(Side::Wan))))
+    }
+
+    /// Whether `place` can have been a port of a relay of ours, before the relays of all saved calls are open again.
+    pub(in crate::engine) fn was_of_relay(&self, place: SocketAddr, side: Side) -> bool {
+        // RTCP has the port above.
+        let ports = self.settings().rtp_port_low..=self.settings().rtp_port_high.saturating_add(1);
+        self.is_at_relay(place.ip(), side) && ports.contains(&place.port())
+    }
+
+    /// Whether a relay that faces `side` can be at `ip`.
+    pub(in crate::engine) fn is_at_relay(&self, ip: IpAddr, side: Side) -> bool {
+        self.is_here(ip) && (side == Side::Wan || self.is_lan(ip))
+    }
+
+    /// Whether an address is this host's, the one that it is known by on the WAN included.
+    fn is_here(&self, ip: IpAddr) -> bool {
+        self.addresses.is_own(ip) || self.settings().host_outbound == Some(ip)
+    }
+
+    /// Whether a party on `side` may have its media at the host `ip`. On this host it may be where its signalling is too.
+    pub(in crate::engine) fn may_be_host(&self, ip: IpAddr, side: Side, signalling: IpAddr) -> bool {
+        let is_there = ip == signalling
+            || (!self.addresses.is_own(ip)
+                && match side {
+                    Side::Lan => self.is_lan(ip) && self.is_one_host(ip),
+                    Side::Wan => self.is_on_wan(ip),
+                });
+        // Link-local addresses are good for nothing without their zone, which means nothing on another host (RFC 4007 §6).
+        is_there && !is_link_local_v6(ip)
+    }
+
+    /// Whether an address is nobody's but one host's, and not this host's whatever that is.
+    fn is_one_host(&self, ip: IpAddr) -> bool {
+        let is_single = match ip {
+            IpAddr::V4(v4) => !v4.is_broadcast() && v4.octets()[0] != 0,
+            IpAddr::V6(v6) => !v6.is_unspecified(),
+        };
+        is_single && !ip.is_multicast() && !ip.is_loopback() && !self.addresses.is_broadcast(ip)
     }
 
     /// Whether an address that somebody on the WAN names can be on the WAN: it must be nobody's but one host's, and not on
     /// the LAN. A private one can only be there if ours there is private too (RFC 1918, RFC 6598).
     pub(in crate::engine) fn is_on_wan(&self, ip: IpAddr) -> bool {
-        let is_single = match ip {
-            IpAddr::V4(v4) => !v4.is_broadcast() && v4.octets()[0] != 0,
-            IpAddr::V6(v6) => {
-                !v6.is_unspecified()
-                    && !v6.is_unicast_link_local()
-                    && embedded(v6).is_none_or(|v4| self.is_on_wan(IpAddr::V4(v4)))
-            }
+        let inner = match ip {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(v6) => embedded(v6),
         };
         let ours_is_private = self.addresses.of_family(Side::Wan, Family::of(ip)).is_some_and(is_private);
-        is_single
-            && !ip.is_multicast()
-            && !ip.is_loopback()
+        self.is_one_host(ip)
+            && !is_link_local_v6(ip)
+            && inner.is_none_or(|v4| self.is_on_wan(IpAddr::V4(v4)))
             && !self.is_lan(ip)
             && !self.addresses.is_on_lan_interface(ip)
             && (ours_is_private || !is_private(ip))

@@ -23,7 +23,7 @@ fn relay() -> Relay {
         allowed[0] = Some(rtp.ip());
         let mut terms = Terms::NOTHING;
         terms.media = Media::Audio;
-        Some(Peer { allowed, rtp: Some(rtp), rtcp: None, rtcp_mux: false, family: None, terms })
+        Some(Peer { allowed, rtp: Some(rtp), rtcp: None, terms, ..Peer::NOWHERE })
     };
     Relay {
         call: Handle::default(),

@@ -24,6 +24,8 @@ class Endpoint:
     def __init__(self, namespace: str, address: str, port: int = 0) -> None:
         self._socket = udp_in(namespace, address, port)
         self.address = address
+        # Where its descriptions have its media.
+        self.media = address
         self.port = int(self._socket.getsockname()[1])
         self._kept: list[Sip] = []
         self.tag = f"t{random.randrange(1 << 32):x}"
@@ -63,8 +65,8 @@ class Endpoint:
         return "\r\n".join(lines) + "\r\n\r\n" + body
 
     def offer(self, port: int = 4000, media: str | None = None) -> str:
-        """A session description with one audio section, for our address or that of `media`."""
-        address = media or self.address
+        """A session description with one audio section, with our media address or that of `media`."""
+        address = media or self.media
         kind = "IP6" if ":" in address else "IP4"
         return (f"v=0\r\no=- 1 1 IN {kind} {address}\r\ns=-\r\nc=IN {kind} {address}\r\nt=0 0\r\n"
                 f"m=audio {port} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
