@@ -66,6 +66,8 @@ struct Step {
     answered: bool,
     /// Whether it is an offer that waits for its answer, since it may be refused and leave things as they are.
     is_new_offer: bool,
+    /// Sections that it may have: an answer has those of its offer (RFC 3264 §6).
+    sections: usize,
 }
 
 impl Passing<'_> {
@@ -86,6 +88,10 @@ impl Engine {
     ) -> Result<(), Cause> {
         let msg = passing.msg;
         let sdp = Description::parse(msg.bytes(), passing.description).map_err(|_| Cause::Description)?;
+        // An ACK that comes again answers nothing.
+        let is_repeated = passing.exchange == Exchange::Acknowledgement && !self.awaits_answer(passing.found);
+        let found = Found { same_dialog: passing.found.same_dialog && !is_repeated, ..passing.found };
+        let passing = &Passing { found, ..*passing };
         if passing.exchange == Exchange::Offer
             && let Some(family) = self.missing_family(passing, &sdp)
         {
@@ -96,14 +102,21 @@ impl Engine {
         let Some(call) = self.calls.calls.get_mut(passing.found.call) else { return Err(Cause::CallsFull) };
         let answered = call.answered;
         call.caller_offered |= passing.exchange == Exchange::Offer && !passing.in_dialog;
-        let is_answer = match passing.exchange {
-            Exchange::Offer => false,
-            Exchange::Answer | Exchange::FinalAnswer => self.has_pending(passing.found),
-            Exchange::Acknowledgement => true,
-        };
+        let (caller_offered, offered) = (call.caller_offered, call.relays.len());
+        let same_dialog = passing.found.same_dialog;
+        // What comes again, or from another dialog, answers nothing that waits in this one.
+        let is_answer = same_dialog
+            && match passing.exchange {
+                Exchange::Offer => false,
+                Exchange::Answer | Exchange::FinalAnswer => self.has_pending(passing.found),
+                Exchange::Acknowledgement => true,
+            };
         // An early dialog whose offer has been answered may be refused the next one (RFC 3311 §5.2).
         let may_be_refused = answered || (passing.in_dialog && self.has_exchanged(passing.found.call));
-        let step = Step { answered, is_new_offer: may_be_refused && !is_answer };
+        let answers_invite = caller_offered && !answered && passing.found.sender == Leg::Callee;
+        let has_offer = passing.exchange != Exchange::Offer && (is_answer || answers_invite || !same_dialog);
+        let sections = if has_offer && !passing.in_dialog { offered } else { MAX_SECTIONS };
+        let step = Step { answered, is_new_offer: may_be_refused && !is_answer, sections };
         let mut decisions = heapless::Vec::<Decision, MAX_SECTIONS>::new();
         for (number, section) in sdp.sections.iter().enumerate() {
             let decision = match self.pass_section(passing, number, section, (step, own), out) {
@@ -119,7 +132,7 @@ impl Engine {
             let _ = decisions.push(decision);
         }
         if is_answer {
-            self.apply_pending(passing.found.call, out);
+            self.apply_pending(passing.found, out);
         }
         if passing.closes() {
             // Some leave out what they decline, though each offered section must have its place (RFC 3264 §6).
@@ -149,7 +162,7 @@ impl Engine {
             }
             return Ok(Decision::Keep);
         }
-        if !is_relayed(passing.msg.get(section.protocol)) {
+        if number >= step.sections || !is_relayed(passing.msg.get(section.protocol)) {
             return Ok(Decision::Decline);
         }
         let [sender_side, receiver_side] = [found.sender, receiver].map(|leg| self.side_of_leg(found.call, leg));

@@ -161,8 +161,10 @@ impl Engine {
         let Some(c) = self.calls.calls.get(call) else { return };
         let (answered, is_invite) = (c.answered, received.head.method == Method::Invite);
         let is_first = is_invite && found.sender == Leg::Callee && received.head.cseq.number == c.invite_number;
-        // A retransmitted 2xx to the first INVITE is no new offer.
-        found.same_dialog &= !(answered && is_first);
+        // A retransmitted 2xx is no new offer, and no answer to the one that was made since.
+        let is_repeated =
+            back.transaction.and_then(|handle| self.transactions.get(handle)).is_some_and(|t| t.final_status != 0);
+        found.same_dialog &= !(answered && is_first || is_repeated);
         if let Some(cause) = obstacle(msg) {
             log::warn!(target: class::RTP, "body of the {status} from {} cut out: {}", received.from, cause.remedy());
             // Two edits fit into an empty list.

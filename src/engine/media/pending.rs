@@ -15,17 +15,24 @@ impl Engine {
         call.relays.iter().flatten().any(|h| self.calls.relays.get(*h).is_some_and(|r| r.pending[other].is_some()))
     }
 
-    /// The offer is answered: what it said takes effect.
-    pub(super) fn apply_pending(&mut self, call: Handle, out: &mut dyn Sink) {
-        let Some(c) = self.calls.calls.get(call) else { return };
+    /// Whether there is an offer for the sender to answer: one that waits, or the first of its call.
+    pub(super) fn awaits_answer(&self, found: Found) -> bool {
+        let Some(call) = self.calls.calls.get(found.call) else { return false };
+        let mut relays = call.relays.iter().flatten().filter_map(|handle| self.calls.relays.get(*handle));
+        self.has_pending(found) || relays.any(|relay| relay.aimed[found.sender as usize].is_none())
+    }
+
+    /// The offer of the party that `found` is not the sender of is answered: what it said takes effect. One of the sender's own
+    /// that crossed it waits on.
+    pub(super) fn apply_pending(&mut self, found: Found, out: &mut dyn Sink) {
+        let Some(c) = self.calls.calls.get(found.call) else { return };
+        let (own, offerer) = (found.sender, found.sender.other());
         for handle in c.relays.iter().flatten() {
             let Some(relay) = self.calls.relays.get_mut(*handle) else { continue };
-            relay.offered = false;
-            for leg in [Leg::Caller, Leg::Callee] {
-                if let Some(peer) = relay.pending[leg as usize].take() {
-                    self.calls.version = self.calls.version.wrapping_add(1);
-                    settle(*handle, relay, leg, peer, out);
-                }
+            relay.offered &= relay.pending[own as usize].is_some();
+            if let Some(peer) = relay.pending[offerer as usize].take() {
+                self.calls.version = self.calls.version.wrapping_add(1);
+                settle(*handle, relay, offerer, peer, out);
             }
         }
     }
