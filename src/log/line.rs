@@ -11,13 +11,19 @@ const MAX_LINE: usize = 16 * 1024;
 /// Stands at the end of a line that was cut.
 const CUT: &str = "...";
 
+/// Whether a character must not stand in the log as it is: controls, the line ends of Unicode, and what turns the direction of text (UAX #9).
+fn is_escaped(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
 /// The line that is being written. All its defined bytes are zero at first.
 pub(super) struct Line {
     bytes: [u8; MAX_LINE],
     len: usize,
     /// Where the text begins, behind the class.
     text_at: usize,
-    /// Line ends and tabs are kept.
+    /// Line ends and tabs are kept, and what follows a line end is indented: no line of a message can pass for a line of the log.
     is_multiline: bool,
     is_cut: bool,
 }
@@ -76,16 +82,17 @@ impl Line {
 }
 
 impl Write for Line {
-    /// Appends text. What arrives from a network may stand in it: no control character gets through that could forge a
-    /// line or move a terminal's cursor.
+    /// Appends text. What arrives from a network may stand in it: no character gets through that could forge a line, move a terminal's
+    /// cursor, or show the line in another order.
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut rest = text;
-        while let Some(at) = rest.find(|c: char| c.is_control()) {
+        while let Some(at) = rest.find(is_escaped) {
             let (plain, tail) = rest.split_at(at);
             self.push_plain(plain)?;
             let mut tail = tail.chars();
             match tail.next() {
-                Some(c @ ('\n' | '\t')) if self.is_multiline => self.push_checked(&[c as u8])?,
+                Some('\n') if self.is_multiline => self.push_checked(b"\n\t")?,
+                Some('\t') if self.is_multiline => self.push_checked(b"\t")?,
                 Some('\r') if self.is_multiline => (),
                 Some(c) => self.escape(c)?,
                 None => (),
@@ -135,7 +142,9 @@ mod tests {
     #[test]
     fn control_characters_cannot_forge_a_line() {
         assert_eq!(formatted("sip", "a\r\nb\x1b[c\u{85}").1, "a\\x0d\\x0ab\\x1b[c\\x85");
-        assert_eq!(formatted("traffic", "a\r\n\tb\x00").1, "a\n\tb\\x00");
+        assert_eq!(formatted("traffic", "a\r\n\tb\x00").1, "a\n\t\tb\\x00");
+        assert_eq!(formatted("sip", "a\u{202e}b\u{2028}c\u{2066}ä").1, "a\\x202eb\\x2028c\\x2066ä");
+        assert_eq!(formatted("traffic", "a\n12:00:00.000 WARN  acl forged").1, "a\n\t12:00:00.000 WARN  acl forged");
     }
 
     #[test]
