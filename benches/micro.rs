@@ -1,4 +1,5 @@
-//! What messages cost inside the program, without the system: reading and rewriting one, and the engine with more and more bindings.
+//! What messages cost inside the program, without the system: reading and rewriting one, and the engine with more and more bindings; and
+//! what is done with each packet of media besides taking and sending it.
 //!
 //! Prints lines of a name and nanoseconds: the median of many rounds, or of as many as are given.
 
@@ -7,6 +8,10 @@ use core::net::SocketAddr;
 use nix::time::{ClockId, clock_gettime};
 use siproxd::engine::io::{LegCounters, Prefix, RelayCmd, RelayError, SendError};
 use siproxd::engine::{Channel, Engine, Input, Settings, Side, Sink};
+use siproxd::rtp::Kind;
+use siproxd::rtp::format::Terms;
+use siproxd::rtp::latch::{Latch, Latching, MAX_ALLOWED, Peer, Verdict};
+use siproxd::rtp::quality::Quality;
 use siproxd::sip::edit::Edits;
 use siproxd::sip::token::Key;
 use siproxd::sip::{HeaderId, Message};
@@ -285,9 +290,71 @@ fn engine(bindings: usize, rounds: usize) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A packet of G.711, the next one of its stream each time.
+struct Stream {
+    packet: [u8; 172],
+    sequence: u16,
+    now: Instant,
+}
+
+impl Stream {
+    fn new() -> Self {
+        let mut packet = [0xd5; 172];
+        packet[..2].copy_from_slice(&[0x80, 8]);
+        Self { packet, sequence: 0, now: Instant::from_millis(1_000_000) }
+    }
+
+    fn next(&mut self) -> (&[u8], Instant) {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.packet[2..4].copy_from_slice(&self.sequence.to_be_bytes());
+        self.packet[4..8].copy_from_slice(&(u32::from(self.sequence) * 160).to_be_bytes());
+        self.now = self.now.after(Duration::from_millis(20));
+        (black_box(&self.packet), self.now)
+    }
+}
+
+/// What each packet of media costs: to know what it is and whose, and to measure it; and each report. Of all figures the making of the packet
+/// is taken off.
+fn media(rounds: usize) -> Result<(), Failure> {
+    let from: SocketAddr = "203.0.113.20:6000".parse()?;
+    let mut allowed = [None; MAX_ALLOWED];
+    allowed[0] = Some(from.ip());
+    let mut terms = Terms::NOTHING;
+    terms.list(8);
+    let mut latch = Latch::new(Latching::Restricted);
+    latch.announce(&Peer { allowed, rtp: Some(from), terms, ..Peer::default() });
+    let (mut quality, mut stream) = (Quality::default(), Stream::new());
+    let made = nanoseconds(rounds, || {
+        black_box(stream.next());
+    });
+    let judged = nanoseconds(rounds, || {
+        let kind = Kind::of(stream.next().0);
+        assert!(latch.rtp(black_box(from), kind) == Verdict::Accept);
+    });
+    let measured = nanoseconds(rounds, || {
+        let (packet, now) = stream.next();
+        black_box(&mut quality).rtp(packet, &terms, now);
+    });
+    // An SR of the far end with a block on this stream, and an SDES, as phones send them.
+    let mut report = vec![0x81, 200, 0, 12];
+    let words = [7, 0, 0x1_0000, 0, 50, 8600, 0xd5d5_d5d5, 3, 99, 20, 1, 0x8000];
+    report.extend(words.iter().flat_map(|word: &u32| word.to_be_bytes()));
+    report.extend([0x81, 202, 0, 2, 0, 0, 0, 7, 1, 2, b'a', b'b']);
+    let mut reporter = Quality::default();
+    let read = nanoseconds(rounds, || reporter.rtcp(&quality, black_box(&report), stream.now));
+    if quality.lost() > 0 || reporter.reported.is_none() {
+        return Err(format!("not what was sent: {quality:?} {reporter:?}").into());
+    }
+    for (name, cost) in [("judged", judged - made), ("measured", measured - made), ("report", read)] {
+        println!("media {name}: {cost:.1}");
+    }
+    Ok(())
+}
+
 fn main() -> Result<(), Failure> {
     let rounds = std::env::args().skip(1).find(|word| word != "--bench");
     let rounds = rounds.map_or(Ok(ROUNDS), |word| word.parse())?;
     parsing(rounds);
+    media(rounds)?;
     BINDINGS.into_iter().try_for_each(|bindings| engine(bindings, rounds))
 }

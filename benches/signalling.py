@@ -118,18 +118,18 @@ def compare(rounds, conf, binary, progress):
 
 
 def micro():
-    """The figures of benches/micro.rs: messages by name, and the engine's by kind and number of bindings."""
+    """The figures of benches/micro.rs: messages by name, the engine's by kind and number of bindings, and those of a packet of media."""
     text = subprocess.run([MICRO], capture_output=True, text=True, check=True, preexec_fn=pin(0)).stdout
     messages = re.findall(r"^message (.+): (\d+) (\d+) (\d+) (\d+)$", text, re.M)
     engine = {}
     for kind, bindings, nanoseconds in re.findall(r"^engine (.+): (\d+) (\d+)$", text, re.M):
         engine.setdefault(kind, {})[int(bindings)] = int(nanoseconds)
-    return messages, engine
+    return messages, engine, dict(re.findall(r"^media (.+): ([\d.]+)$", text, re.M))
 
 
 def report(compared, figures):
     """The sections of docs/performance.md, as lines."""
-    messages, engine = figures
+    messages, engine, media = figures
     names = {
         "register": "REGISTER and its 200",
         "options": "OPTIONS through to the provider, and its 200",
@@ -162,6 +162,16 @@ def report(compared, figures):
         "| message | bytes | httparse | read | read and written |",
         "|---|---:|---:|---:|---:|",
         *(f"| {name} | {size} | {floor} ns | {read} ns | {written} ns |" for name, size, floor, read, written in messages),
+        "",
+        "## One packet of media, without the system",
+        "",
+        "What the relay does with each packet besides taking and sending it, and with each report.",
+        "",
+        "| what | cost |",
+        "|---|---:|",
+        f"| what it is, and whether it is the peer's | {media['judged']} ns |",
+        f"| loss, jitter, gaps, codec: what the verdict on the call needs | {media['measured']} ns |",
+        f"| a sender report with one block, and an SDES | {media['report']} ns |",
         "",
         "## The engine with more and more bindings",
         "",
