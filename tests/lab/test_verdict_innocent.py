@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from lab.voice import PACKET_TIME, receiver_report, sender_report, talk
+from lab.rawcall import RawCall
+from lab.verdict import verdict
+from lab.voice import PACKET_TIME, Voice, receiver_report, sender_report, talk
 from lab.voicecall import CALLEE, CALLER, VoiceCall
 from lab.world import World
 
@@ -150,3 +152,25 @@ def test_innocent(world: World, script: Callable[[VoiceCall], None]) -> None:
         assert (said.lost, said.beyond) in ((None, None), (0, None), (0, 0)), said.text
         assert said.round_trip is None or said.round_trip < 1000, said.text
         assert said.mos is None or said.mos >= 4, said.text
+
+
+def test_early_media_is_innocent(world: World) -> None:
+    """A long announcement before the answer, to a phone that says nothing yet; then another source at the far end, and talk."""
+    start = len(world.siproxd.text())
+    call = RawCall(world)
+    call.invite()
+    assert call.request and call.to_a
+    call.reply(call.request, 183, "Session Progress", body=call.b.offer(call.port))
+    announcement = Voice(call.rtp_b, call.to_a, CALLEE)
+    talk(4, announcement)
+    call.answer()
+    assert call.finish_invite().status == 200
+    call.b.wait_request("ACK")
+    assert call.to_b
+    caller, callee = Voice(call.rtp_a, call.to_b, CALLER), Voice(call.rtp_b, call.to_a, 1)
+    talk(2.5, caller, callee)
+    call.hang_up()
+    call.close()
+    told = verdict(world, call.callee, start)
+    assert told.sentence is None
+    assert (told.caller.packets, told.callee.packets) == (caller.packets, announcement.packets + callee.packets)
