@@ -66,6 +66,22 @@ fn what_comes_unevenly_leaves_evenly_and_in_order() {
 }
 
 #[test]
+fn what_comes_too_late_does_not_wait_for_the_next_millisecond() {
+    let mut rig = rig(64);
+    let (inner, outer) = rig.call(id(0), 41330);
+    outer.rtp.send_to(&voice(0, 0), at(WAN, 41330)).expect("sent");
+    turn_at(&mut rig, 0);
+    turn_at(&mut rig, INPUT);
+    for (sequence, micros) in [(1, 100_700), (2, 130_501)] {
+        outer.rtp.send_to(&voice(sequence, u32::from(sequence) * 160), at(WAN, 41330)).expect("sent");
+        rig.now = Instant::from_micros(1_000_000 + micros);
+        rig.turn();
+        assert_eq!(due_in(&rig), None);
+    }
+    assert_eq!(heard(&inner.rtp), [0, 1, 2]);
+}
+
+#[test]
 fn each_direction_has_its_own_delay() {
     let mut rig = rig(64);
     let (inner, outer) = rig.call(id(5), 41210);

@@ -113,7 +113,9 @@ impl Dejitter {
             return false;
         };
         let (sequence, ssrc) = number;
-        let due = whole_millis(lane.playout.due(packet, &way.to.latch.peer().terms, now));
+        let due = lane.playout.due(packet, &way.to.latch.peer().terms, now);
+        // What is due now does not wait for the next millisecond.
+        let due = if due > now { whole_millis(due) } else { due };
         if lane.queue.length == 0 && due <= now {
             return false;
         }
