@@ -56,6 +56,8 @@ pub enum Cause {
     CallsFull,
     /// No free port in `rtp_port_low`..`rtp_port_high`.
     PortsExhausted,
+    /// The ports of a running call are taken by another program in the family that a party moves to.
+    PortTaken,
     /// As many relays as the system lets us have sockets for.
     FilesExhausted,
     /// The request is of another version of SIP than 2.0.
@@ -132,6 +134,9 @@ impl Cause {
             Self::TransactionsFull => full("The router is busy"),
             Self::CallsFull => full("The router carries as many calls as max_calls allows"),
             Self::PortsExhausted => full("No free RTP port between rtp_port_low and rtp_port_high"),
+            Self::PortTaken => {
+                full("Another program on the router has the ports of this call in the other address family")
+            }
             Self::FilesExhausted => full("The router may open no more files"),
             Self::Description => warn(488, "Not Acceptable Here", "The router cannot read the session description"),
             Self::Encoding => warn(415, "Unsupported Media Type", "The router reads no encoded bodies"),
@@ -177,6 +182,9 @@ impl Cause {
             Self::TransactionsFull => "the table of transactions is full",
             Self::CallsFull => "as many calls as max_calls allows: raise max_calls",
             Self::PortsExhausted => "no free RTP port: widen rtp_port_low..rtp_port_high, 4 ports a call and side",
+            Self::PortTaken => {
+                "another program has the ports of the call in the other address family: keep rtp_port_low..rtp_port_high free of it"
+            }
             Self::FilesExhausted => "no more files may be open: raise the limit (ulimit -n)",
             Self::Description => "the session description cannot be understood",
             Self::Encoding => "the body is encoded: switch its compression off",

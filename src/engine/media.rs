@@ -92,10 +92,8 @@ impl Engine {
         let is_repeated = passing.exchange == Exchange::Acknowledgement && !self.awaits_answer(passing.found);
         let found = Found { same_dialog: passing.found.same_dialog && !is_repeated, ..passing.found };
         let passing = &Passing { found, ..*passing };
-        if passing.exchange == Exchange::Offer
-            && let Some(family) = self.missing_family(passing, &sdp)
-        {
-            return Err(Cause::MediaFamily(family));
+        if passing.exchange == Exchange::Offer {
+            self.meet_families(passing, &sdp, out)?;
         }
         decline_others(msg, passing.description, own, edits)?;
         self.turn_to_dialog(passing.found, Some(passing.found.sender), out);
@@ -177,8 +175,12 @@ impl Engine {
         let mut families = [Family::of(own); 2];
         families[found.sender as usize] = peer.family.unwrap_or_else(|| self.family_on(sender_side));
         let handle = self.relay_for(found.call, number, families, step.is_new_offer, out)?;
-        if let Some(family) = peer.family {
-            self.add_family(handle, found.sender, family, out)?;
+        if let Some(family) = peer.family
+            && let Err(cause) = self.add_family(handle, found.sender, family, out)
+        {
+            // An offer has been refused before: what is said in a response stands.
+            log::warn!(target: class::RTP, "nothing can be sent to the media of {}: {}", passing.sender_ip, cause.remedy());
+            (peer.rtp, peer.rtcp, peer.family) = (None, None, None);
         }
         // By what the receiver said last, or in signalling.
         let told = self.calls.relays.get(handle).and_then(|relay| relay.family_of(receiver));
@@ -206,12 +208,25 @@ impl Engine {
         Ok(Decision::Relay(SocketAddr::new(told, port)))
     }
 
-    /// The family that all sections of an offer want and the sender's side of the router has no address of: nothing can be sent there.
-    fn missing_family(&self, passing: &Passing<'_>, sdp: &Description) -> Option<Family> {
-        let side = self.side_of_leg(passing.found.call, passing.found.sender);
-        let is_wanted = |section: &&Section| section.port != 0 && is_relayed(passing.msg.get(section.protocol));
-        let mut lacking = sdp.sections.iter().filter(is_wanted).map(|section| self.lacks(side, section));
-        lacking.try_fold(None, |_, lacks| lacks.map(Some)).flatten()
+    /// Sees to it, before anything is changed, that each section of an offer can be spoken to in its family; refuses it where the
+    /// sender's side of the router has no address of what all sections want, or no socket can be had for a section that there is.
+    fn meet_families(&mut self, passing: &Passing<'_>, sdp: &Description, out: &mut dyn Sink) -> Result<(), Cause> {
+        let Found { call, sender, .. } = passing.found;
+        let side = self.side_of_leg(call, sender);
+        let is_wanted = |section: &Section| section.port != 0 && is_relayed(passing.msg.get(section.protocol));
+        let wanted = || sdp.sections.iter().enumerate().filter(|(_, section)| is_wanted(section));
+        let mut lacking = wanted().map(|(_, section)| self.lacks(side, section));
+        if let Some(family) = lacking.try_fold(None, |_, lacks| lacks.map(Some)).flatten() {
+            return Err(Cause::MediaFamily(family));
+        }
+        for (number, section) in wanted() {
+            let relay = self.calls.calls.get(call).and_then(|call| call.relays.get(number).copied().flatten());
+            let host = self.host_of(section, side, passing.sender_ip.to_canonical());
+            if let Some((relay, host)) = relay.zip(host) {
+                self.add_family(relay, sender, Family::of(host), out)?;
+            }
+        }
+        Ok(())
     }
 
     /// The family of the address that a section names, where we have none of it on `side`.

@@ -14,9 +14,16 @@ from lab.ipv6 import LAN, WAN, SixNetwork, SixWorld
 from lab.kamailio import TRUNK, aor
 from lab.leaks import find_leaks
 from lab.netns import LAN_INTERFACE, PHONES, REMOTES, ROUTER_LAN, ROUTER_WAN, Network
+from lab.pcap import Packet, as_rtp
 from lab.rawcall import OUTBOUND, RTP_PORT, RawCall, sdp_target
 from lab.sockets import udp_in
 from lab.world import LEAST_PER_SECOND, TALK, World
+
+# Expedited forwarding (RFC 3246), for media.
+DSCP = 46
+
+# The router's addresses.
+OURS = (ROUTER_LAN, ROUTER_WAN, LAN["router"], WAN["router"])
 
 
 @pytest.fixture(scope="module", params=["lan", "wan"])
@@ -42,7 +49,7 @@ def test_call_from_one_family_to_the_other(six: SixWorld, caller: str) -> None:
 @pytest.fixture(scope="module")
 def dual() -> Iterator[World]:
     """A home with both families on both sides, where signalling goes by IPv4."""
-    with World(network=SixNetwork()) as made:
+    with World(network=SixNetwork(), rtp_dscp=DSCP) as made:
         yield made
         made.siproxd.assert_alive()
 
@@ -128,6 +135,8 @@ def test_media_by_another_family_than_signalling(dual: World) -> None:
         call.hang_up()
         assert_ports_closed(dual.network)
     assert not find_leaks(seen.wan, dual.network.rtp_range, (*LAN.values(), *PHONES.values(), ROUTER_LAN))
+    marks = {(packet.src, dscp(packet)) for packet in seen.lan + seen.wan if as_rtp(packet) and packet.src in OURS}
+    assert marks == {(address, DSCP) for address in (ROUTER_LAN, ROUTER_WAN, LAN["router"])}
 
 
 def test_callee_offers_by_ipv6(dual: World) -> None:
@@ -164,6 +173,12 @@ def test_strangers_of_the_other_family_reach_nobody(dual: World) -> None:
         call.assert_families(4, 4)
         call.hang_up()
         assert_ports_closed(dual.network)
+
+
+def dscp(packet: Packet) -> int:
+    """The DSCP of a packet: in the second byte of IPv4, in the traffic class of IPv6 (RFC 2474 §3, RFC 8200 §3)."""
+    first, second = packet.raw[:2]
+    return second >> 2 if first >> 4 == 4 else (first & 15) << 2 | second >> 6
 
 
 @contextmanager

@@ -66,6 +66,8 @@ pub struct Recorder {
     pub last_opened: Option<RelayId>,
     /// Relays that are open now.
     pub open: usize,
+    /// The ports of each that was opened.
+    pub ports: Vec<(RelayId, [u16; 2])>,
     /// What each leg has taken when it is counted, or closed.
     pub counters: [LegCounters; 2],
 }
@@ -106,6 +108,13 @@ impl Sink for Recorder {
             }
             self.last_opened = Some(relay);
             self.open += 1;
+            aside(|| self.ports.push((relay, ports)));
+        }
+        if let RelayCmd::AddFamily { relay, leg, .. } = cmd
+            && let Some((_, ports)) = self.ports.iter().rfind(|(open, _)| *open == relay)
+            && self.taken.contains(&ports[leg as usize])
+        {
+            return Err(RelayError::PortTaken(leg));
         }
         if matches!(cmd, RelayCmd::Close { .. }) {
             self.open -= 1;

@@ -20,8 +20,8 @@ impl Engine {
     pub(super) fn peer_of(&self, bytes: &[u8], section: &Section, side: Side, signalling: IpAddr) -> Peer {
         let signalling = signalling.to_canonical();
         let named = section.address.filter(|ip| !ip.is_unspecified());
-        let is_reachable = |ip: &IpAddr| self.own_of(side, Family::of(*ip)).is_some();
-        let may_be = |place: &SocketAddr| is_reachable(&place.ip()) && self.may_be_media(*place, side, signalling);
+        let may_be =
+            |place: &SocketAddr| self.is_reachable(place.ip(), side) && self.may_be_media(*place, side, signalling);
         let rtp = named.map(|ip| SocketAddr::new(ip, section.port));
         let announced = rtp.filter(may_be);
         if announced.is_none()
@@ -29,10 +29,12 @@ impl Engine {
         {
             log::info!(target: class::RTP, "a description from {signalling} has its media at {rtp}, where it cannot be: nothing is sent there");
         }
-        let host =
-            named.filter(|ip| announced.is_some() || (is_reachable(ip) && self.may_be_host(*ip, side, signalling)));
+        let host = self.host_of(section, side, signalling);
         let rtcp_port = section.rtcp.map_or(section.port.checked_add(1), |rtcp| Some(rtcp.port));
-        let rtcp_ip = section.rtcp.and_then(|rtcp| rtcp.address).filter(|ip| self.may_be_host(*ip, side, signalling));
+        // The leg may have no socket of another family than that of RTP.
+        let is_beside = |ip: &IpAddr| host.is_none_or(|rtp| Family::of(rtp) == Family::of(*ip));
+        let rtcp_ip = section.rtcp.and_then(|rtcp| rtcp.address).filter(is_beside);
+        let rtcp_ip = rtcp_ip.filter(|ip| self.may_be_host(*ip, side, signalling));
         let rtcp = rtcp_ip.or(host).zip(rtcp_port).map(|(ip, port)| SocketAddr::new(ip, port)).filter(may_be);
         let mut allowed = [None; MAX_ALLOWED];
         allowed[0] = host;
@@ -46,6 +48,19 @@ impl Engine {
             ours: [announced, rtcp].into_iter().flatten().any(|place| self.is_of_relay(place, side)),
             terms: terms(bytes, section),
         }
+    }
+
+    /// The host that the media of a section comes from, where it can be there: its port may be one that nothing is sent to.
+    pub(super) fn host_of(&self, section: &Section, side: Side, signalling: IpAddr) -> Option<IpAddr> {
+        section.address.filter(|ip| !ip.is_unspecified() && self.is_reachable(*ip, side)).filter(|ip| {
+            let place = SocketAddr::new(*ip, section.port);
+            self.may_be_host(*ip, side, signalling) || self.may_be_media(place, side, signalling)
+        })
+    }
+
+    /// Whether we have an address of the family of `ip` on `side`.
+    fn is_reachable(&self, ip: IpAddr, side: Side) -> bool {
+        self.own_of(side, Family::of(ip)).is_some()
     }
 
     /// Whether media of a party on `side`, whose signalling comes from `signalling`, may be sent to `place`.

@@ -132,7 +132,7 @@ impl Engine {
                 Ok(())
             }
             Err(RelayError::NoAddress(_)) => Err(Cause::MediaFamily(family)),
-            Err(RelayError::PortTaken(_)) => Err(Cause::PortsExhausted),
+            Err(RelayError::PortTaken(_)) => Err(Cause::PortTaken),
             Err(RelayError::Resources) => Err(Cause::FilesExhausted),
         }
     }
