@@ -125,7 +125,12 @@ impl Leg {
         if before != after {
             assert_eq!((verdict, after.0), (Verdict::Accept, Some(from)));
             assert_eq!((self.latching, self.taken), (Latching::Restricted, None));
-            let speaks = matches!(kind, Kind::Rtp { .. } | Kind::Other { .. } | Kind::Dtls { hello: true });
+            let is_announced = self.announced.rtp == Some(from);
+            let speaks = match kind {
+                Kind::Rtp { .. } | Kind::Other { .. } | Kind::Dtls { hello: true } => true,
+                Kind::Dtls { hello: false } => is_announced,
+                Kind::Rtcp | Kind::Stun => false,
+            };
             assert!(speaks && !is_rtcp, "{kind:?} makes no peer");
         }
         if let (Some(taken), Verdict::Accept, false) = (self.taken, verdict, is_rtcp) {
