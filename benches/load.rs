@@ -29,8 +29,8 @@ const PACKET: usize = 172;
 /// Packets that are late are waited for so long after the last one was sent.
 const GRACE: Duration = Duration::from_millis(300);
 
-/// Packets that each leg sends before they count: more than a relay needs to learn a port.
-const WARM_UP: u16 = 10;
+/// Packets that each leg sends before they count: more than a relay needs to know a port and to settle.
+const WARM_UP: u16 = 30;
 
 /// What is due is looked for so often at most. What is sent in lumps makes a relay look better than it is; network cards make such
 /// small ones too.

@@ -166,6 +166,8 @@ const PORT: Kind = int(1, 65_535);
 const PORT_OR_OFF: Kind = int(0, 65_535);
 const DAY: i64 = 86_400;
 const WEEK: i64 = 7 * DAY;
+/// Microseconds that media may wait for its turn: what a call adds to the way of a voice goes unheard (ITU-T G.114 has 150 ms).
+const MAX_COALESCE: i64 = 1000;
 /// A bit mask that may be written with a sign: -1 is all bits.
 const MASK: Kind = int(i32::MIN as i64, u32::MAX as i64);
 
@@ -243,8 +245,9 @@ keys! {
     rtp_input_dejitter: int(0, 1_500_000), "0" => |c, v| c.rtp_input_dejitter = v.int();
     /// The same for RTP towards the Internet.
     rtp_output_dejitter: int(0, 1_500_000), "0" => |c, v| c.rtp_output_dejitter = v.int();
-    /// Microseconds for which packets may be collected before the daemon wakes up.
-    rtp_coalesce: int(0, 20_000), "0";
+    /// Microseconds for which packets of many calls are collected, so that one wake-up takes several; few calls wait for nothing. 0 is
+    /// off.
+    rtp_coalesce: int(0, MAX_COALESCE), "1000" => |c, v| c.rtp_coalesce = v.int();
     /// Whether the far end's port is learned from its packets, `restricted` to the addresses that signalling knows, or `off`: then media
     /// goes where the session description says.
     rtp_latching: Kind::OneOf(&["restricted", "off"]), "restricted" => |c, v| c.set_rtp_latching(&v.text());

@@ -56,6 +56,8 @@ pub struct Config {
     /// Microseconds; 0 is off, as for the one below.
     pub rtp_input_dejitter: u32,
     pub rtp_output_dejitter: u32,
+    /// Microseconds; 0 is off.
+    pub rtp_coalesce: u16,
     pub default_expires: u32,
     /// Seconds; 0 is off.
     pub lan_expires: u32,
@@ -174,6 +176,7 @@ impl Default for Config {
             sip_dscp: 0,
             rtp_input_dejitter: 0,
             rtp_output_dejitter: 0,
+            rtp_coalesce: 0,
             default_expires: 0,
             lan_expires: 0,
             sip_keepalive: 0,

@@ -83,6 +83,7 @@ fn numbers_as_c_reads_them() {
     assert!(problems("rtp_timeout = 99999999999999999999").contains("too large"));
     assert!(problems("sip_listen_port = 65536").contains("not from 1 to 65535"));
     assert!(problems("sip_listen_port = -").contains("not a number"));
+    assert!(problems("rtp_coalesce = 1001").contains("not from 0 to 1000"));
 }
 
 #[test]
@@ -102,6 +103,7 @@ fn all_problems_are_told_and_nothing_applied() {
 fn an_empty_value_keeps_the_default() {
     assert_eq!(problems("rtp_timeout ="), "a.conf:1: warning: `rtp_timeout` has no value; 300 is used\n");
     assert_eq!(good("rtp_timeout = # later").rtp_timeout, 300);
+    assert_eq!(good("").rtp_coalesce, 1000);
 }
 
 #[test]

@@ -9,8 +9,8 @@
 //! What comes to a port goes out of the port that the other party was told, so that both see one address for what they
 //! send and what they get. [`Latch`](crate::rtp::latch::Latch) says which datagrams count and where the far end is. Payloads are not read.
 //!
-//! Sockets are edge-triggered. One call of [`Relay::ready`] takes at most [`BATCH`] datagrams of a socket; a socket that
-//! had more stays marked, and [`Relay::run_pending`] takes the next batch, so that one flood cannot starve the others.
+//! Sockets are edge-triggered. One call of [`Relay::ready`] takes one or two datagrams of a socket; a socket that
+//! may have more stays marked, and [`Relay::run_pending`] takes at most [`BATCH`] of them, so that one flood cannot starve the others.
 //! Receiving and sending allocate nothing.
 //!
 //! [`opening`] opens, aims and closes relays, [`leg`] has their sockets, [`place`] their names in the event loop's tokens;
@@ -43,6 +43,9 @@ use place::SOCKETS;
 
 /// Datagrams taken from one socket at a time.
 pub const BATCH: usize = 16;
+
+/// Datagrams asked for at first: two, to see that there was but one, as nearly always. To prepare a whole batch takes longer than that.
+const FIRST: usize = 2;
 
 /// Time between two looks for idle relays.
 pub const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
@@ -113,6 +116,8 @@ pub struct Relay {
     losses: Losses,
     /// Where packets wait for their time; `None` where none does.
     dejitter: Option<Dejitter>,
+    /// Datagrams taken since the start, modulo 2^32.
+    taken: u32,
 }
 
 impl Relay {
@@ -135,6 +140,7 @@ impl Relay {
             batch: Batch::new(),
             losses: Losses::default(),
             dejitter: None,
+            taken: 0,
         }
     }
 
@@ -180,10 +186,14 @@ impl Relay {
         }
     }
 
-    /// Takes one batch from the socket of `token` and relays it.
+    /// Takes the first datagrams from the socket of `token` and relays them.
     pub fn ready(&mut self, token: Token, now: Instant) {
-        let place = Place::of(token);
-        let more = self.forward(place, now);
+        self.take(Place::of(token), FIRST, now);
+    }
+
+    /// Takes up to `most` datagrams from a socket and relays them.
+    fn take(&mut self, place: Place, most: usize, now: Instant) {
+        let more = self.forward(place, most, now);
         self.pending.mark(place.bit(), more);
     }
 
@@ -198,7 +208,7 @@ impl Relay {
         let mut next = 0;
         while let Some(bit) = self.pending.first_from(next) {
             let incarnation = self.slots.get(bit / SOCKETS).map_or(0, |slot| slot.incarnation);
-            self.ready(Place::of_bit(incarnation, bit).token(), now);
+            self.take(Place::of_bit(incarnation, bit), BATCH, now);
             next = bit + 1;
         }
     }
@@ -226,6 +236,12 @@ impl Relay {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.open == 0
+    }
+
+    /// Datagrams taken from all sockets since the start, modulo 2^32.
+    #[must_use]
+    pub const fn taken(&self) -> u32 {
+        self.taken
     }
 
     /// What was lost since the start.

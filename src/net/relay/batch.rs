@@ -16,7 +16,7 @@ use std::os::fd::AsRawFd;
 pub(super) enum Received {
     /// The socket's queue is empty: the next datagram makes a new event.
     Drained,
-    /// The batch is full, or an error cut it short: there may be more.
+    /// There were as many as were asked for, or an error came between: there may be more.
     Full,
 }
 
@@ -45,20 +45,20 @@ impl Batch {
         }
     }
 
-    /// Fills the batch from a socket of an address family.
-    pub(super) fn receive(&mut self, socket: &Socket, family: Family) -> Received {
+    /// Takes up to `most` datagrams from a socket of an address family.
+    pub(super) fn receive(&mut self, socket: &Socket, family: Family, most: usize) -> Received {
         self.received.clear();
         self.accepted.clear();
         let mut slices = self.buffers.each_mut().map(|buffer| [IoSliceMut::new(buffer)]);
         let headers = &mut self.receive[family as usize];
-        match recvmmsg(socket.as_raw_fd(), headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None) {
+        match recvmmsg(socket.as_raw_fd(), headers, slices.iter_mut().take(most), MsgFlags::MSG_DONTWAIT, None) {
             Ok(messages) => {
                 for message in messages {
                     let whole = !message.flags.contains(MsgFlags::MSG_TRUNC);
                     let source = message.address.as_ref().and_then(socket_addr).filter(|_| whole);
                     let _ = self.received.push(source.map(|source| (source, message.bytes)));
                 }
-                if self.received.is_full() { Received::Full } else { Received::Drained }
+                if self.received.len() >= most { Received::Full } else { Received::Drained }
             }
             // What an earlier datagram met with is told once, in place of a datagram.
             Err(Errno::ECONNREFUSED | Errno::EHOSTUNREACH | Errno::ENETUNREACH | Errno::EINTR) => Received::Full,

@@ -14,9 +14,9 @@ use crate::time::Instant;
 use core::net::SocketAddr;
 
 impl Relay {
-    /// Takes one batch from a socket and relays it; `true` where there may be more.
-    pub(super) fn forward(&mut self, place: Place, now: Instant) -> bool {
-        let Self { slots, batch, losses, dejitter, .. } = self;
+    /// Takes up to `most` datagrams from a socket and relays them; `true` where there may be more.
+    pub(super) fn forward(&mut self, place: Place, most: usize, now: Instant) -> bool {
+        let Self { slots, batch, losses, dejitter, taken, .. } = self;
         let Some(slot) = slots.get_mut(place.slot) else { return false };
         if slot.incarnation != place.incarnation {
             return false;
@@ -24,7 +24,8 @@ impl Relay {
         let Some(open) = slot.open.as_mut() else { return false };
         let [from, to] = open.legs_of(place.leg);
         let Some(socket) = from.socket(place.family, place.rtcp) else { return false };
-        let received = batch.receive(socket, place.family);
+        let received = batch.receive(socket, place.family, most);
+        *taken = taken.wrapping_add(batch.received.len() as u32);
         let destination = to.destination(place.rtcp);
         let way_out = destination.and_then(|to_ip| {
             let socket = to.socket(Family::of(to_ip.ip()), place.rtcp)?;
