@@ -28,6 +28,10 @@ def at_once(pid):
         os.sched_setscheduler(int(task), os.SCHED_FIFO, os.sched_param(1))
 
 
+# Microseconds of `rtp_coalesce`: off, half, the default.
+MODERATIONS = 0, 500, 1000
+
+
 def load(pid, legs, *mode):
     """Sends media over the calls' legs: CPU of `pid` in µs for each packet, what was lost, delays in µs, packets a second."""
     process = subprocess.Popen([LOAD, *map(str, mode)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -99,6 +103,20 @@ def measure_variants(arguments, progress):
                     result = load(pid, legs, "paced", arguments.seconds)
                 results.setdefault((name, count), []).append(result)
                 progress(f"round {turn + 1} {count:4} calls {name:10} {result['us']:6.2f} us/packet, p99 {result['p99']:5.0f} us")
+    return results
+
+
+def measure_moderation(arguments, progress):
+    """siproxd with `rtp_coalesce` off, at half and as it is by default, in turn."""
+    results = {}
+    for turn in range(arguments.rounds):
+        for count in arguments.calls:
+            for micros in MODERATIONS:
+                with calls.siproxd(count, f"rtp_coalesce = {micros}") as (pid, legs):
+                    result = load(pid, legs, "paced", arguments.seconds)
+                results.setdefault((micros, count), []).append(result)
+                progress(f"round {turn + 1} {count:4} calls rtp_coalesce = {micros:4} {result['us']:6.2f} us/packet"
+                         f", p99 {result['p99']:5.0f} us")
     return results
 
 
@@ -185,4 +203,11 @@ def report_variants(results, arguments):
         cells = [ratio(results, name, "floor", count) for count in arguments.calls]
         late = median(results, name, arguments.calls[-1], "p99") - median(results, "floor", arguments.calls[-1], "p99")
         lines.append(f"| {text} | " + " | ".join(cells) + f" | {late:+.0f} µs |")
+    return lines
+
+
+def report_moderation(results, arguments):
+    lines = ["| calls | " + " | ".join(map(str, MODERATIONS)) + " |", "|---:|" + "---:|" * len(MODERATIONS)]
+    for count in arguments.calls:
+        lines.append(f"| {count} | " + " | ".join(figure(median(results, micros, count)) for micros in MODERATIONS) + " |")
     return lines

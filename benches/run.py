@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures siproxd against the floor, rtpengine and kamailio, as root, in two network namespaces.
 
-    benches/run.py [--only relay,full,techniques,signalling,size] [--rounds 5] [--seconds 4] [--calls 10,50,100,200,500]
+    benches/run.py [--only relay,full,moderation,techniques,signalling,size] [--rounds 5] [--seconds 4] [--calls 10,50,100,200,500]
                    [--no-rtpengine] [--write docs/performance.md]
 
 CPU is user and system time of the process, from /proc/PID/task/*/schedstat: what utime + stime of /proc/PID/stat add up
@@ -48,6 +48,10 @@ def techniques(arguments):
     return relaying.report_variants(relaying.measure_variants(arguments, progress), arguments)
 
 
+def moderation(arguments):
+    return relaying.report_moderation(relaying.measure_moderation(arguments, progress), arguments)
+
+
 def signals(arguments):
     compared = signalling.compare(arguments.rounds, calls.CONF, calls.BINARY, progress)
     return signalling.report(compared, signalling.micro())
@@ -63,7 +67,7 @@ def size(arguments):
     return [*lines, f"| binary | {os.path.getsize(calls.BINARY) / 1024:.0f} KiB |"]
 
 
-SECTIONS = {"relay": relay, "full": full, "techniques": techniques, "signalling": signals, "size": size}
+SECTIONS = {"relay": relay, "full": full, "moderation": moderation, "techniques": techniques, "signalling": signals, "size": size}
 
 
 def put(text, name, lines):
