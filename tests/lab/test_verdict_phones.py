@@ -45,7 +45,8 @@ def test_a_good_call_has_no_sentence(world: World, caller: str, callee: str) -> 
         told = status(world, second.user)
         return None not in (told.caller.round_trip, told.callee.round_trip)
 
-    told = _call(world, first, second, lambda: until(reported, SECOND_REPORT, "both round trips", interval=1))
+    told = _call(world, first, second, lambda: until(reported, SECOND_REPORT, "both round trips", [world.siproxd.log],
+                                                      interval=1))
     assert told.sentence is None
     for said in (told.caller, told.callee):
         assert said.codec == "G.711" and said.packets > 200 and said.bytes == said.packets * 172, said.text

@@ -7,6 +7,13 @@ use crate::time::{Duration, Instant};
 /// No round trip takes longer (µs).
 const MAX_ROUND_TRIP: u32 = 10_000_000;
 
+/// By so much (µs) a delay may be longer than the time that has passed, on a clock that ticks in hundredths: the way is short then.
+const TICK: u64 = 10_000;
+
+/// With a delay of zero, the longest time (µs) for which it is believed: phones whose clocks tick in milliseconds say so when two reports
+/// cross, and one that does not measure the delay seldom reports so soon.
+const AT_ONCE: u32 = 10_000;
+
 /// A sender from which nothing has come for so long does not send, or is not heard.
 const STILL: Duration = Duration::from_secs(2);
 
@@ -50,17 +57,22 @@ impl Quality {
         let jitter = other.micros(block.jitter & 0x7fff_ffff);
         let jitter = u32::try_from(jitter).unwrap_or(u32::MAX);
         self.reported = Some(Reported { lost: block.lost, worst, jitter });
-        // A delay of zero is no delay, but a party that does not measure it (RFC 3550 §6.4.1 has zero for `no report yet`).
         // Who reports twice on the same SR may not count on how long it has been.
-        if block.last_sr == 0 || block.delay == 0 || block.last_sr == self.answered {
+        if block.last_sr == 0 || block.last_sr == self.answered {
             return;
         }
         if let Some((_, at)) = other.sent_reports.iter().find(|(ntp, _)| *ntp == block.last_sr) {
-            self.answered = block.last_sr;
             let elapsed = (now.as_micros() as u32).wrapping_sub(*at);
+            // Most often it says that the party does not measure it (RFC 3550 §6.4.1 has zero for `no report yet`).
+            if block.delay == 0 && elapsed > AT_ONCE {
+                return;
+            }
+            self.answered = block.last_sr;
             // 1,000,000 / 65,536
             let held = u64::from(block.delay).wrapping_mul(15_625) >> 10;
-            let round_trip = u64::from(elapsed).checked_sub(held).and_then(|trip| u32::try_from(trip).ok());
+            let elapsed = u64::from(elapsed);
+            let is_credible = held <= elapsed.saturating_add(TICK);
+            let round_trip = is_credible.then(|| u32::try_from(elapsed.saturating_sub(held)).ok()).flatten();
             self.round_trip = round_trip.filter(|trip| *trip < MAX_ROUND_TRIP).or(self.round_trip);
         }
     }

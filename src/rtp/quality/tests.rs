@@ -498,6 +498,16 @@ fn the_round_trip_is_read_as_it_passes() {
     // A party that does not measure how long it took says zero.
     other.quality.rtcp(&one.quality, &report(8, 1, Some([7, 0x5, 0, 80, 0xabcd_1234, 0])), at(9_000_000));
     assert_eq!(other.quality.round_trip, Some(30_000));
+    // Clocks tick: half a second may be 499.9 ms; but not 480.
+    for (ntp, passed, wanted) in [(0x9000, 480_000, 30_000), (0x9001, 499_900, 0)] {
+        one.quality.rtcp(&other.quality, &report(7, ntp, None), at(9_000_000));
+        other.quality.rtcp(&one.quality, &report(8, 1, Some([7, 0x5, 0, 80, ntp, 0x8000])), at(9_000_000 + passed));
+        assert_eq!(other.quality.round_trip, Some(wanted));
+    }
+    // It may say so of an SR that came just now.
+    one.quality.rtcp(&other.quality, &report(7, 0x5678, None), at(9_500_000));
+    other.quality.rtcp(&one.quality, &report(8, 1, Some([7, 0x5, 0, 80, 0x5678, 0])), at(9_502_000));
+    assert_eq!(other.quality.round_trip, Some(2_000));
     // What the other party says it lost counts, and so does the way.
     assert!(one.quality.score(&other.quality) < one.quality.score(&Quality::default()));
 }
