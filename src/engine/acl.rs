@@ -13,11 +13,10 @@
 //! A host may be named. Until the DNS has said where a name of `hosts_deny_sip` is, nobody is heard: he could be it. A name of the
 //! others means nobody until then. Once known it stays where it was while the DNS is silent.
 
-use super::Engine;
-use super::Queries;
 use super::guard::Origin;
 use super::io::{Prefix, Sink};
 use super::settings::AccessList;
+use super::{Engine, Queries};
 use crate::dns::Answer;
 use crate::limits::{MAX_ACCESS_NAMES, MAX_NAME_ADDRESSES};
 use crate::log_class as class;
@@ -146,8 +145,8 @@ impl Engine {
         if self.is_named(List::Deny, ip) {
             return Some(Refusal::Named);
         }
-        let denied = settings.hosts_deny_sip.names.iter().zip(&self.acl.names[List::Deny as usize]);
-        if denied.into_iter().any(|(_, found)| !found.is_known) {
+        let mut denied = settings.hosts_deny_sip.names.iter().zip(&self.acl.names[List::Deny as usize]);
+        if denied.any(|(_, found)| !found.is_known) {
             return Some(Refusal::Unresolved);
         }
         let may_send = may_send

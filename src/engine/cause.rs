@@ -22,6 +22,8 @@ pub enum Cause {
     Loop,
     /// The credentials of a REGISTER are wrong, or another user's.
     Forbidden,
+    /// `hosts_allow_reg` does not name the phone that registers.
+    NotAllowed,
     /// A REGISTER asks for fewer seconds than this.
     IntervalTooBrief(u32),
     /// A REGISTER is older than the one that made the binding.
@@ -106,6 +108,9 @@ impl Cause {
             Self::TooManyHops => say(483, "Too Many Hops"),
             Self::Loop => say(482, "Loop Detected"),
             Self::Forbidden => say(403, "Forbidden"),
+            Self::NotAllowed => {
+                warn(403, "Forbidden", "The router lets this phone not register; hosts_allow_reg names who may")
+            }
             Self::IntervalTooBrief(_) => say(423, "Interval Too Brief"),
             Self::OutOfOrder => warn(500, "Server Internal Error", "A later REGISTER of this Call-ID came before"),
             Self::DomainNotAllowed => {
@@ -160,6 +165,7 @@ impl Cause {
             Self::Extension => "Proxy-Require asks for an extension that a proxy here does not have",
             Self::TooManyHops => "Max-Forwards is used up",
             Self::Loop => "the request came back here: check outbound_proxy_host and the phone's registrar",
+            Self::NotAllowed => "hosts_allow_reg does not name the phone",
             Self::Forbidden => {
                 "wrong credentials: check the phone's user and password, proxy_auth_passwd and proxy_auth_pwfile"
             }

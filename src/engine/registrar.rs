@@ -50,8 +50,7 @@ impl Engine {
     /// Takes a phone's REGISTER whose next hop is `target`.
     pub(super) fn register(&mut self, received: &Received<'_>, target: Target, now: Instant, out: &mut dyn Sink) {
         if !self.may_register(received.from.ip()) {
-            log::warn!(target: class::ACL, "REGISTER from {} refused: hosts_allow_reg does not name it", received.from);
-            return self.answer(received, Cause::Forbidden, out);
+            return self.answer(received, Cause::NotAllowed, out);
         }
         let asked = match self.asked(received) {
             Ok(asked) => asked,

@@ -165,12 +165,13 @@ impl Engine {
         let is_repeated =
             back.transaction.and_then(|handle| self.transactions.get(handle)).is_some_and(|t| t.final_status != 0);
         found.same_dialog &= !(answered && is_first || is_repeated);
-        if let Some(cause) = obstacle(msg) {
+        let obstacle = obstacle(msg);
+        if let Some(cause) = obstacle {
             log::warn!(target: class::RTP, "body of the {status} from {} cut out: {}", received.from, cause.remedy());
             // Two edits fit into an empty list.
             let _ = cut_out(msg, edits);
         }
-        let Some(description) = description(msg).filter(|_| edits.is_empty()) else {
+        let Some(description) = description(msg).filter(|_| obstacle.is_none()) else {
             if status >= 200 && is_first && found.same_dialog {
                 self.answered_without_description(found, out);
             }

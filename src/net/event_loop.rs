@@ -198,7 +198,10 @@ impl<'a> EventLoop<'a> {
         loop {
             match self.poll.poll(&mut events, Some(wait)) {
                 // After a stop (SIGSTOP) time has passed and nothing has been read: what came meanwhile goes first.
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    wait = self.wait(engine);
+                    continue;
+                }
                 Err(error) => return Err(error),
                 Ok(()) => {}
             }

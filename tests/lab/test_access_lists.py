@@ -30,7 +30,7 @@ def test_only_who_is_named_registers() -> None:
         neighbour = world.endpoint("phone2")
         response = neighbour.wait_response(_register(neighbour))
         assert response.status == 403, response.start
-        world.siproxd.wait_line(f"REGISTER from {PHONES['phone2']}:.* refused: hosts_allow_reg")
+        world.siproxd.wait_line(f"REGISTER from {PHONES['phone2']}:.* 403: hosts_allow_reg does not name the phone")
         call_id = neighbour.call_id()
         neighbour.send(neighbour.request("OPTIONS", aor("carol"), sender=aor("alice"), call_id=call_id), PROXY)
         assert neighbour.wait_response(call_id).status != 403
