@@ -172,16 +172,22 @@ fn may_be_spelled_otherwise(text: &[u8]) -> bool {
     const OTHERS: [&[u8]; 4] = [b"a00:", b"10_0_0_", b"10-0-0-", b"ba.a.a."];
     let count = |text: &[u8], what: &[u8]| text.windows(what.len()).filter(|w| *w == what).count();
     let known = |text: &[u8]| (0..text.len()).filter(|at| private_address_at(text, *at).is_some()).count();
-    let plain = without_escapes_and_zeros(text);
-    known(&plain) != known(text) || OTHERS.iter().any(|other| count(&plain, other) > 0)
+    // With `%01` an escape it may be none, and one with that as two of its zeros and digits.
+    [true, false].into_iter().any(|unescape| {
+        let plain = without_zeros(text, unescape);
+        known(&plain) != known(text) || OTHERS.iter().any(|other| count(&plain, other) > 0)
+    })
 }
 
-/// `text` in lower case, without escapes, and without zeros in front of its numbers.
-fn without_escapes_and_zeros(text: &[u8]) -> Vec<u8> {
+/// `text` in lower case, without zeros in front of its numbers, and without escapes where that is asked for.
+fn without_zeros(text: &[u8], unescape: bool) -> Vec<u8> {
     let mut plain = Vec::new();
     let mut at = 0;
     while let Some(byte) = text.get(at) {
-        let escaped = text.get(at + 1..at + 3).filter(|_| *byte == b'%').and_then(|hex| core::str::from_utf8(hex).ok());
+        let escaped = text
+            .get(at + 1..at + 3)
+            .filter(|_| unescape && *byte == b'%')
+            .and_then(|hex| core::str::from_utf8(hex).ok());
         let escaped = escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok());
         let byte = escaped.unwrap_or(*byte).to_ascii_lowercase();
         let is_number = |plain: &[u8]| plain.last().is_some_and(u8::is_ascii_digit);

@@ -65,7 +65,13 @@ pub fn rewrite(
     for line in Lines::new(bytes, sdp.whole).flatten() {
         match owed.take() {
             Some((_, address)) if line.kind == b'i' => owed = Some((line.value.end, address)),
-            owed => pay(owed, edits)?,
+            // It has one, by a name.
+            Some(_) if line.kind == b'c' => {}
+            Some(due) => {
+                pay(Some(due), edits)?;
+                connected = true;
+            }
+            None => {}
         }
         match line.kind {
             b'm' => {

@@ -151,6 +151,23 @@ fn sections_of_two_families_have_an_address_each() {
 }
 
 #[test]
+fn a_connection_by_name_is_not_told_twice() {
+    let head =
+        "v=0\no=- 1 1 IN IP4 10.0.0.2\ns=-\nc=IN IP4 10.0.0.2\nt=0 0\nm=audio 4000 RTP/AVP 0\nm=audio 4002 RTP/AVP 0\n";
+    let ours = "v=0\no=- 1 1 IN IP4 203.0.113.1\ns=-\nc=IN IP4 203.0.113.1\nt=0 0\nm=audio 7070 RTP/AVP 0\nm=audio 7074 RTP/AVP 0\n";
+    for lines in ["c=IN IP4 phone.example\n", "i=x\nc=IN IP4 phone.example\n", "b=AS:64\nc=IN IP4 phone.example\n"] {
+        let before = lines.split_inclusive('\n').filter(|line| !line.starts_with("c=")).collect::<String>();
+        // An `i=` belongs before the `c=`, all else after it (RFC 8866 §5).
+        let (info, rest) = if before.starts_with("i=") { (&before[..], "") } else { ("", &before[..]) };
+        check(
+            &format!("{head}{lines}"),
+            &[relay(7070), relay_v6(7074)],
+            &format!("{ours}{info}c=IN IP6 2001:db8::1\n{rest}"),
+        );
+    }
+}
+
+#[test]
 fn what_nobody_decided_on_is_declined_and_tells_nothing() {
     check(
         "v=0\no=- 1 1 IN IP4 phone.lan\nc=IN IP4 10.0.0.1/127\nc=IN IP4 10.0.0.2\na=source-filter: incl IN IP4 * 10.0.0.3\n\
