@@ -20,6 +20,8 @@ test: root install unit lab openwrt
 lint:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	@command -v mandoc >/dev/null || apt-get install -y -q mandoc
+	mandoc -T lint -W warning docs/siproxd.8 docs/siproxd.conf.5
 
 unit:
 	cargo test --locked --quiet

@@ -7,7 +7,7 @@ use siproxd::args::{Args, Exit};
 use siproxd::check::Summary;
 use siproxd::config::{self, Config, Report};
 use siproxd::engine::Engine;
-use siproxd::log_class::{CONFIG, PROCESS};
+use siproxd::log_class::PROCESS;
 use siproxd::net::event_loop::EventLoop;
 use siproxd::process::{self, Account, PidFile, Signals};
 use siproxd::state;
@@ -86,7 +86,7 @@ fn read(args: &Args) -> Option<(PathBuf, Config, Report)> {
 fn check(file: &Path, config: &Config, report: &Report) -> ExitCode {
     eprint!("{report}");
     say(format_args!("{}: OK\n{}", file.display(), Summary(config)));
-    if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_WARNINGS) }
+    if report.has_warnings() { ExitCode::from(EXIT_WARNINGS) } else { ExitCode::SUCCESS }
 }
 
 fn run(config: &Config, report: &Report) -> io::Result<()> {
@@ -97,9 +97,7 @@ fn run(config: &Config, report: &Report) -> io::Result<()> {
         eprintln!("siproxd: no syslog: {error}");
     }
     log::info!(target: PROCESS, "siproxd {} starts", env!("CARGO_PKG_VERSION"));
-    for line in report.lines() {
-        log::warn!(target: CONFIG, "{line}");
-    }
+    report.log();
     let account = config.user.as_deref().map(Account::look_up).transpose()?.flatten();
     if let Some(path) = &config.registration_file {
         state::prepare(path, account.as_ref().map(Account::ids));

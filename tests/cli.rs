@@ -127,11 +127,15 @@ fn check_tells_what_the_configuration_comes_to() {
     // 120 packets of Ethernet's size.
     assert!(tables(&with_dejitter) > tables(&out) + 120 * 1472 / 1024, "{out}{with_dejitter}");
 
-    home.file("b.conf", &format!("{GOOD}load_plugin = plugin_stun.la\nmask_host = a\n"));
+    home.file("b.conf", &format!("{GOOD}load_plugin = plugin_stun.la\nuse_rport = 1\n"));
     let (code, out, err) = home.run(&["--check", "-cb.conf"]);
     assert_eq!(code, 2);
     assert!(out.contains("OK"));
-    assert_eq!(err, "b.conf: warning: without effect in this version: mask_host, load_plugin\n");
+    assert!(err.starts_with("b.conf:3: warning: `plugin_stun` is not in this version; without it you miss: "), "{err}");
+
+    home.file("b.conf", &format!("{GOOD}thread_stack_size = 16\nuse_rport = 1\nplugin_demo_string = a\n"));
+    let (code, _, err) = home.run(&["--check", "-cb.conf"]);
+    assert_eq!((code, err.matches(": note: ").count()), (0, 3), "{err}");
 }
 
 #[test]
@@ -139,7 +143,7 @@ fn a_bad_file_is_told_by_line_and_ends_with_1() {
     let home = Home::new("bad");
     home.file("bad.conf", "if_inbound = lo\n\nif_outbund = wan0\nrtp_timeout = soon # yes\nsip_listen_port 5060\n");
     let expected = "bad.conf:3: unknown directive `if_outbund`; did you mean `if_outbound`?\n\
-        bad.conf:4: rtp_timeout = soon: not a number; Seconds without media after which a stream is closed. Default: 300.\n\
+        bad.conf:4: rtp_timeout = soon: not a number; Seconds without media after which a stream is closed, but while it rings. Default: 300.\n\
         bad.conf:5: `sip_listen_port 5060` has no `=`; a line is `name = value`; did you mean `sip_listen_port = 5060`?\n\
         bad.conf: `if_outbound` is missing; Interface on the side of the Internet; it may come and go and change its address.\n";
     for words in [&["-c", "bad.conf"][..], &["-c", "bad.conf", "--check"]] {

@@ -1,7 +1,9 @@
 //! The configuration: where its file is, what it says, and what is wrong with it.
 
 pub mod keys;
+pub mod kind;
 mod parse;
+pub mod plugins;
 mod value;
 
 pub(crate) use parse::nearest;
@@ -10,11 +12,13 @@ pub(crate) use value::int;
 use crate::engine::Settings;
 use crate::engine::settings::{AccessList, Domains, HostPort, OutboundDomains, Prefixes};
 use crate::limits::{MAX_BINDINGS, MAX_CALLS};
+use crate::log_class::CONFIG;
 use crate::rtp::latch::Latching;
 use crate::sip::via::Transport;
 use core::fmt;
 use core::net::IpAddr;
 use keys::KEYS;
+use plugins::Plugin;
 use std::path::{Path, PathBuf};
 
 /// What the configuration file says, with defaults for the rest. Names and units are those of the directives.
@@ -81,6 +85,11 @@ pub struct Config {
     /// Milliseconds.
     pub tcp_connect_timeout: u32,
     pub tcp_keepalive: u32,
+    pub use_rport: u8,
+    /// Kilobytes.
+    pub thread_stack_size: u32,
+    /// In the order of `load_plugin`, which is that of their work.
+    pub plugins: Vec<&'static Plugin>,
 }
 
 impl Config {
@@ -195,6 +204,9 @@ impl Default for Config {
             tcp_timeout: 0,
             tcp_connect_timeout: 0,
             tcp_keepalive: 0,
+            use_rport: 0,
+            thread_stack_size: 0,
+            plugins: Vec::new(),
         };
         for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
             if let (Some(set), Ok(value)) = (key.set, value::value(key.kind, key.default)) {
@@ -209,6 +221,8 @@ impl Default for Config {
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
+    /// Nothing is wrong; somebody may have meant something else.
+    Note,
     /// The daemon starts nevertheless.
     Warning,
     /// The daemon does not start.
@@ -246,6 +260,12 @@ impl Report {
         self.problems.push(Problem { line, severity, text: text.into() });
     }
 
+    /// Whether there is something that whoever wrote the file should change.
+    #[must_use]
+    pub fn has_warnings(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity != Severity::Note)
+    }
+
     fn error(&mut self, line: usize, text: impl Into<String>) {
         self.add(Severity::Error, line, text);
     }
@@ -254,14 +274,25 @@ impl Report {
         self.add(Severity::Warning, line, text);
     }
 
+    fn note(&mut self, line: usize, text: impl Into<String>) {
+        self.add(Severity::Note, line, text);
+    }
+
     /// Puts the problems into the order of the lines; what concerns the whole file comes last.
     fn sort(&mut self) {
         self.problems.sort_by_key(|problem| if problem.line == 0 { usize::MAX } else { problem.line });
     }
 
-    /// Each problem with its place, for the log, which has its own word for how bad it is.
-    pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
-        self.problems.iter().map(|problem| self.line(problem, ""))
+    /// Puts each problem with its place into the log, which has its own word for how bad it is.
+    pub fn log(&self) {
+        for problem in &self.problems {
+            let level = match problem.severity {
+                Severity::Note => log::Level::Info,
+                Severity::Warning => log::Level::Warn,
+                Severity::Error => log::Level::Error,
+            };
+            log::log!(target: CONFIG, level, "{}", self.line(problem, ""));
+        }
     }
 
     fn line(&self, problem: &Problem, prefix: &str) -> String {
@@ -276,7 +307,11 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.problems.iter().try_for_each(|problem| {
-            let prefix = if problem.severity == Severity::Warning { "warning: " } else { "" };
+            let prefix = match problem.severity {
+                Severity::Note => "note: ",
+                Severity::Warning => "warning: ",
+                Severity::Error => "",
+            };
             writeln!(f, "{}", self.line(problem, prefix))
         })
     }
@@ -296,5 +331,7 @@ pub fn find_file(home: Option<&Path>) -> Result<PathBuf, Vec<PathBuf>> {
     tried.iter().find(|place| std::fs::File::open(place).is_ok()).cloned().ok_or(tried)
 }
 
+#[cfg(test)]
+mod documents;
 #[cfg(test)]
 mod tests;

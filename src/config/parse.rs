@@ -2,7 +2,9 @@
 //!
 //! All that is wrong is collected before anything is said, and nothing of a file with an error is used.
 
-use super::keys::{self, KEYS, Key, Value};
+use super::keys::{self, KEYS, Key};
+use super::kind::Value;
+use super::plugins::Plugin;
 use super::value::value;
 use super::{Config, Report};
 use crate::limits::{MAX_ACCESS_NAMES, MAX_ALLOWED_DOMAINS, MAX_OUTBOUND_DOMAINS, MAX_PREFIXES};
@@ -15,6 +17,10 @@ const MAX_FILE: u64 = 1 << 20;
 
 /// Microseconds in a millisecond, which packets are held back in.
 const MILLISECOND: u32 = 1000;
+
+/// The value of `use_rport` that asks for it on both sides, as this program does.
+const USE_RPORT_BOTH: u8 = 3;
+
 /// The bytes of `file`.
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, Report> {
     let fail = |text: String| {
@@ -101,15 +107,30 @@ impl Parser {
         if before != 0 && !key.kind.repeats() {
             self.report.warning(number, format!("`{}` was set in line {before} before; this one counts", key.name));
         }
-        if let Err(more) = self.has_room_for(key.name, value) {
+        if key.set.is_some()
+            && let Err(more) = self.has_room_for(key.name, value)
+        {
             self.report.error(number, format!("`{}`: {more}", key.name));
             return;
+        }
+        if let Some(plugin) = value.plugin() {
+            self.load_plugin(number, plugin);
         }
         if let Some(line) = self.set_at.get_mut(place) {
             *line = number;
         }
         if let Some(set) = key.set {
             set(&mut self.config, value);
+        }
+    }
+
+    /// What is to be said of a plugin that is to be used.
+    fn load_plugin(&mut self, number: usize, plugin: &Plugin) {
+        let Plugin { name, effect, is_built_in } = plugin;
+        if self.config.plugins.contains(&plugin) {
+            self.report.warning(number, format!("`{name}` is loaded before; it does its work once"));
+        } else if !is_built_in {
+            self.report.warning(number, format!("`{name}` is not in this version; without it you miss: {effect}"));
         }
     }
 
@@ -164,14 +185,39 @@ impl Parser {
         }
         self.check_outbound_domains();
         self.check_accounts();
-        let without_effect: Vec<&str> = KEYS
-            .iter()
-            .zip(&self.set_at)
-            .filter(|(key, line)| key.set.is_none() && **line != 0)
-            .map(|(key, _)| key.name)
-            .collect();
-        if !without_effect.is_empty() {
-            self.report.warning(0, format!("without effect in this version: {}", without_effect.join(", ")));
+        self.check_effects();
+    }
+
+    /// What has no effect, and why.
+    fn check_effects(&mut self) {
+        let set = || KEYS.iter().zip(&self.set_at).filter(|(key, line)| key.set.is_none() && **line != 0);
+        let names = |of_plugins: bool| -> Vec<&str> {
+            let is_one = |name: &str| match Plugin::of_directive(name) {
+                // Of one that is loaded all has been said with `load_plugin`.
+                Some(plugin) => of_plugins && !self.config.plugins.contains(&plugin),
+                None => !of_plugins,
+            };
+            set().map(|(key, _)| key.name).filter(|name| is_one(name)).collect()
+        };
+        let (missing, of_plugins) = (names(false), names(true));
+        if !missing.is_empty() {
+            self.report.warning(0, format!("without effect in this version: {}", missing.join(", ")));
+        }
+        if let Some(first) = of_plugins.first() {
+            let names = of_plugins.join(", ");
+            let text = format!("without effect, for no `load_plugin` names its plugin: {names}");
+            self.report.note(self.line_of(first), text);
+        }
+        let Config { use_rport, thread_stack_size, .. } = self.config;
+        let rport_line = self.line_of("use_rport");
+        if rport_line != 0 && use_rport != USE_RPORT_BOTH {
+            let text =
+                format!("`use_rport` = {use_rport} has no effect: rport is always asked for, as with {USE_RPORT_BOTH}");
+            self.report.note(rport_line, text);
+        }
+        if thread_stack_size != 0 {
+            let text = "`thread_stack_size` has no effect: there is no thread for media";
+            self.report.note(self.line_of("thread_stack_size"), text);
         }
     }
 

@@ -1,6 +1,7 @@
 //! From the text of a directive to its value.
 
-use super::keys::{Kind, Value};
+use super::kind::{Kind, Value};
+use super::plugins::plugin;
 use crate::engine::io::Prefix;
 use crate::engine::settings::{AccessList, Domains, NamedHost, Prefixes};
 use crate::limits::{MAX_ACCESS_NAMES, MAX_ALLOWED_DOMAINS, MAX_NAME, MAX_PREFIXES};
@@ -40,6 +41,7 @@ pub(super) fn value(kind: Kind, text: &str) -> Result<Value<'_>, String> {
         Kind::Networks => networks(text).map(Value::Networks),
         Kind::AccessList => access_list(text).map(Value::AccessList),
         Kind::Domains => domains(text).map(Value::Domains),
+        Kind::Plugin => plugin(text).map(Value::Plugin),
     }
 }
 

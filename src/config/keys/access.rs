@@ -1,0 +1,44 @@
+//! Who may do what, and what others see.
+
+use super::*;
+
+keys! {
+    "Access, authentication, masks";
+
+    /// Who on the LAN may register, as `address/length` or `name/length`; without it, everybody there. Networks in it are
+    /// on the LAN also where another router is between.
+    hosts_allow_reg: Kind::AccessList, "" eg "192.168.1.0/24" => |c, v| v.add_to_list(&mut c.hosts_allow_reg);
+
+    /// Who may send SIP: with it, of the phones only these and those of `hosts_allow_reg`; and on the Internet these
+    /// besides the servers of our phones.
+    hosts_allow_sip: Kind::AccessList, "" eg "192.168.1.0/24,203.0.113.0/24" => |c, v| v.add_to_list(&mut c.hosts_allow_sip);
+
+    /// Who is not heard, whatever the other lists say. While a name in it cannot be resolved, nobody is.
+    hosts_deny_sip: Kind::AccessList, "" eg "192.0.2.0/24" => |c, v| v.add_to_list(&mut c.hosts_deny_sip);
+
+    /// Realm in which phones that register at siproxd itself have to prove who they are; without it, nobody is asked.
+    proxy_auth_realm: Kind::Text, "" eg "Home" => |c, v| c.proxy_auth_realm = Some(v.text());
+
+    /// One password for all phones.
+    proxy_auth_passwd: Kind::Text, "" eg "secret" => |c, v| c.proxy_auth_passwd = Some(v.text());
+
+    /// File with a password for each phone, as `user password` or `user $ha1-sha256$HASH`; goes before
+    /// `proxy_auth_passwd`.
+    proxy_auth_pwfile: Kind::Path, "" eg "/etc/siproxd_passwd" => |c, v| c.proxy_auth_pwfile = v.path();
+
+    /// Host part to be replaced in addresses-of-record.
+    mask_host: Kind::List, "" eg "router.example.org";
+
+    /// What replaces the host at the same place of `mask_host`.
+    masked_host: Kind::List, "" eg "example.org";
+
+    /// What the Internet is told in User-Agent, in place of what a phone says there or where it says nothing; Server
+    /// stays.
+    ua_string: Kind::Line(MAX_UA_STRING), "" eg "Telephone" => |c, v| c.ua_string = v.text();
+
+    /// Asks for rport (RFC 3581): 1 towards phones, 2 towards the Internet, 3 both. This program always does both.
+    use_rport: int(0, 3), "0" => |c, v| c.use_rport = v.int();
+
+    /// Changes Call-IDs to pass through loops.
+    obscure_loops: SWITCH, "0";
+}

@@ -1,0 +1,32 @@
+//! Interfaces, addresses, networks.
+
+use super::*;
+
+keys! {
+    "Networks";
+
+    /// Interface on the side of the phones.
+    if_inbound: Kind::Interface, "" shipped "br-lan"
+        more "OpenWrt: br-lan; elsewhere often eth0."
+        => |c, v| c.if_inbound = v.text();
+
+    /// Interface on the side of the Internet; it may come and go and change its address.
+    if_outbound: Kind::Interface, "" shipped "wan"
+        more "OpenWrt: wan, or pppoe-wan; elsewhere often eth1 or ppp0. On either side SIP goes by IPv4, or by IPv6 where there is no IPv4; media goes by the one that the far end names."
+        => |c, v| c.if_outbound = v.text();
+
+    /// Our public IP address, written into messages in place of that of `if_outbound`, and for media in place of the one
+    /// of its family; names are not resolved in this version.
+    host_outbound: Kind::Address, "" eg "198.51.100.7" => |c, v| c.host_outbound = v.address();
+
+    /// Port for SIP, on both sides.
+    sip_listen_port: PORT, "5060" => |c, v| c.sip_listen_port = v.int();
+
+    /// Networks that count as ours; without it, those reached through `if_inbound`.
+    lan_networks: Kind::Networks, "" eg "192.168.1.0/24, 192.168.2.0/24" => |c, v| v.add_to(&mut c.lan_networks);
+
+    /// Addresses on the Internet that may call us besides the providers the phones are registered with.
+    wan_allow: Kind::Networks, "" eg "203.0.113.0/24"
+        more "Others get no answer."
+        => |c, v| v.add_to(&mut c.wan_allow);
+}

@@ -1,0 +1,111 @@
+//! The plugins of the original, and their directives.
+
+use super::*;
+
+keys! {
+    "Plugins";
+
+    /// Directory of the plugins; they are built into this program, so that it means nothing.
+    plugindir: Kind::Text, "" eg "/usr/lib/siproxd/" => |_, _| ();
+
+    /// Plugin to use, by the name of its file.
+    load_plugin: Kind::Plugin, "" eg "plugin_logcall.la"
+        more "A directory before it, and .la or .so behind it, may be there or not."
+        => |c, v| c.plugins.extend(v.plugin());
+
+    /// plugin_demo: text to log.
+    plugin_demo_string: Kind::Text, "" eg "Hello";
+
+    /// plugin_shortdial: prefix of a short number.
+    plugin_shortdial_akey: Kind::Text, "" eg "*00";
+
+    /// plugin_shortdial: number to dial, one for each short number.
+    plugin_shortdial_entry: Kind::List, "" eg "17474743246";
+
+    /// plugin_defaulttarget: where calls go that nobody is registered for.
+    plugin_defaulttarget_target: Kind::Text, "" eg "sip:operator@example.org";
+
+    /// plugin_defaulttarget: 1 logs them.
+    plugin_defaulttarget_log: SWITCH, "0";
+
+    /// plugin_fix_bogus_via: networks whose addresses in Via are wrong.
+    plugin_fix_bogus_via_networks: Kind::AccessList, "" eg "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16";
+
+    /// plugin_fix_DTAG: networks to apply it to.
+    plugin_fix_DTAG_networks: Kind::AccessList, "" eg "217.0.0.0/13";
+
+    /// plugin_fix_fbox_anoncall: networks to apply it to.
+    plugin_fix_fbox_anoncall_networks: Kind::AccessList, "" eg "192.168.0.0/16";
+
+    /// plugin_stun: server.
+    plugin_stun_server: Kind::Host, "" eg "stun.example.org";
+
+    /// plugin_stun: its port.
+    plugin_stun_port: PORT, "3478";
+
+    /// plugin_stun: seconds between questions.
+    plugin_stun_period: int(1, DAY), "300";
+
+    /// plugin_prefix: digits put before each number.
+    plugin_prefix_akey: Kind::Text, "" eg "0";
+
+    /// plugin_regex: name of a rule.
+    plugin_regex_desc: Kind::List, "" eg "to the home country";
+
+    /// plugin_regex: expression looked for in the number called.
+    plugin_regex_pattern: Kind::List, "" eg "^(sips?:)00";
+
+    /// plugin_regex: what replaces it.
+    plugin_regex_replace: Kind::List, "" eg "\\1+";
+
+    /// plugin_regex_body: name of a rule.
+    plugin_regex_body_desc: Kind::List, "" eg "a private address";
+
+    /// plugin_regex_body: expression looked for in bodies.
+    plugin_regex_body_pattern: Kind::List, "" eg "192\\.168\\.1\\.1";
+
+    /// plugin_regex_body: what replaces it.
+    plugin_regex_body_replace: Kind::List, "" eg "198.51.100.7";
+
+    /// plugin_stripheader: header to remove.
+    plugin_stripheader_remove: Kind::List, "" eg "Server";
+
+    /// plugin_codecfilter: codec to remove.
+    plugin_codecfilter_blacklist: Kind::List, "" eg "G729";
+
+    /// plugin_siptrunk: name of a trunk.
+    plugin_siptrunk_name: Kind::List, "" eg "office";
+
+    /// plugin_siptrunk: account it is registered with.
+    plugin_siptrunk_account: Kind::List, "" eg "123456@example.org";
+
+    /// plugin_siptrunk: expression for its numbers.
+    plugin_siptrunk_numbers_regex: Kind::List, "" eg "^0123456[0-9]+";
+
+    /// plugin_stats: seconds between two reports to syslog; 0 is off, -1 is with SIGUSR1.
+    plugin_stats_to_syslog: int(-1, DAY), "0";
+
+    /// plugin_stats: seconds between two reports to the file; 0 is off, -1 is with SIGUSR1.
+    plugin_stats_to_file: int(-1, DAY), "0";
+
+    /// plugin_stats: the file.
+    plugin_stats_filename: Kind::Path, "" eg "/var/lib/siproxd/statistics";
+
+    /// plugin_blacklist: its database.
+    plugin_blacklist_dbpath: Kind::Path, "/var/lib/siproxd/blacklist.sqlite";
+
+    /// plugin_blacklist: how the database is synchronised: OFF, NORMAL or FULL.
+    plugin_blacklist_db_sync_mode: Kind::Text, "OFF";
+
+    /// plugin_blacklist: 1 logs only.
+    plugin_blacklist_simulate: SWITCH, "0";
+
+    /// plugin_blacklist: seconds a source stays on the list.
+    plugin_blacklist_duration: int(0, WEEK), "3600";
+
+    /// plugin_blacklist: failures until a source is put on the list.
+    plugin_blacklist_hitcount: int(1, 1_000_000), "10";
+
+    /// plugin_blacklist: seconds in which they are counted.
+    plugin_blacklist_register_window: int(1, DAY), "30";
+}

@@ -1,0 +1,51 @@
+//! Logs, the process, and its files.
+
+use super::*;
+
+keys! {
+    "Logs";
+
+    /// 1 goes into the background; logs then go to syslog.
+    daemonize: SWITCH, "0" => |c, v| c.daemonize = v.is_on();
+
+    /// What goes to syslog: 0 all with debugging, 1 information and worse, 2 warnings and worse, 3 errors, 4 nothing.
+    silence_log: int(0, 4), "1" => |c, v| c.silence_log = v.int();
+
+    /// Sum of what to debug: 0x1 babble, 0x2 network, 0x4 SIP, 0x8 registrations, 0x10 other, 0x20 proxy, 0x40 DNS, 0x80
+    /// text of all messages, 0x100 configuration, 0x200 RTP, 0x400 access, 0x800 authentication, 0x1000 plugins, 0x2000
+    /// RTP babble; -1 all.
+    debug_level: MASK, "0" => |c, v| c.debug_level = v.int::<i64>() as u32;
+
+    /// TCP port where the log can be read with netcat; 0 is off.
+    debug_port: PORT_OR_OFF, "0"
+        more "Example: 5050, and then \"netcat ADDRESS 5050 > debug.log\". Whoever reaches the port reads all messages."
+        => |c, v| c.debug_port = v.int();
+
+    /// Address that `debug_port` listens on; without it, our address on `if_inbound`.
+    debug_bind: Kind::Address, "" eg "192.168.1.1" => |c, v| c.debug_bind = v.address();
+
+    "Process and files";
+
+    /// Account to run as, when started as root.
+    user: Kind::Text, "" shipped "nobody" => |c, v| c.user = Some(v.text());
+
+    /// Directory to be confined to, when started as root.
+    chrootjail: Kind::Path, "" eg "/var/lib/siproxd";
+
+    /// File that holds the process number.
+    pid_file: Kind::Path, "" eg "/var/run/siproxd.pid" => |c, v| c.pid_file = v.path();
+
+    /// File that keeps registrations and calls over a restart.
+    registration_file: Kind::Path, "" shipped "/var/lib/siproxd/registrations"
+        more "Who talks hears the other again once siproxd is back, if that is within two minutes. A secret key is kept beside it, in a file of the same name with .key behind."
+        => |c, v| c.registration_file = v.path();
+
+    /// Seconds between two savings of registrations; 0 saves at the end only.
+    autosave_registrations: int(0, DAY), "300" => |c, v| c.autosave_registrations = v.int();
+
+    /// Socket for status and commands.
+    control_socket: Kind::Path, "" eg "/var/run/siproxd.sock";
+
+    /// Stack of the media thread in kB; this program has no such thread, so that it means nothing.
+    thread_stack_size: int(0, 1 << 20), "0" => |c, v| c.thread_stack_size = v.int();
+}
