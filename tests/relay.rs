@@ -365,13 +365,40 @@ fn nothing_is_relayed_after_closing() {
 }
 
 #[test]
-fn an_address_change_leaves_open_relays_alone() {
+fn open_relays_move_to_a_new_address() {
+    const NEW: [u8; 4] = [127, 0, 8, 20];
     let mut rig = Rig::new();
     let (inner, outer) = rig.call(id(0), 41060);
-    rig.relay.set_address(Side::Wan, Family::V4, None);
+    outer.rtp.send_to(&rtp(9), at(WAN, 41060)).expect("sent");
+    rig.turn();
+    assert_eq!(next(&inner.rtp), Some((rtp(9).to_vec(), at(LAN, 41060))));
+    // Gone for a while: nothing is closed.
+    assert_eq!(rig.relay.set_address(Side::Wan, Family::V4, None), 0);
     inner.rtp.send_to(&rtp(1), at(LAN, 41060)).expect("sent");
     rig.turn();
     assert_eq!(next(&outer.rtp), Some((rtp(1).to_vec(), at(WAN, 41060))));
+    // Then another: the first packet that the phone sends comes from there, as does its RTCP, and who answers to it is heard.
+    assert_eq!(rig.relay.set_address(Side::Wan, Family::V4, Some(NEW.into())), 0);
+    inner.rtp.send_to(&rtp(2), at(LAN, 41060)).expect("sent");
+    inner.rtcp.send_to(&RTCP, at(LAN, 41061)).expect("sent");
+    outer.rtp.send_to(&rtp(10), at(NEW, 41060)).expect("sent");
+    rig.turn();
+    assert_eq!(next(&outer.rtp), Some((rtp(2).to_vec(), at(NEW, 41060))));
+    assert_eq!(next(&outer.rtcp), Some((RTCP.to_vec(), at(NEW, 41061))));
+    assert_eq!(next(&inner.rtp), Some((rtp(10).to_vec(), at(LAN, 41060))));
+    UdpSocket::bind(at(WAN, 41060)).expect("the old address is given back");
+    assert_eq!(rig.close(id(0))[1].packets, 2, "and it is the same leg as before");
+}
+
+#[test]
+fn a_leg_that_cannot_move_is_told_of() {
+    let mut rig = Rig::new();
+    let (inner, outer) = rig.call(id(0), 41064);
+    let _taken = UdpSocket::bind(at([127, 0, 8, 20], 41065)).expect("a free port");
+    assert_eq!(rig.relay.set_address(Side::Wan, Family::V4, Some([127, 0, 8, 20].into())), 1);
+    inner.rtp.send_to(&rtp(1), at(LAN, 41064)).expect("sent");
+    rig.turn();
+    assert_eq!(next(&outer.rtp), Some((rtp(1).to_vec(), at(WAN, 41064))));
 }
 
 #[test]

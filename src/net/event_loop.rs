@@ -368,7 +368,11 @@ impl<'a> EventLoop<'a> {
     fn take_addresses(&mut self) -> Result<(), BindError> {
         for side in [Side::Lan, Side::Wan] {
             for family in Family::BOTH {
-                self.out.relay.set_address(side, family, self.watch.interface(side).address_of(family));
+                let address = self.watch.interface(side).address_of(family);
+                let left_behind = self.out.relay.set_address(side, family, address);
+                if left_behind > 0 {
+                    log::error!(target: NET, "{left_behind} media ports cannot be bound to the new {} address: others have them, and their calls are without audio", side.name());
+                }
             }
         }
         let [lan, wan] = [Side::Lan, Side::Wan].map(|side| self.watch.interface(side));

@@ -74,6 +74,11 @@ impl Open {
             Leg::Callee => [callee, caller],
         }
     }
+
+    /// Number of sockets.
+    fn len(&self) -> usize {
+        self.legs.iter().map(LegState::len).sum()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -144,9 +149,13 @@ impl Relay {
         }
     }
 
-    /// Sets our address of a family on `side` for what is bound from now on. Open sockets stay.
-    pub fn set_address(&mut self, side: Side, family: Family, address: Option<IpAddr>) {
+    /// Sets our address of a family on `side`. Legs that are open move there with their ports and go on as they were, so that a far
+    /// end that looks where packets come from is heard and hears again; where the address is gone they wait for the next one.
+    ///
+    /// Returns how many legs could not move; they stay as they are.
+    pub fn set_address(&mut self, side: Side, family: Family, address: Option<IpAddr>) -> usize {
         self.addresses[side as usize][family as usize] = address;
+        address.map_or(0, |address| self.move_legs(side, family, address))
     }
 
     /// Sets whether the relays that are opened from now on learn their peers' ports.

@@ -55,6 +55,12 @@ impl LegState {
         Some(if rtcp { &sockets.rtcp } else { &sockets.rtp })
     }
 
+    /// What the sockets of a family are bound to; `None` where there are none.
+    pub(super) fn address(&self, family: Family) -> Option<IpAddr> {
+        let rtp = self.socket(family, false)?.local_addr().ok()?.as_socket()?;
+        Some(rtp.ip())
+    }
+
     /// Gives the sockets of a family back to the system.
     pub(super) fn unbind(&mut self, family: Family) {
         self.sockets[family as usize] = None;

@@ -1,4 +1,4 @@
-//! Opening, aiming and closing relays.
+//! Opening, aiming, moving and closing relays.
 
 use super::leg::LegState;
 use super::place::{Place, SOCKETS};
@@ -9,6 +9,7 @@ use crate::family::Family;
 use crate::limits::MAX_RELAYS;
 use crate::rtp::latch::Peer;
 use crate::time::Instant;
+use core::net::IpAddr;
 use mio::Interest;
 use mio::unix::SourceFd;
 use nix::errno::Errno;
@@ -68,7 +69,7 @@ impl Relay {
         bound
     }
 
-    /// Binds a leg to our address of a family, or leaves it as it is.
+    /// Binds a leg to our address of a family, in place of another that it has; or leaves it as it is.
     fn bind_leg(&self, open: &mut Open, leg: Leg, family: Family, incarnation: u16) -> Result<(), RelayError> {
         let slot = open.id.index();
         let state = &mut open.legs[leg as usize];
@@ -89,6 +90,29 @@ impl Relay {
             }
         }
         Ok(())
+    }
+
+    /// Binds the open legs of `side` and `family` to `address`, where they are not there already; returns how many could not.
+    pub(super) fn move_legs(&mut self, side: Side, family: Family, address: IpAddr) -> usize {
+        let mut left_behind = 0;
+        for index in 0..self.slots.len() {
+            let Some(slot) = self.slots.get_mut(index) else { continue };
+            let incarnation = slot.incarnation;
+            let Some(mut open) = slot.open.take() else { continue };
+            self.sockets -= open.len();
+            for leg in [Leg::Caller, Leg::Callee] {
+                let state = &open.legs[leg as usize];
+                let is_there = state.address(family).is_none_or(|bound| bound == address);
+                if state.side() == side && !is_there {
+                    left_behind += usize::from(self.bind_leg(&mut open, leg, family, incarnation).is_err());
+                }
+            }
+            self.sockets += open.len();
+            if let Some(slot) = self.slots.get_mut(index) {
+                slot.open = Some(open);
+            }
+        }
+        left_behind
     }
 
     pub(super) fn retarget(&mut self, id: RelayId, leg: Leg, peer: &Peer, now: Instant) {
@@ -119,7 +143,7 @@ impl Relay {
     fn close_slot(&mut self, index: usize) {
         let Some(open) = self.slots.get_mut(index).and_then(|slot| slot.open.take()) else { return };
         self.open -= 1;
-        self.sockets -= open.legs.iter().map(LegState::len).sum::<usize>();
+        self.sockets -= open.len();
         if let Some(dejitter) = &mut self.dejitter {
             dejitter.close(index);
         }
