@@ -7,6 +7,7 @@ mod media;
 mod status;
 mod streams;
 
+use super::conntrack::{Conntrack, OwnPorts};
 use super::descriptors;
 use super::ifaddr::{self, Addresses, Watch};
 use super::listener::{self, Arrival, BindError, Listener};
@@ -89,6 +90,7 @@ pub struct EventLoop<'a> {
     clock: Clock,
     out: WayOut,
     watch: Watch,
+    conntrack: Conntrack,
     /// The addresses that the engine was last told of; `None` before the first time.
     told: [Option<Addresses>; 2],
     debug_port: Option<DebugPort>,
@@ -150,6 +152,10 @@ impl<'a> EventLoop<'a> {
             clock,
             out: WayOut { listener, tcp, relay, resolver, now },
             watch,
+            conntrack: Conntrack::new(OwnPorts {
+                sip: config.sip_listen_port,
+                media: [config.rtp_port_low, config.rtp_port_high.saturating_add(1)],
+            }),
             told: Default::default(),
             debug_port: None,
             resolv_conf: ResolvConf::new(RESOLV_CONF),
@@ -376,6 +382,7 @@ impl<'a> EventLoop<'a> {
             }
         }
         let [lan, wan] = [Side::Lan, Side::Wan].map(|side| self.watch.interface(side));
+        self.conntrack.set_address(wan.address());
         let udp = self.out.listener.set_interfaces(lan, wan);
         udp.and(self.out.tcp.set_interfaces(lan, wan))
     }

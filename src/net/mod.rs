@@ -5,12 +5,15 @@
 //! * [`tcp`]: SIP over TCP, the connections and what waits on them.
 //! * [`relay`]: media, from socket to socket. It knows nothing of SIP.
 //! * [`ifaddr`]: what addresses the two interfaces have, by rtnetlink.
+//! * [`conntrack`]: the system's connection tracking, and what of it stands in our way.
 
+pub mod conntrack;
 mod descriptors;
 mod dscp;
 pub mod event_loop;
 pub mod ifaddr;
 pub mod listener;
+mod netlink;
 pub mod relay;
 mod resolv_conf;
 mod rtnetlink;

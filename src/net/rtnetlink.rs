@@ -1,7 +1,10 @@
 //! Messages of rtnetlink, read and written by hand within bounds (rtnetlink(7)).
 //!
-//! All numbers are in the machine's byte order. What does not fit its frame is skipped; nothing here can panic.
+//! What does not fit its frame is skipped; nothing here can panic.
 
+use super::netlink::{
+    Frame, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, attributes, frames, u32_at,
+};
 use crate::engine::io::Prefix;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -15,23 +18,17 @@ const RTMGRP_LINK: u32 = 1;
 const RTMGRP_IPV4_IFADDR: u32 = 0x10;
 const RTMGRP_IPV6_IFADDR: u32 = 0x100;
 
-const NLMSG_HDRLEN: usize = 16;
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
 const RTM_GETLINK: u16 = 18;
 const RTM_NEWADDR: u16 = 20;
 const RTM_DELADDR: u16 = 21;
 const RTM_GETADDR: u16 = 22;
-const NLM_F_REQUEST: u16 = 1;
 const NLM_F_DUMP_INTR: u16 = 0x10;
-const NLM_F_DUMP: u16 = 0x300;
 
-/// `struct ifinfomsg`, `struct ifaddrmsg`, `struct rtattr`.
+/// `struct ifinfomsg`, `struct ifaddrmsg`.
 const IFINFOMSG: usize = 16;
 const IFADDRMSG: usize = 8;
-const RTATTR: usize = 4;
 
 const IFLA_IFNAME: u16 = 3;
 const IFA_ADDRESS: u16 = 1;
@@ -116,25 +113,18 @@ pub(super) enum Body<'a> {
 
 /// The messages of one datagram; ends at the first that does not fit.
 pub(super) fn messages(bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
-    let mut rest = bytes;
-    core::iter::from_fn(move || {
-        let length = u32_at(rest, 0)? as usize;
-        let body = rest.get(NLMSG_HDRLEN..length)?;
-        let message = Message {
-            sequence: u32_at(rest, 8)?,
-            port: u32_at(rest, 12)?,
-            interrupted: u16_at(rest, 6)? & NLM_F_DUMP_INTR != 0,
-            body: match u16_at(rest, 4)? {
-                RTM_NEWLINK => link(body),
-                RTM_NEWADDR => address(body).unwrap_or(Body::Other),
-                RTM_DELLINK | RTM_DELADDR => Body::Removed,
-                NLMSG_DONE => Body::Done,
-                NLMSG_ERROR => Body::Error,
-                _ => Body::Other,
-            },
-        };
-        rest = rest.get(aligned(length)..).unwrap_or(&[]);
-        Some(message)
+    frames(bytes).map(|Frame { kind, flags, sequence, port, body }| Message {
+        sequence,
+        port,
+        interrupted: flags & NLM_F_DUMP_INTR != 0,
+        body: match kind {
+            RTM_NEWLINK => link(body),
+            RTM_NEWADDR => address(body).unwrap_or(Body::Other),
+            RTM_DELLINK | RTM_DELADDR => Body::Removed,
+            NLMSG_DONE => Body::Done,
+            NLMSG_ERROR => Body::Error,
+            _ => Body::Other,
+        },
     })
 }
 
@@ -176,33 +166,9 @@ fn ip(family: u8, value: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// Kind and value of the attributes behind a fixed part of `skip` bytes.
-fn attributes(body: &[u8], skip: usize) -> impl Iterator<Item = (u16, &[u8])> {
-    let mut rest = body.get(skip..).unwrap_or(&[]);
-    core::iter::from_fn(move || {
-        let length = usize::from(u16_at(rest, 0)?);
-        let kind = u16_at(rest, 2)?;
-        let value = rest.get(RTATTR..length)?;
-        rest = rest.get(aligned(length)..).unwrap_or(&[]);
-        Some((kind, value))
-    })
-}
-
-/// Messages and attributes start at multiples of four bytes.
-const fn aligned(length: usize) -> usize {
-    length.saturating_add(3) & !3
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..)?.first_chunk().map(|octets| u16::from_ne_bytes(*octets))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk().map(|octets| u32::from_ne_bytes(*octets))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::netlink::{NLA_HDRLEN, aligned};
     use super::*;
     use proptest::prelude::*;
 
@@ -219,7 +185,7 @@ mod tests {
     }
 
     fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-        let mut bytes = ((RTATTR + value.len()) as u16).to_ne_bytes().to_vec();
+        let mut bytes = ((NLA_HDRLEN + value.len()) as u16).to_ne_bytes().to_vec();
         bytes.extend(kind.to_ne_bytes());
         bytes.extend(value);
         bytes.resize(aligned(bytes.len()), 0);
