@@ -9,7 +9,7 @@ use siproxd::config::{self, Config, Report};
 use siproxd::engine::Engine;
 use siproxd::log_class::PROCESS;
 use siproxd::net::event_loop::EventLoop;
-use siproxd::process::{self, Account, PidFile, Signals};
+use siproxd::process::{self, Background, PidFile, Privileges, Signals};
 use siproxd::state;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -67,7 +67,12 @@ fn read(args: &Args) -> Option<(PathBuf, Config, Report)> {
         }
     };
     match Config::load(&file) {
-        Ok((mut config, report)) => {
+        Ok((mut config, mut report)) => {
+            process::out_of_reach(&config, &mut report, args.check);
+            if report.is_fatal() {
+                eprint!("{report}");
+                return None;
+            }
             if let Some(mask) = args.debug.filter(|mask| *mask != 0) {
                 config.debug_level = mask;
             }
@@ -98,33 +103,29 @@ fn run(config: &Config, report: &Report) -> io::Result<()> {
     }
     log::info!(target: PROCESS, "siproxd {} starts", env!("CARGO_PKG_VERSION"));
     report.log();
-    let account = config.user.as_deref().map(Account::look_up).transpose()?.flatten();
-    if let Some(path) = &config.registration_file {
-        state::prepare(path, account.as_ref().map(Account::ids));
-    }
+    let privileges = Privileges::plan(config)?;
+    let background = config.daemonize.then(Background::prepare).transpose()?;
     let mut engine = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
-    engine.seed(state::key(config.registration_file.as_deref())?, state::seed()?);
     engine.configure(&config.engine_settings());
     siproxd::accounts::load(&mut engine, config)?;
     let mut event_loop = EventLoop::open(config).map_err(io::Error::other)?;
+    let mut pid_file = config.pid_file.as_deref().map(PidFile::create).transpose()?;
+    privileges.give_up(config)?;
+    // From here on files are those that are in reach later, too.
+    engine.seed(state::key(config.registration_file.as_deref())?, state::seed()?);
     event_loop.load(&mut engine);
 
-    // What can fail for want of a port has been done: who starts us in the background sees it fail.
-    if config.daemonize {
-        process::daemonize()?;
+    // What can fail has been done: who starts us in the background sees it fail.
+    if let Some(background) = background {
+        background.enter()?;
         siproxd::log::leave_stderr();
     }
-    // Before the file: whoever has read the number may send a signal.
+    // Before the number: whoever has read it may send a signal.
     let mut signals = Signals::new()?;
-    let _pid_file = config.pid_file.as_deref().map(create_pid_file).transpose()?;
-    if let Some(account) = &account {
-        account.become_it()?;
+    if let Some(file) = &mut pid_file {
+        file.write()?;
     }
     event_loop.run(&mut engine, &mut signals)
-}
-
-fn create_pid_file(path: &Path) -> io::Result<PidFile> {
-    PidFile::create(path).map_err(|error| io::Error::new(error.kind(), format!("pid_file {}: {error}", path.display())))
 }
 
 /// Writes a line to stdout; whoever reads it may stop at any line.

@@ -143,6 +143,8 @@ impl<'a> EventLoop<'a> {
             resolver_socket(poll.registry(), RESOLVER[0], (Ipv4Addr::UNSPECIFIED, 0).into()),
             resolver_socket(poll.registry(), RESOLVER[1], (Ipv6Addr::UNSPECIFIED, 0).into()),
         ];
+        let mut resolv_conf = ResolvConf::new(RESOLV_CONF);
+        resolv_conf.keep();
         let clock = Clock::start();
         let now = clock.now();
         let autosave_at = (config.autosave_registrations > 0).then(|| now.after_secs(config.autosave_registrations));
@@ -158,7 +160,7 @@ impl<'a> EventLoop<'a> {
             }),
             told: Default::default(),
             debug_port: None,
-            resolv_conf: ResolvConf::new(RESOLV_CONF),
+            resolv_conf,
             sip_pending: [false; 2],
             due: None,
             moderation: Moderation::new(Duration::from_micros(config.rtp_coalesce.into())),

@@ -20,16 +20,28 @@ pub(super) type Nameservers = heapless::Vec<SocketAddr, MAX_NAMESERVERS>;
 pub(super) struct ResolvConf {
     path: PathBuf,
     read: Option<(SystemTime, u64)>,
+    /// What it said when it was last in reach, where nobody has been told that yet.
+    kept: Option<Nameservers>,
 }
 
 impl ResolvConf {
     /// A file that was not read yet.
     pub(super) fn new(path: &str) -> Self {
-        Self { path: path.into(), read: None }
+        Self { path: path.into(), read: None, kept: None }
+    }
+
+    /// Reads it for the next [`Self::changed`]: a jail may not have the file.
+    pub(super) fn keep(&mut self) {
+        self.kept = self.read();
     }
 
     /// The nameservers, where the file changed since the last call. A file that cannot be read now changes nothing.
     pub(super) fn changed(&mut self) -> Option<Nameservers> {
+        let kept = self.kept.take();
+        self.read().or(kept)
+    }
+
+    fn read(&mut self) -> Option<Nameservers> {
         let metadata = fs::metadata(&self.path).ok()?;
         let state = (metadata.modified().ok()?, metadata.len());
         if self.read == Some(state) {
@@ -89,7 +101,10 @@ mod tests {
         assert_eq!(file.changed(), None);
         fs::write(&path, "nameserver 192.0.2.1\nnameserver 192.0.2.2\n").expect("written");
         assert_eq!(file.changed().map(|servers| servers.len()), Some(2));
+        file.read = None;
+        file.keep();
         fs::remove_file(&path).expect("removed");
+        assert_eq!(file.changed().map(|servers| servers.len()), Some(2));
         assert_eq!(file.changed(), None);
     }
 }

@@ -27,10 +27,14 @@ keys! {
     "Process and files";
 
     /// Account to run as, when started as root.
-    user: Kind::Text, "" shipped "nobody" => |c, v| c.user = Some(v.text());
+    user: Kind::Text, "" shipped "nobody"
+        more "It has the groups of that account; root is given up for good once the ports are bound."
+        => |c, v| c.user = Some(v.text());
 
     /// Directory to be confined to, when started as root.
-    chrootjail: Kind::Path, "" eg "/var/lib/siproxd";
+    chrootjail: Kind::Path, "" eg "/var/lib/siproxd"
+        more "`registration_file` then counts from there. What will be looked for in it and is not there is told at start and by --check, with the remedy."
+        => |c, v| c.chrootjail = v.path();
 
     /// File that holds the process number.
     pid_file: Kind::Path, "" eg "/var/run/siproxd.pid" => |c, v| c.pid_file = v.path();
