@@ -162,6 +162,18 @@ fn one_interface_needs_a_public_address() {
 }
 
 #[test]
+fn the_examples_need_no_correction() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples");
+    let files: Vec<_> =
+        std::fs::read_dir(&directory).expect("examples").map(|file| file.expect("a file").path()).collect();
+    assert!(files.len() > 1, "{files:?}");
+    for file in files {
+        let (_, report) = Config::load(&file).unwrap_or_else(|report| panic!("{report}"));
+        assert_eq!(report.to_string(), "", "{}", file.display());
+    }
+}
+
+#[test]
 fn bytes_of_any_kind_are_survived() {
     for bytes in [&b"\xff\xfe=\x00\n=\n==\n#"[..], b"\xef\xbb\xbfif_inbound = a\nif_outbound = b", b"user = \xff", b""]
     {

@@ -35,12 +35,14 @@ def binary() -> Path:
 
 
 class Siproxd:
-    """One siproxd in the router."""
+    """One siproxd, in the router if nothing else is said."""
 
     def __init__(self, network: Network, name: str = "siproxd", options: tuple[str, ...] = ("-d", "-1"),
-                 wait: bool = True, config: Path | None = None, prefix: tuple[str, ...] = (),
+                 wait: bool = True, config: Path | None = None, prefix: tuple[str, ...] = (), host: str = "router",
                  **directives: object) -> None:
-        """Starts it with the lab's configuration, changed by `directives` (None removes one); `prefix` is a command that runs it."""
+        """Starts it with the lab's configuration, changed by `directives` (None removes one); `prefix` is a command that runs it,
+        in `host`."""
+        self._host = host
         self._prefix = prefix
         self._network = network
         self.dir = network.dir / name
@@ -78,11 +80,11 @@ class Siproxd:
             self.wait_listening()
 
     def wait_listening(self) -> None:
-        """Waits until the SIP port is open in the router."""
+        """Waits until the SIP port is open in its host."""
         def ready() -> bool:
             if not self.process.running():
                 raise AssertionError(f"siproxd ended with {self.process.popen.returncode}\n{tail(self.log)}")
-            return f":{SIP_PORT} " in run(self._network.ns("router"), ["ss", "-Hulnp", "sport", "=", str(SIP_PORT)]
+            return f":{SIP_PORT} " in run(self._network.ns(self._host), ["ss", "-Hulnp", "sport", "=", str(SIP_PORT)]
                                           ).stdout
         until(ready, START_TIMEOUT, "siproxd to listen", [self.log])
 
@@ -138,5 +140,5 @@ class Siproxd:
         # An empty /var/lib of its own, which only this process sees (`ip netns exec` unshares the mounts): a shipped
         # configuration keeps its state there, and this machine shall not.
         private = 'mount -t tmpfs tmpfs /var/lib && exec "$@"'
-        return Process(self._network.ns("router"), [
+        return Process(self._network.ns(self._host), [
             "sh", "-c", private, "sh", *self._prefix, str(binary()), "-c", str(self.config), *self.options], self.log)
