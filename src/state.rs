@@ -2,9 +2,12 @@
 
 mod file;
 mod key;
+mod original;
 mod tally;
 
+pub use file::remedy;
 pub use key::{key, seed};
+pub use tally::Tally;
 
 use crate::engine::{Engine, RestoreError, Sink};
 use crate::limits::{MAX_BINDINGS, MAX_CALLS};
@@ -19,13 +22,9 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown, fchown};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
-use tally::Tally;
 
 /// First line of the file.
 const HEAD: &str = "# siproxd bindings v1";
-
-/// How each record of siproxd 0.8 begins.
-const OLD_RECORD: &str = "****:";
 
 /// Bytes of the longest line that is read: a call with eight media sections, or two URIs, a proxy, and small change.
 const MAX_LINE: u64 = 4096;
@@ -66,19 +65,26 @@ pub fn prepare(path: &Path, account: Option<(u32, u32)>) {
 }
 
 /// Gives the engine the bindings and calls that were saved to `registration_file`; `out` opens the calls' relays. A file that is not there yet is no problem; one
-/// of siproxd 0.8 is renamed, so that it is not overwritten.
+/// of siproxd 0.8 is read too, and then renamed, so that it is not overwritten.
 pub fn load(engine: &mut Engine, path: &Path, now: Instant, out: &mut dyn Sink) {
     let shown = path.display();
-    match open(path).and_then(|file| read_lines(engine, file, now, out)) {
-        Ok(Content::Lines(tally)) if tally.is_clean() => log::info!(target: REG, "{shown}: {tally}"),
-        Ok(Content::Lines(tally)) => log::warn!(target: REG, "{shown}: {tally}"),
-        Ok(Content::OldFormat) => {
-            let aside = with_suffix(path, ".orig");
-            let fate = match fs::rename(path, &aside) {
-                Ok(()) => format!("kept as {}", aside.display()),
-                Err(error) => format!("it will be overwritten, for it cannot be renamed: {error}"),
-            };
-            log::warn!(target: REG, "{shown} is of siproxd 0.8 and not read by this version; {fate}");
+    let read_file = |file: File| {
+        let is_cut = file.metadata()?.len() > MAX_FILE;
+        read(engine, &mut BufReader::new(file.take(MAX_FILE)), is_cut, (now, unix_now()), out)
+    };
+    match open(path).and_then(read_file) {
+        Ok((tally, is_old)) => {
+            let level = if tally.is_clean() { log::Level::Info } else { log::Level::Warn };
+            log::log!(target: REG, level, "{shown}: {tally}");
+            if is_old {
+                let aside = with_suffix(path, ".orig");
+                match fs::rename(path, &aside) {
+                    Ok(()) => log::info!(target: REG, "{shown} was of siproxd 0.8; kept as {}", aside.display()),
+                    Err(error) => log::warn!(
+                        target: REG, "{shown} is of siproxd 0.8 and will be overwritten, for it cannot be renamed: {error}"
+                    ),
+                }
+            }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             log::info!(target: REG, "{shown}: no file yet, starting without registrations");
@@ -95,23 +101,30 @@ pub fn save(engine: &Engine, path: &Path, now: Instant) -> io::Result<()> {
     replace(path, &|out| write_lines(engine, now, unix_now(), out))
 }
 
-/// What a registration file holds.
-enum Content {
-    Lines(Tally),
-    OldFormat,
-}
-
-fn read_lines(engine: &mut Engine, file: File, now: Instant, out: &mut dyn Sink) -> io::Result<Content> {
-    let unix_now = unix_now();
-    let mut tally = Tally::of_file(file.metadata()?.len() > MAX_FILE);
-    let mut reader = BufReader::new(file.take(MAX_FILE));
+/// Takes back the lines of a file, of which there is more where `is_cut`: what became of them, and whether it is one of siproxd 0.8.
+/// Each clock says what is now, the wall clock in seconds.
+///
+/// # Errors
+/// Those of `reader`.
+pub fn read(
+    engine: &mut Engine,
+    reader: &mut dyn BufRead,
+    is_cut: bool,
+    (now, unix_now): (Instant, u64),
+    out: &mut dyn Sink,
+) -> io::Result<(Tally, bool)> {
+    let mut tally = Tally::of_file(is_cut);
     let mut line = Vec::new();
     // What stands behind the first MAX_LINE bytes of a line is no line of its own.
     let mut is_rest = false;
+    let mut old: Option<original::Reader> = None;
     loop {
         line.clear();
-        if (&mut reader).take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
-            return Ok(Content::Lines(tally));
+        if reader.take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
+            if old.as_ref().is_some_and(original::Reader::is_torn) {
+                tally.count(Err(RestoreError::Syntax));
+            }
+            return Ok((tally, old.is_some()));
         }
         let (was_rest, ends) = (is_rest, line.ends_with(b"\n"));
         is_rest = !ends && line.len() as u64 == MAX_LINE;
@@ -124,7 +137,16 @@ fn read_lines(engine: &mut Engine, file: File, now: Instant, out: &mut dyn Sink)
             continue;
         }
         match str::from_utf8(&line).map(str::trim_end) {
-            Ok(old) if old.starts_with(OLD_RECORD) && tally.is_empty() => return Ok(Content::OldFormat),
+            Ok(text) if old.is_some() || (original::is_head(text) && tally.is_empty()) => {
+                match old.get_or_insert_default().line(text) {
+                    Some(Ok(record)) => {
+                        let uris = (record.contact.as_str(), record.aor.as_str());
+                        tally.count(engine.import(uris, record.expires, now, unix_now, out));
+                    }
+                    Some(Err(error)) => tally.count(Err(error)),
+                    None => (),
+                }
+            }
             Ok(comment) if comment.is_empty() || comment.starts_with('#') => (),
             Ok(text) => tally.count(engine.restore(text, now, unix_now, out)),
             Err(_) => tally.count(Err(RestoreError::Syntax)),

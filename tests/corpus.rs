@@ -60,6 +60,11 @@ fn sdp() {
 }
 
 #[test]
+fn state() {
+    replay("state");
+}
+
+#[test]
 fn token() {
     replay("token");
 }

@@ -5,8 +5,10 @@
 mod rig;
 
 use proptest::prelude::*;
+use rig::dns::Zone;
 use rig::{Output, Rig, open_settings, wire};
 use siproxd::engine::io::RelayCmd;
+use siproxd::engine::settings::HostPort;
 use siproxd::engine::{RestoreError, Restored, Settings, Side};
 
 const UNIX_NOW: u64 = 1_700_000_000;
@@ -188,4 +190,77 @@ proptest! {
         let _ = restore(&mut rig, &format!("{}{with}{rest}", &text[..at]), UNIX_NOW);
         prop_assert_eq!(rig.engine.usage().relays, rig.recorder.open);
     }
+}
+
+/// What a registrar of the name, or the proxy before it, is found for a phone that siproxd 0.8 knew; a server is answered once it is.
+#[test]
+fn who_keeps_a_registration_of_siproxd_08_is_asked_of_the_dns() {
+    let proxy = HostPort { host: "proxy.example".try_into().unwrap(), port: 5070 };
+    for (outbound_proxy, name, at) in
+        [(None, "provider.example", "203.0.113.10:5060"), (Some(proxy), "proxy.example", "203.0.113.10:5070")]
+    {
+        let mut rig = Rig::new(&Settings { outbound_proxy, sip_keepalive: 0, ..open_settings() });
+        rig.zone = Some(Zone::default());
+        rig.zone.as_mut().unwrap().add(&[name, "60", "A", "203.0.113.10"]);
+        let uris = ("sip:a@10.0.0.2", "sip:a@Provider.example");
+        let import = |rig: &mut Rig| rig.engine.import(uris, UNIX_NOW + 60, rig.now, UNIX_NOW, &mut rig.recorder);
+        assert_eq!(import(&mut rig), Ok(Restored::Binding));
+        assert_eq!(import(&mut rig), Err(RestoreError::Double));
+        assert!(saved(&rig).contains(" registrar=? aor=a@provider.example contact=sip:a@10.0.0.2"), "{}", saved(&rig));
+        let phones = rig.engine.phones_version();
+        assert!(!is_answered(&mut rig), "nobody is known yet");
+        let outputs = rig.input(siproxd::engine::io::Input::Timeout);
+        assert!(outputs.is_empty(), "{outputs:?}");
+        assert!(saved(&rig).contains(&format!(" registrar={at} ")), "{}", saved(&rig));
+        assert_ne!(rig.engine.phones_version(), phones);
+        assert!(is_answered(&mut rig));
+        // And the same from a file that was saved in between.
+        let line = saved(&rig).replace(&format!("registrar={at}"), "registrar=?");
+        let mut again = Rig::new(&open_settings());
+        again.zone = rig.zone.take();
+        if name == "provider.example" {
+            assert_eq!(restore(&mut again, line.trim_end(), UNIX_NOW), Ok(Restored::Binding));
+            again.input(siproxd::engine::io::Input::Timeout);
+            assert!(saved(&again).contains(&format!(" registrar={at} ")), "{}", saved(&again));
+        }
+    }
+}
+
+#[test]
+fn a_binding_of_siproxd_08_that_cannot_have_been_one_is_not_taken() {
+    for (contact, aor, expires, why) in [
+        ("sip:a@phone.example", "sip:a@b", UNIX_NOW + 60, RestoreError::Foreign),
+        ("sip:a@192.0.2.9", "sip:a@b", UNIX_NOW + 60, RestoreError::Foreign),
+        ("sip:a@10.0.0.2", "sip:a@b", UNIX_NOW, RestoreError::Expired),
+        ("sip:a@10.0.0.2", "sip:b", UNIX_NOW + 60, RestoreError::Syntax),
+        ("tel:1", "sip:a@b", UNIX_NOW + 60, RestoreError::Syntax),
+        ("", "", UNIX_NOW + 60, RestoreError::Syntax),
+        ("sip:a@10.0.0.2", "sip:a@b", u64::MAX, RestoreError::Syntax),
+    ] {
+        let mut rig = Rig::new(&open_settings());
+        let taken = rig.engine.import((contact, aor), expires, rig.now, UNIX_NOW, &mut rig.recorder);
+        assert_eq!((taken, rig.engine.usage().bindings), (Err(why), 0), "{contact} {aor}");
+    }
+}
+
+/// What makes a phone known, unknown, or found elsewhere is told from a refresh.
+#[test]
+fn a_refresh_changes_no_phone() {
+    let mut rig = Rig::new(&open_settings());
+    let mut cseq = 0;
+    let mut register = |rig: &mut Rig, port: u16, expires: u32| {
+        cseq += 1;
+        let text = wire(&format!(
+            "REGISTER sip:10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:{port};branch=z9hG4bK{cseq}\nFrom: <sip:a@10.0.0.1>;tag=1\n\
+             To: <sip:a@10.0.0.1>\nCall-ID: r\nCSeq: {cseq} REGISTER\nContact: <sip:a@10.0.0.2:{port}>\nExpires: {expires}\n\
+             Content-Length: 0\n\n"
+        ));
+        let before = (rig.engine.saved_version(), rig.engine.phones_version());
+        rig.datagram(Side::Lan, format!("10.0.0.2:{port}").parse().unwrap(), &text);
+        (rig.engine.saved_version() != before.0, rig.engine.phones_version() != before.1)
+    };
+    assert_eq!(register(&mut rig, 5060, 600), (true, true), "new");
+    assert_eq!(register(&mut rig, 5060, 600), (true, false), "refreshed");
+    assert_eq!(register(&mut rig, 5062, 600), (true, true), "elsewhere, too");
+    assert_eq!(register(&mut rig, 5062, 0), (true, true), "gone");
 }

@@ -13,6 +13,7 @@ mod message;
 mod roundtrip;
 mod rtp;
 mod sdp;
+mod state;
 mod token;
 
 #[path = "../../tests/rig/mod.rs"]
@@ -26,13 +27,14 @@ pub use message::message;
 pub use roundtrip::roundtrip;
 pub use rtp::rtp;
 pub use sdp::sdp;
+pub use state::state;
 pub use token::token;
 
 /// A target: what it does with some bytes.
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their folder in `fuzz/corpus`.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("digest", digest),
     ("dns", dns),
     ("engine", engine),
@@ -41,6 +43,7 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("roundtrip", roundtrip),
     ("rtp", rtp),
     ("sdp", sdp),
+    ("state", state),
     ("token", token),
 ];
 

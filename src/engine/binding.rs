@@ -39,6 +39,10 @@ pub(super) struct Binding {
     pub(super) registrar: Option<SocketAddr>,
     /// How that server is reached.
     pub(super) registrar_by: Transport,
+    /// Whether that server is still to be found: siproxd 0.8 did not write it down.
+    pub(super) is_imported: bool,
+    /// Whether the phone is at another place than when it was registered last.
+    has_moved: bool,
     /// Whether a 2xx came.
     pub(super) valid: bool,
     pub(super) expires_at: Instant,
@@ -57,6 +61,12 @@ pub(super) struct Binding {
 }
 
 impl Binding {
+    /// The phone has registered the same Contact from `place`, as `contact`.
+    pub(super) fn move_to(&mut self, place: Place, contact: UriText) {
+        self.has_moved |= self.place != place || self.contact != contact;
+        (self.place, self.contact) = (place, contact);
+    }
+
     /// The user part of the Contact, empty where it has none.
     pub(super) fn contact_user(&self) -> &[u8] {
         &self.contact_user
@@ -162,6 +172,8 @@ pub(super) struct Bindings {
     /// By the user part of the address-of-record, and again by that of the Contact where it differs.
     by_user: Index<{ 4 * MAX_BINDINGS }>,
     version: u32,
+    /// As `version`, without refreshes that change nothing but the time.
+    phones: u32,
     /// The earliest expiry, or an earlier moment; zero where there is none.
     next: Instant,
 }
@@ -176,16 +188,27 @@ pub(super) struct Offer<'a> {
 
 impl Bindings {
     pub(super) const fn new() -> Self {
-        Self { slab: Slab::new(), by_user: Index::new(), version: 0, next: Instant::ZERO }
+        Self { slab: Slab::new(), by_user: Index::new(), version: 0, phones: 0, next: Instant::ZERO }
     }
 
     pub(super) fn len(&self) -> usize {
         self.slab.len()
     }
 
-    /// A number that changes with the set of valid bindings.
+    /// A number that changes with the valid bindings and their times.
     pub(super) fn version(&self) -> u32 {
         self.version
+    }
+
+    /// A number that changes with which phones are registered, where they are and which server keeps them.
+    pub(super) fn phones(&self) -> u32 {
+        self.phones
+    }
+
+    /// A binding is another one now, beyond its time.
+    pub(super) fn note_change(&mut self) {
+        self.version = self.version.wrapping_add(1);
+        self.phones = self.phones.wrapping_add(1);
     }
 
     pub(super) fn get(&self, handle: Handle) -> Option<&Binding> {
@@ -228,6 +251,8 @@ impl Bindings {
             place: offer.place,
             registrar: None,
             registrar_by: Transport::Udp,
+            is_imported: false,
+            has_moved: false,
             valid: false,
             expires_at: now.after_secs(PENDING_SECS),
             request: None,
@@ -252,11 +277,13 @@ impl Bindings {
     pub(super) fn confirm(&mut self, handle: Handle, registrar: Option<SocketAddr>, secs: u32, now: Instant) {
         let expires_at = now.after_secs(secs);
         if let Some(b) = self.slab.get_mut(handle) {
-            b.valid = true;
+            let is_other = !b.valid || b.has_moved || b.registrar != registrar;
+            (b.valid, b.has_moved, b.is_imported) = (true, false, false);
             b.registrar = registrar;
             b.expires_at = expires_at;
             b.refreshed = now;
             self.version = self.version.wrapping_add(1);
+            self.phones = self.phones.wrapping_add(u32::from(is_other));
             self.expect(expires_at);
         }
     }
@@ -274,7 +301,7 @@ impl Bindings {
             self.by_user.remove(contact_hash, handle);
         }
         if b.valid {
-            self.version = self.version.wrapping_add(1);
+            self.note_change();
         }
         Some(b)
     }

@@ -173,7 +173,7 @@ impl Engine {
         now: Instant,
         out: &mut dyn Sink,
     ) {
-        self.look_up(dns::Target { host: domain, port: None, transport: None }, None, now, out);
+        self.look_up_domain(domain, now, out);
         let bytes = response.msg.bytes();
         for element in response.msg.elements(HeaderId::ServiceRoute).take(MAX_SERVICE_ROUTES) {
             let uri = NameAddr::parse(bytes, element.span).and_then(|route| Uri::parse(bytes, route.uri));
@@ -193,8 +193,18 @@ impl Engine {
     }
 
     /// The name of a domain in the table.
-    fn domain_name(&self, host: &[u8], beside: Option<IpAddr>) -> [u8; 16] {
+    pub(super) fn domain_name(&self, host: &[u8], beside: Option<IpAddr>) -> [u8; 16] {
         self.key.hash("domain", &[host, &beside.map_or([0; 16], octets)])
+    }
+
+    /// Looks up who keeps the registrations of a domain.
+    pub(super) fn look_up_domain(&mut self, domain: &[u8], now: Instant, out: &mut dyn Sink) {
+        self.look_up(dns::Target { host: domain, port: None, transport: None }, None, now, out);
+    }
+
+    /// Looks up the servers of an outbound proxy.
+    pub(super) fn look_up_proxy(&mut self, host: &str, target: dns::Target<'_>, now: Instant, out: &mut dyn Sink) {
+        self.look_up_as(self.proxy_name(host), target, Kind::Proxy, now, out);
     }
 
     /// Looks a domain up, and notes what is known of it by now.
@@ -212,6 +222,7 @@ impl Engine {
             _ => return,
         };
         self.domains.note_target(name, target, kind, (&list, more), now);
+        self.adopt(name, &list);
     }
 
     /// The DNS has said something: domains that wait for it are looked up again.

@@ -27,6 +27,7 @@ mod guard;
 mod hang_up;
 mod hide;
 mod hop;
+mod import;
 pub mod io;
 mod keepalive;
 mod media;
@@ -108,6 +109,8 @@ pub struct Engine {
     shortages: answer::Shortages,
     auth: auth::Auth,
     bindings: binding::Bindings,
+    /// Whether one of them waits for the DNS to name its registrar.
+    has_imports: bool,
     transactions: transaction::Transactions,
     calls: call::Calls,
 }
@@ -134,6 +137,7 @@ impl Engine {
             shortages: answer::Shortages::new(),
             auth: auth::Auth::new(),
             bindings: binding::Bindings::new(),
+            has_imports: false,
             transactions: transaction::Transactions::new(),
             calls: call::Calls::new(),
         }

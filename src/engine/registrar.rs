@@ -163,8 +163,7 @@ impl Engine {
             if let Some(binding) = self.bindings.get_mut(handle)
                 && let Ok(text) = UriText::from_slice(offer.contact)
             {
-                binding.contact = text;
-                binding.place = contact.place;
+                binding.move_to(contact.place, text);
             }
         }
         registers

@@ -89,10 +89,14 @@ impl Engine {
 
     /// The outbound proxy for a phone's request, by the domain of its From, and how it is reached.
     pub(super) fn outbound_proxy(&self, received: &Received<'_>) -> Option<(HostPort, Option<Transport>)> {
-        let settings = self.settings();
         let from = Uri::parse(received.msg.bytes(), received.head.from.uri);
-        let of_domain = from.ok().and_then(|from| settings.outbound_domains.find(from.host.of(received.msg.bytes())));
-        match of_domain {
+        self.proxy_of_domain(from.map_or(&[][..], |from| from.host.of(received.msg.bytes())))
+    }
+
+    /// The outbound proxy for phones of a domain, and how it is reached.
+    pub(super) fn proxy_of_domain(&self, domain: &[u8]) -> Option<(HostPort, Option<Transport>)> {
+        let settings = self.settings();
+        match settings.outbound_domains.find(domain) {
             Some(proxy) => Some((proxy, None)),
             None => Some((settings.outbound_proxy.clone()?, settings.outbound_proxy_transport.map(of_dns))),
         }
@@ -256,7 +260,7 @@ impl Engine {
             .is_ok_and(|uri| self.is_own_uri(bytes, &uri))
     }
 
-    fn is_own_address(&self, address: SocketAddr) -> bool {
+    pub(super) fn is_own_address(&self, address: SocketAddr) -> bool {
         let own_ip = self.addresses.is_own(address.ip()) || self.settings().host_outbound == Some(address.ip());
         own_ip && address.port() == self.settings().sip_listen_port
     }
@@ -290,7 +294,7 @@ const fn of_dns(transport: via::Transport) -> Transport {
     }
 }
 
-const fn of_sip(transport: Transport) -> via::Transport {
+pub(super) const fn of_sip(transport: Transport) -> via::Transport {
     match transport {
         Transport::Udp => via::Transport::Udp,
         Transport::Tcp => via::Transport::Tcp,

@@ -65,6 +65,9 @@ impl Engine {
             self.bindings.remove(handle);
             return Err(RestoreError::Foreign);
         }
+        if let Some(aor) = self.bindings.get(handle).filter(|b| b.is_imported).map(|b| b.aor.clone()) {
+            self.ask_for_registrar(&aor, now, out);
+        }
         if let Some(server) = self.bindings.get(handle).and_then(|b| b.registrar)
             && !self.flows.add(server)
         {
@@ -77,5 +80,11 @@ impl Engine {
     #[must_use]
     pub fn saved_version(&self) -> u32 {
         self.bindings.version().wrapping_add(self.calls.version)
+    }
+
+    /// A number that changes with which phones are registered and where: what a phone would have to do over again.
+    #[must_use]
+    pub fn phones_version(&self) -> u32 {
+        self.bindings.phones()
     }
 }

@@ -4,6 +4,7 @@
 //! turn, which then does not wait. Apart from start and end, a turn allocates nothing.
 
 mod media;
+mod saving;
 mod status;
 mod streams;
 
@@ -30,6 +31,7 @@ use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use media::{Moderation, is_media};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
+use saving::Saving;
 use std::io;
 use std::os::fd::AsRawFd;
 
@@ -104,10 +106,7 @@ pub struct EventLoop<'a> {
     status_from: Option<usize>,
     recheck_at: Instant,
     sweep_at: Instant,
-    autosave_at: Option<Instant>,
-    /// [`Engine::saved_version`] of what `registration_file` holds.
-    saved: Option<u32>,
-    is_save_failing: bool,
+    saving: Saving,
     buffer: Box<[u8; MAX_DATAGRAM]>,
 }
 
@@ -147,7 +146,6 @@ impl<'a> EventLoop<'a> {
         resolv_conf.keep();
         let clock = Clock::start();
         let now = clock.now();
-        let autosave_at = (config.autosave_registrations > 0).then(|| now.after_secs(config.autosave_registrations));
         let mut this = Self {
             config,
             poll,
@@ -167,9 +165,7 @@ impl<'a> EventLoop<'a> {
             status_from: None,
             recheck_at: now.after(ifaddr::RECHECK_INTERVAL),
             sweep_at: now.after(relay::SWEEP_INTERVAL),
-            autosave_at,
-            saved: None,
-            is_save_failing: false,
+            saving: Saving::new(config.autosave_registrations, now),
             buffer: Box::new([0; MAX_DATAGRAM]),
         };
         this.take_addresses().map_err(StartError::Sip)?;
@@ -187,6 +183,8 @@ impl<'a> EventLoop<'a> {
         if let Some(path) = self.config.registration_file.clone() {
             // What is no place of a phone is told by them.
             self.tell_addresses(engine);
+            // Which server keeps a registration of siproxd 0.8 is asked of them.
+            self.tell_nameservers(engine);
             state::load(engine, &path, self.out.now, &mut self.out);
         }
     }
@@ -198,7 +196,7 @@ impl<'a> EventLoop<'a> {
     pub fn run(&mut self, engine: &mut Engine, signals: &mut Signals) -> io::Result<()> {
         self.poll.registry().register(&mut SourceFd(&signals.as_raw_fd()), SIGNALS, Interest::READABLE)?;
         self.out.now = self.clock.now();
-        self.saved = Some(engine.saved_version());
+        self.saving.is_done(engine);
         self.tell_addresses(engine);
         self.tell_nameservers(engine);
         let mut events = Events::with_capacity(EVENTS);
@@ -297,10 +295,7 @@ impl<'a> EventLoop<'a> {
             }
             self.tell_nameservers(engine);
         }
-        if self.autosave_at.is_some_and(|at| at <= now) {
-            self.autosave_at = Some(now.after_secs(self.config.autosave_registrations));
-            self.save(engine);
-        }
+        self.save_if_due(engine);
         if let Some(port) = &mut self.debug_port {
             port.pump();
         }
@@ -313,7 +308,7 @@ impl<'a> EventLoop<'a> {
             return Duration::ZERO;
         }
         let sweep = if self.out.relay.is_empty() { self.recheck_at } else { self.sweep_at };
-        let others = [engine.next_timeout(), self.autosave_at, self.out.tcp.next_timeout()];
+        let others = [engine.next_timeout(), self.saving.next_timeout(), self.out.tcp.next_timeout()];
         let due = others.into_iter().flatten().fold(self.recheck_at.min(sweep), Instant::min);
         self.due = Some(due);
         self.media_wait(due, self.clock.now())
@@ -433,20 +428,6 @@ impl<'a> EventLoop<'a> {
         log::info!(target: NET, "debug_port: the log can be read on {address} (TCP)");
         self.debug_port = Some(port);
         Ok(())
-    }
-
-    /// Saves bindings and calls, where they changed since that was done last.
-    fn save(&mut self, engine: &Engine) {
-        let version = Some(engine.saved_version());
-        let Some(path) = self.config.registration_file.as_deref().filter(|_| self.saved != version) else { return };
-        match state::save(engine, path, self.out.now) {
-            Ok(()) => (self.saved, self.is_save_failing) = (version, false),
-            Err(error) if !self.is_save_failing => {
-                self.is_save_failing = true;
-                log::error!(target: PROCESS, "{}: registrations and calls cannot be saved: {error}", path.display());
-            }
-            Err(_) => {}
-        }
     }
 }
 

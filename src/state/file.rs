@@ -4,7 +4,7 @@ use core::fmt;
 use nix::fcntl::OFlag;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek as _, Write};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
@@ -33,12 +33,9 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 /// Replaces a file as a whole: a new one beside it, synchronised, then renamed.
 ///
 /// Where the directory takes no new file (it belongs to somebody else, or the file is a mount of its own) the file is
-/// written in place.
+/// written in place, over the old lines: what is not reached, because the disk is full, stays.
 pub(super) fn replace(path: &Path, content: &dyn Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let write = |mut file: File| {
-        content(&mut file)?;
-        file.sync_all()
-    };
+    let write = |file: File| write(file, content);
     // Written by root, it must still be the daemon's own after root is given up.
     let keep_owner = |file: &File| {
         if let Ok(old) = fs::metadata(path) {
@@ -55,16 +52,48 @@ pub(super) fn replace(path: &Path, content: &dyn Fn(&mut dyn Write) -> io::Resul
         .open(&temporary)
         .inspect(keep_owner)
         .and_then(write)
-        .and_then(|()| fs::rename(&temporary, path));
+        .and_then(|()| fs::rename(&temporary, path))
+        .map(|()| sync_directory(path));
     let Err(error) = renamed else { return Ok(()) };
     let _ = fs::remove_file(&temporary);
     match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ResourceBusy | io::ErrorKind::ReadOnlyFilesystem => {
-            let flags = OFlag::O_NONBLOCK.bits();
-            let in_place = OpenOptions::new().write(true).truncate(true).custom_flags(flags).open(path);
-            write(in_place.and_then(regular).map_err(|_| error)?)
+            // Why no new file could be made says more than why this failed as well.
+            let is_full = |inner: &io::Error| inner.kind() == io::ErrorKind::StorageFull;
+            replace_in_place(path, content).map_err(|inner| if is_full(&inner) { inner } else { error })
         }
         _ => Err(error),
+    }
+}
+
+/// Writes over a file that is there.
+pub(super) fn replace_in_place(path: &Path, content: &dyn Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let flags = OFlag::O_NONBLOCK.bits();
+    write(OpenOptions::new().write(true).custom_flags(flags).open(path).and_then(regular)?, content)
+}
+
+fn write(mut file: File, content: &dyn Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    content(&mut file)?;
+    let length = file.stream_position()?;
+    file.set_len(length)?;
+    file.sync_all()
+}
+
+/// Has the directory of a file keep its new name over a loss of power. A wish: not every file system can.
+fn sync_directory(of: &Path) {
+    if let Some(directory) = of.parent() {
+        let _ = File::open(directory).and_then(|directory| directory.sync_all());
+    }
+}
+
+/// What helps where a file cannot be written, to be put behind the error.
+pub fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room on that disk",
+        io::ErrorKind::ReadOnlyFilesystem => "; let it be written to (mount -o remount,rw), or name another place",
+        io::ErrorKind::PermissionDenied => "; give its directory to the account that siproxd runs as (chown)",
+        io::ErrorKind::NotFound => "; make its directory, for the account that siproxd runs as (mkdir, chown)",
+        _ => "",
     }
 }
 

@@ -3,9 +3,9 @@
 use crate::engine::{RestoreError, Restored};
 use core::fmt;
 
-/// What became of the lines of the file.
-#[derive(Default)]
-pub(super) struct Tally {
+/// What became of the lines of a file.
+#[derive(Debug, Default)]
+pub struct Tally {
     bindings: usize,
     calls: usize,
     expired: usize,

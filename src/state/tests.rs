@@ -1,3 +1,4 @@
+use super::file::replace_in_place;
 use super::key::KEY_BYTES;
 use super::*;
 use crate::engine::Channel;
@@ -88,9 +89,19 @@ fn a_missing_directory_is_made_for_the_account() {
 fn a_file_of_the_old_program_is_put_aside() {
     let directory = Directory::new("old");
     let path = directory.0.join("registrations");
-    fs::write(&path, "****:1:1700000000\nsip:a@192.168.1.2\nsip:a@b\nsip:a@b\n").expect("a file");
-    load(&mut Engine::new(), &path, Instant::ZERO, &mut Nowhere);
+    let record =
+        |expires: u64, phone: &str| format!("****:1:{expires}\nsip:a@{phone}\nsip:a@192.0.2.1\nsip:a@192.0.2.9\n");
+    let (live, over) = (record(unix_now() + 100, "10.0.0.2"), record(1_700_000_000, "10.0.0.3"));
+    let twice = record(unix_now() + 100, "10.0.0.2");
+    fs::write(&path, format!("****:0:7\n{live}{over}{twice}****:1:8\nsip:")).expect("a file");
+    let mut engine = Box::new(Engine::new());
+    engine.configure(&crate::engine::Settings::default());
+    load(&mut engine, &path, Instant::ZERO, &mut Nowhere);
     assert!(!path.exists());
+    save(&engine, &path, Instant::ZERO).expect("saved");
+    let saved = fs::read_to_string(&path).expect("saved");
+    let ours = "place=10.0.0.2:5060 renamed=0 registrar=192.0.2.9:5060 aor=a@192.0.2.9 contact=sip:a@10.0.0.2";
+    assert!(saved.lines().count() == 2 && saved.contains(ours), "{saved}");
     assert!(with_suffix(&path, ".orig").exists());
 }
 
@@ -157,15 +168,12 @@ fn nobody_is_given_a_file_that_has_another_name() {
 
 /// What becomes of the lines of a file.
 fn tally_of(text: &[u8]) -> String {
-    let directory = Directory::new(&format!("tally-{}-{:?}", text.len(), std::thread::current().id()));
-    let path = directory.0.join("registrations");
-    fs::write(&path, text).expect("a file");
     let mut engine = Box::new(Engine::new());
     engine.configure(&crate::engine::Settings::default());
-    match read_lines(&mut engine, open(&path).expect("it opens"), Instant::ZERO, &mut Nowhere).expect("read") {
-        Content::Lines(tally) => tally.to_string(),
-        Content::OldFormat => "old".to_owned(),
-    }
+    let mut text = text;
+    let clocks = (Instant::ZERO, unix_now());
+    let (tally, is_old) = read(&mut engine, &mut text, false, clocks, &mut Nowhere).expect("read");
+    format!("{}{tally}", if is_old { "old: " } else { "" })
 }
 
 #[test]
@@ -187,7 +195,7 @@ fn what_is_no_line_of_ours_is_counted() {
         ([b"\xff\0\n", binding("").as_bytes()].concat(), format!("{}, 1 lines not understood", taken(1))),
         ([&[0; 9000][..], b"\n", binding("").as_bytes()].concat(), format!("{}, 1 lines not understood", taken(1))),
         (format!("{}****:1\n", binding("")).into_bytes(), format!("{}, 1 lines not understood", taken(1))),
-        (b"# x\n****:1\n".to_vec(), "old".to_owned()),
+        (b"# x\n****:1\n".to_vec(), format!("old: {}, 1 lines not understood", taken(0))),
         (binding("").trim_end().as_bytes().to_vec(), format!("{}, 1 lines not understood", taken(0))),
         (format!("{0}{0}", binding("")).into_bytes(), format!("{}, 1 there twice", taken(1))),
         (binding(" q=0.5 and more").into_bytes(), format!("{}, 1 lines not understood", taken(0))),
@@ -204,4 +212,62 @@ fn saved_text_has_the_head() {
     save(&Engine::new(), &path, Instant::ZERO).expect("saved");
     assert!(fs::read_to_string(&path).expect("saved").starts_with("# siproxd bindings v1\n"));
     load(&mut Engine::new(), &path, Instant::ZERO, &mut Nowhere);
+}
+
+/// Two bindings, as they are saved.
+fn two_bindings() -> String {
+    let line = |user: &str| {
+        let expires = unix_now() + 1000;
+        format!(
+            "expires={expires} place=10.0.0.2:5060 renamed=0 registrar=own aor={user}@b contact=sip:{user}@10.0.0.2\n"
+        )
+    };
+    format!("{HEAD}\n{}{}", line("a"), line("b"))
+}
+
+#[test]
+fn a_torn_file_gives_its_whole_lines() {
+    let text = two_bindings();
+    for at in 0..=text.len() {
+        let whole = text[..at].lines().count() - usize::from(!text[..at].is_empty() && !text[..at].ends_with('\n'));
+        let wanted = format!("{} registrations taken back, 0 calls, 0 expired", whole.saturating_sub(1));
+        assert!(tally_of(&text.as_bytes()[..at]).starts_with(&wanted), "cut at {at}");
+    }
+}
+
+#[test]
+fn a_new_file_that_is_torn_harms_nothing() {
+    let directory = Directory::new("torn");
+    let path = directory.0.join("registrations");
+    let text = two_bindings();
+    let mut engine = Box::new(Engine::new());
+    for at in 0..=text.len() {
+        fs::write(&path, &text).expect("the last good one");
+        fs::write(with_suffix(&path, ".new"), &text[..at]).expect("one that was not finished");
+        engine.configure(&crate::engine::Settings::default());
+        load(&mut engine, &path, Instant::ZERO, &mut Nowhere);
+        assert_eq!(engine.usage().bindings, 2, "cut at {at}");
+        save(&engine, &path, Instant::ZERO).expect("saved");
+        assert_eq!(fs::read_dir(&directory.0).expect("directory").count(), 1);
+    }
+}
+
+#[test]
+fn what_a_full_disk_does_not_take_stays_as_it_was() {
+    let directory = Directory::new("in-place");
+    let path = directory.0.join("registrations");
+    let text = two_bindings();
+    fs::write(&path, &text).expect("the last good one");
+    let write = |wanted: &str, error: Option<io::ErrorKind>| {
+        replace_in_place(&path, &|out| {
+            out.write_all(wanted.as_bytes())?;
+            error.map_or(Ok(()), |kind| Err(kind.into()))
+        })
+    };
+    assert!(write("", Some(io::ErrorKind::StorageFull)).is_err());
+    assert_eq!(fs::read_to_string(&path).expect("read"), text);
+    assert!(write(HEAD, Some(io::ErrorKind::StorageFull)).is_err());
+    assert_eq!(fs::read_to_string(&path).expect("read"), text);
+    write("short\n", None).expect("written");
+    assert_eq!(fs::read_to_string(&path).expect("read"), "short\n");
 }

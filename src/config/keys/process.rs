@@ -45,7 +45,9 @@ keys! {
         => |c, v| c.registration_file = v.path();
 
     /// Seconds between two savings of registrations; 0 saves at the end only.
-    autosave_registrations: int(0, DAY), "300" => |c, v| c.autosave_registrations = v.int();
+    autosave_registrations: int(0, DAY), "300"
+        more "Phones that are new, gone or elsewhere are saved a second later, unless it is 0; how often is limited, for the sake of flash memory."
+        => |c, v| c.autosave_registrations = v.int();
 
     /// Socket for status and commands.
     control_socket: Kind::Path, "" eg "/var/run/siproxd.sock";

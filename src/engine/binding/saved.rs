@@ -16,9 +16,12 @@ use core::net::SocketAddr;
 /// What stands before the address of a phone that takes requests over TCP.
 const TCP_MARK: &str = "tcp:";
 
+/// Stands for a registrar that the DNS has not named yet.
+const UNKNOWN: &str = "?";
+
 impl Bindings {
     /// Writes the valid bindings, one line each:
-    /// `expires=UNIX place=[tcp:]ADDRESS renamed=0|1 registrar=[tcp:]ADDRESS|own aor=USER@HOST contact=URI`,
+    /// `expires=UNIX place=[tcp:]ADDRESS renamed=0|1 registrar=[tcp:]ADDRESS|own|? aor=USER@HOST contact=URI`,
     /// and ` q=PREFERENCE` where there is one.
     pub(in crate::engine) fn save(&self, now: Instant, unix_now: u64, out: &mut dyn fmt::Write) -> fmt::Result {
         for (_, b) in self.slab.iter().filter(|(_, b)| b.valid && b.expires_at > now) {
@@ -38,7 +41,7 @@ impl Bindings {
                     let mark = if b.registrar_by == Transport::Tcp { TCP_MARK } else { "" };
                     write!(out, "{mark}{server}")?;
                 }
-                None => out.write_str("own")?,
+                None => out.write_str(if b.is_imported { UNKNOWN } else { "own" })?,
             }
             write!(out, " aor={aor} contact={contact}")?;
             match b.preference {
@@ -68,8 +71,13 @@ impl Bindings {
         };
         let (address, transport) = reached(field("place=")?)?;
         let renamed = field("renamed=")? == "1";
+        let mut is_imported = false;
         let registrar = match field("registrar=")? {
             "own" => None,
+            UNKNOWN => {
+                is_imported = true;
+                None
+            }
             server => Some(reached(server)?),
         };
         let aor = field("aor=")?.as_bytes();
@@ -100,6 +108,7 @@ impl Bindings {
         }
         if let Some(binding) = self.get_mut(handle) {
             binding.preference = preference;
+            binding.is_imported = is_imported;
         }
         Ok(handle)
     }

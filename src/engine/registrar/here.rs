@@ -87,8 +87,7 @@ impl Engine {
             {
                 binding.request = Some(mark);
                 binding.preference = contact.preference;
-                binding.contact = text;
-                binding.place = contact.place;
+                binding.move_to(contact.place, text);
             }
             self.settle(handle, None, contact.expires, now);
         }
