@@ -1,6 +1,8 @@
-//! The command line: the original's options in all of getopt's spellings, and two of our own.
+//! The command line: the original's options in all of getopt's spellings, some of our own, and commands for a daemon that runs.
 
 use crate::config::{int, nearest};
+use crate::control::request::{COMMANDS, Command};
+use crate::control::socket::is_instance_name;
 use argh::FromArgs;
 use std::path::PathBuf;
 
@@ -8,10 +10,14 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default, PartialEq, Eq, FromArgs)]
 #[argh(
     help_triggers("-h", "--help"),
-    note = "Without -c, the first of these is read: $HOME/.siproxdrc, /etc/siproxd.conf,\n\
+    note = "Commands for a daemon that runs:\n\
+            \x20 status            how it is\n\
+            \x20 bindings          registrations\n\
+            \x20 calls [--watch]   calls, and how each party is heard\n\n\
+            Without -c, the first of these is read: $HOME/.siproxdrc, /etc/siproxd.conf,\n\
             /etc/siproxd/siproxd.conf, /usr/etc/siproxd.conf, /usr/local/etc/siproxd.conf.",
-    error_code(0, "ended cleanly; with --check: nothing is wrong"),
-    error_code(1, "the configuration is wrong, or a port is taken"),
+    error_code(0, "ended cleanly; with --check: nothing is wrong; the command is carried out"),
+    error_code(1, "the configuration is wrong, or a port is taken; the command failed"),
     error_code(2, "with --check: it would start, with warnings")
 )]
 pub struct Args {
@@ -27,6 +33,18 @@ pub struct Args {
     #[argh(option, short = 'p', arg_name = "file")]
     pub pid_file: Option<PathBuf>,
 
+    /// name of this daemon, where there are several: its control socket has it
+    #[argh(option, arg_name = "name")]
+    pub instance: Option<String>,
+
+    /// answers of commands as the daemon gives them, in JSON, one object a line
+    #[argh(switch)]
+    pub json: bool,
+
+    /// with `calls`: again each second
+    #[argh(switch)]
+    pub watch: bool,
+
     /// tell what is wrong with the configuration, and end
     #[argh(switch)]
     pub check: bool,
@@ -34,6 +52,10 @@ pub struct Args {
     /// print the version, and end
     #[argh(switch)]
     pub version: bool,
+
+    /// what to ask or tell a daemon that runs; without it, one is started
+    #[argh(positional)]
+    pub command: Option<String>,
 }
 
 /// Why there is nothing to run.
@@ -53,21 +75,53 @@ impl Args {
     pub fn parse(words: &[String]) -> Result<Self, Exit> {
         let words = normalise(words).map_err(Exit::Usage)?;
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        Self::from_args(&["siproxd"], &words).map_err(|exit| match exit.status {
+        let args = Self::from_args(&["siproxd"], &words).map_err(|exit| match exit.status {
             Ok(()) => Exit::Help(exit.output),
             Err(()) => Exit::Usage(exit.output.trim_end().to_owned()),
-        })
+        })?;
+        args.check()
+    }
+
+    /// The command, where there is one.
+    #[must_use]
+    pub fn command(&self) -> Option<Command> {
+        let name = self.command.as_deref()?;
+        COMMANDS.iter().find(|(known, _)| *known == name).map(|(_, command)| *command)
+    }
+
+    /// What does not go together.
+    fn check(self) -> Result<Self, Exit> {
+        if let Some(name) = self.instance.as_ref().filter(|name| !is_instance_name(name)) {
+            return Err(Exit::Usage(format!("--instance {name}: a name has letters, digits, _ and -")));
+        }
+        let Some(command) = &self.command else {
+            let option = [(self.json, "--json"), (self.watch, "--watch")].into_iter().find(|(is_set, _)| *is_set);
+            return option.map_or(Ok(self), |(_, name)| Err(Exit::Usage(format!("{name} goes with a command"))));
+        };
+        if self.watch && command != "calls" {
+            return Err(Exit::Usage("--watch goes with `calls`".to_owned()));
+        }
+        if COMMANDS.iter().all(|(name, _)| name != command) {
+            return Err(Exit::Usage(match nearest(command, COMMANDS.iter().map(|(name, _)| *name)) {
+                Some(meant) => format!("unknown command `{command}`; did you mean {meant}?"),
+                None => format!("unexpected `{command}`; a configuration file is given as -c {command}"),
+            }));
+        }
+        Ok(self)
     }
 }
 
 const HELP: &str = "--help";
 
 /// Each option: its letter, its name, and whether a value follows.
-const OPTIONS: [(Option<char>, &str, bool); 6] = [
+const OPTIONS: [(Option<char>, &str, bool); 9] = [
     (Some('c'), "--config", true),
     (Some('d'), "--debug", true),
     (Some('p'), "--pid-file", true),
     (Some('h'), HELP, false),
+    (None, "--instance", true),
+    (None, "--json", false),
+    (None, "--watch", false),
     (None, "--check", false),
     (None, "--version", false),
 ];
@@ -76,8 +130,13 @@ const OPTIONS: [(Option<char>, &str, bool); 6] = [
 /// that is given twice the last one counts; help is help whatever follows.
 fn normalise(words: &[String]) -> Result<Vec<String>, String> {
     let mut options: Vec<(&'static str, Option<String>)> = Vec::new();
+    let mut others = Vec::new();
     let mut words = words.iter();
     while let Some(word) = words.next() {
+        if !word.starts_with('-') {
+            others.push(word.clone());
+            continue;
+        }
         let (name, takes_value, value) = split(word)?;
         if name == HELP {
             return Ok(vec![HELP.to_owned()]);
@@ -91,7 +150,8 @@ fn normalise(words: &[String]) -> Result<Vec<String>, String> {
         options.retain(|(earlier, _)| *earlier != name);
         options.push((name, value));
     }
-    Ok(options.into_iter().flat_map(|(name, value)| core::iter::once(name.to_owned()).chain(value)).collect())
+    let options = options.into_iter().flat_map(|(name, value)| core::iter::once(name.to_owned()).chain(value));
+    Ok(options.chain(others).collect())
 }
 
 /// An option's full name, whether it takes a value, and the value where it is part of the word.

@@ -1,6 +1,7 @@
 //! What `--check` says of a good configuration.
 
 use crate::config::Config;
+use crate::control;
 use crate::engine::Engine;
 use crate::limits::{MAX_CONNECTIONS, MAX_DATAGRAM, MAX_RELAYS, MAX_STREAM_BYTES};
 use crate::log;
@@ -20,6 +21,7 @@ pub const MEMORY_CEILING: usize = size_of::<Engine>()
     + MAX_CONNECTIONS * CONNECTION_BYTES
     + MAX_STREAM_BYTES
     + MAX_DATAGRAM
+    + control::BYTES
     + log::STATIC_BYTES;
 
 /// A summary of a configuration: how it will be used, and how far it reaches.

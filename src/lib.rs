@@ -8,7 +8,7 @@
 //! * **wire** ([`sip`], [`sdp`], [`rtp`], [`dns`]): bytes to meaning and back. No state, no input or output.
 //! * **tables** ([`table`]): fixed-capacity storage. Sizes are in [`limits`].
 //! * **engine** ([`engine`]): the proxy. It decides; it has no socket, no clock, and allocates nothing.
-//! * **edge** ([`net`], [`mod@log`], [`config`], [`process`]): sockets, the event loop, files, signals, logs.
+//! * **edge** ([`net`], [`control`], [`mod@log`], [`config`], [`process`]): sockets, the event loop, commands, files, signals, logs.
 //!
 //! A packet's way: `net/event_loop.rs` → `net/listener.rs` → [`engine::Engine::handle`] → `engine/request.rs` or
 //! `engine/response.rs` → [`engine::Sink::send`] → `net/listener.rs`. Media goes from socket to socket in
@@ -20,6 +20,7 @@ pub mod accounts;
 pub mod args;
 pub mod check;
 pub mod config;
+pub mod control;
 pub mod dns;
 pub mod engine;
 pub mod family;

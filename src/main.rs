@@ -6,6 +6,8 @@ use core::fmt;
 use siproxd::args::{Args, Exit};
 use siproxd::check::Summary;
 use siproxd::config::{self, Config, Report};
+use siproxd::control::socket::ControlSocket;
+use siproxd::control::{Identity, client};
 use siproxd::engine::Engine;
 use siproxd::log_class::PROCESS;
 use siproxd::net::event_loop::EventLoop;
@@ -41,11 +43,14 @@ fn main() -> ExitCode {
         say(format_args!("siproxd {}", env!("CARGO_PKG_VERSION")));
         return ExitCode::SUCCESS;
     }
+    if let Some(command) = args.command() {
+        return client::run(&args, command);
+    }
     let Some((file, config, report)) = read(&args) else { return ExitCode::FAILURE };
     if args.check {
         return check(&file, &config, &report);
     }
-    match run(&config, &report) {
+    match run(&args, &file, &config, &report) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!(target: PROCESS, "{error}");
@@ -94,7 +99,7 @@ fn check(file: &Path, config: &Config, report: &Report) -> ExitCode {
     if report.has_warnings() { ExitCode::from(EXIT_WARNINGS) } else { ExitCode::SUCCESS }
 }
 
-fn run(config: &Config, report: &Report) -> io::Result<()> {
+fn run(args: &Args, file: &Path, config: &Config, report: &Report) -> io::Result<()> {
     siproxd::log::set_debug_level(config.debug_level);
     if config.daemonize
         && let Err(error) = siproxd::log::start_syslog(config.silence_log)
@@ -110,6 +115,9 @@ fn run(config: &Config, report: &Report) -> io::Result<()> {
     siproxd::accounts::load(&mut engine, config)?;
     let mut event_loop = EventLoop::open(config).map_err(io::Error::other)?;
     let mut pid_file = config.pid_file.as_deref().map(PidFile::create).transpose()?;
+    if let Some(socket) = ControlSocket::open(config, args.instance.as_deref(), privileges.ids())? {
+        event_loop.serve(socket, Identity::new(args.instance.as_deref(), file))?;
+    }
     privileges.give_up(config)?;
     // From here on files are those that are in reach later, too.
     engine.seed(state::key(config.registration_file.as_deref())?, state::seed()?);

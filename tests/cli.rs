@@ -172,8 +172,11 @@ fn loopback(home: &Home, more: &str) -> (u16, u16) {
     let pid_file = pid_file.display();
     home.file(
         ".siproxdrc",
-        &format!("if_inbound = lo\nif_outbound = none0\nsip_listen_port = {sip}\npid_file = {pid_file}\n{more}\n")
-            .replace("DEBUG_PORT", &debug.to_string()),
+        &format!(
+            "if_inbound = lo\nif_outbound = none0\nsip_listen_port = {sip}\npid_file = {pid_file}\ncontrol_socket = {}\n{more}\n",
+            home.0.join("control.sock").display()
+        )
+        .replace("DEBUG_PORT", &debug.to_string()),
     );
     (sip, debug)
 }

@@ -14,6 +14,7 @@ mod tcp;
 
 use super::Config;
 use super::kind::{Kind, Value, int};
+use crate::control::socket;
 use crate::engine::settings::{HostPort, MAX_UA_STRING};
 use crate::limits::{MAX_BINDINGS, MAX_CALLS};
 use crate::rtp::latch::Latching;
@@ -139,6 +140,11 @@ impl Config {
     pub(super) fn set_outbound_proxy_host(&mut self, host: &str) {
         // The parser has measured it: it fits.
         self.outbound_proxy_mut().host = heapless::String::try_from(host).unwrap_or_default();
+    }
+
+    pub(super) fn set_control_socket(&mut self, value: &Value<'_>) {
+        let is_off = *value == Value::Text(socket::OFF);
+        self.control_socket = if is_off { Some(socket::OFF.into()) } else { value.path() };
     }
 
     pub(super) fn set_rtp_latching(&mut self, name: &str) {

@@ -46,6 +46,7 @@ pub struct Config {
     pub pid_file: Option<PathBuf>,
     pub registration_file: Option<PathBuf>,
     pub autosave_registrations: u32,
+    pub control_socket: Option<PathBuf>,
     pub rtp_proxy_enable: bool,
     /// Even.
     pub rtp_port_low: u16,
@@ -177,6 +178,7 @@ impl Default for Config {
             pid_file: None,
             registration_file: None,
             autosave_registrations: 0,
+            control_socket: None,
             rtp_proxy_enable: false,
             rtp_port_low: 0,
             rtp_port_high: 0,
@@ -317,6 +319,26 @@ impl fmt::Display for Report {
             writeln!(f, "{}", self.line(problem, prefix))
         })
     }
+}
+
+/// The text of a configuration file, whatever is wrong with it.
+///
+/// # Errors
+/// What is wrong with the file itself, in words.
+pub fn text(file: &Path) -> Result<String, String> {
+    match parse::read(file) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(report) => Err(report.problems.into_iter().map(|problem| problem.text).collect()),
+    }
+}
+
+/// What the last line that names a directive gives it, whatever is wrong with the rest of the file.
+#[must_use]
+pub fn last_value<'a>(text: &'a str, directive: &str) -> Option<&'a str> {
+    text.lines().rev().find_map(|line| {
+        let (name, value) = line.split('#').next()?.split_once('=')?;
+        (name.trim() == directive).then(|| value.trim()).filter(|value| !value.is_empty())
+    })
 }
 
 /// Places of the configuration file besides `$HOME/.siproxdrc`, in the order they are tried.

@@ -11,7 +11,7 @@ pub mod resolver;
 
 pub use locate::{Candidate, Candidates, Located, Target, Transports, locate};
 pub use records::Transport;
-pub use resolver::{Answer, Resolver};
+pub use resolver::{Answer, Resolver, State};
 
 use core::net::SocketAddr;
 

@@ -29,6 +29,19 @@ pub enum Answer {
     Refused,
 }
 
+/// How name resolution is.
+#[derive(Clone, Copy, Debug)]
+pub struct State<'a> {
+    /// The servers that are asked.
+    pub servers: &'a [SocketAddr],
+    /// Names in the cache, once for each type of records.
+    pub names: usize,
+    /// Of them, those that no server answers now, with or without an old answer that stands in.
+    pub silent: usize,
+    /// When a server last answered.
+    pub heard: Option<Instant>,
+}
+
 /// The resolver. Starts as all zero bytes.
 #[derive(Debug)]
 pub struct Resolver {
@@ -174,6 +187,18 @@ impl Resolver {
         }
         self.find_due();
         settled
+    }
+
+    /// How name resolution is.
+    #[must_use]
+    pub fn state(&self, now: Instant) -> State<'_> {
+        let silent = self.entries.iter().filter(|entry| matches!(entry.answer(now), Known::Silent) || entry.stands_in);
+        State {
+            servers: &self.servers,
+            names: self.entries.len(),
+            silent: silent.count(),
+            heard: (self.heard != Instant::ZERO).then_some(self.heard),
+        }
     }
 
     fn find_due(&mut self) {

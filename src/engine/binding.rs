@@ -7,6 +7,7 @@
 //! ```
 
 mod saved;
+pub mod stats;
 
 use super::contact::Place;
 use super::preference::Preference;
@@ -217,6 +218,10 @@ impl Bindings {
 
     pub(super) fn get_mut(&mut self, handle: Handle) -> Option<&mut Binding> {
         self.slab.get_mut(handle)
+    }
+
+    pub(super) fn first_from(&self, index: usize) -> Option<(Handle, &Binding)> {
+        self.slab.first_from(index)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Handle, &Binding)> {

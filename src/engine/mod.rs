@@ -57,6 +57,7 @@ mod turned_away;
 mod user_agent;
 pub mod verdict;
 
+pub use binding::stats as binding_stats;
 pub use cause::{Cause, Wording};
 pub use io::{Channel, ConnEvent, ConnId, Input, Side, Sink};
 pub use saved::{RestoreError, Restored};
@@ -226,6 +227,12 @@ impl Engine {
     #[must_use]
     pub fn ports_in_use(&self) -> usize {
         self.calls.ports.len()
+    }
+
+    /// How name resolution is.
+    #[must_use]
+    pub fn dns_state(&self, now: Instant) -> crate::dns::State<'_> {
+        self.resolver.state(now)
     }
 
     fn address(&mut self, side: Side, addrs: &[io::Prefix]) {

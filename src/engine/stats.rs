@@ -9,6 +9,7 @@ use super::verdict::{self, Fault, Sent};
 use crate::limits::MAX_SECTIONS;
 use crate::log_class as class;
 use crate::rtp::format::Media;
+use crate::table::Handle;
 use crate::time::Instant;
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
@@ -16,6 +17,8 @@ use core::net::{IpAddr, SocketAddr};
 /// One call as it is now. What is there for each party is the caller's first.
 #[derive(Clone, Debug)]
 pub struct CallStats<'a> {
+    /// What names it among the calls that there are and were.
+    pub id: Handle,
     /// The URIs of From and To of its first INVITE, cut after 64 bytes.
     pub names: [&'a [u8]; 2],
     /// The side of each party.
@@ -26,6 +29,8 @@ pub struct CallStats<'a> {
     pub started: Instant,
     /// When it was answered.
     pub answered: Option<Instant>,
+    /// When the first BYE passed that has not been refused.
+    pub ended: Option<Instant>,
     /// Its media sections that are relayed.
     pub sections: heapless::Vec<SectionStats, MAX_SECTIONS>,
     /// The gravest fault so far, that of sections which are closed included.
@@ -107,11 +112,13 @@ impl Engine {
             let _ = sections.push(section);
         }
         let stats = CallStats {
+            id: handle,
             names: call.names.each_ref().map(heapless::Vec::as_slice),
             sides: call.sides,
             parties: call.parties,
             started: call.started,
             answered: call.answered_since(),
+            ended: call.bye_at,
             sections,
             fault,
         };
@@ -121,7 +128,7 @@ impl Engine {
     fn section_stats(
         &self,
         number: usize,
-        handle: crate::table::Handle,
+        handle: Handle,
         answered: Option<Instant>,
         ended: Option<Instant>,
         out: &mut dyn Sink,

@@ -3,6 +3,10 @@
 //! One thread. Each turn takes at most a budget from each socket; a socket that has more is taken up again in the next
 //! turn, which then does not wait. Apart from start and end, a turn allocates nothing.
 
+mod clock;
+mod control;
+mod dns;
+mod list;
 mod media;
 mod saving;
 mod status;
@@ -22,12 +26,14 @@ use crate::engine::io::{Channel, Input, MediaReport, Side};
 use crate::family::Family;
 use crate::limits::MAX_DATAGRAM;
 use crate::log::debug_port::DebugPort;
-use crate::log_class::{DNS, NET, PROCESS};
+use crate::log_class::{NET, PROCESS};
 use crate::process::{Signal, Signals};
 use crate::state;
 use crate::time::{Duration, Instant};
+use clock::Clock;
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use list::List;
 use media::{Moderation, is_media};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
@@ -40,20 +46,16 @@ const NETLINK: Token = Token(1);
 const SIP: [Token; 2] = [Token(2), Token(3)];
 const RESOLVER: [Token; 2] = [Token(4), Token(5)];
 const TCP: [Token; 2] = [Token(6), Token(7)];
-/// The debug port has the tokens from here up to the relay's.
+/// The debug port has the tokens from here on.
 const DEBUG_PORT: usize = 16;
+/// The control socket has those from here up to the relay's.
+const CONTROL: usize = 32;
 
 /// Events taken from the system in one turn.
 const EVENTS: usize = 256;
 
-/// DNS answers taken from one socket in one turn.
-const DNS_BUDGET: usize = 32;
-
 /// Where the system keeps its nameservers (resolv.conf(5)).
 const RESOLV_CONF: &str = "/etc/resolv.conf";
-
-/// The engine's clock starts here and not at zero, which stands for `never` in zeroed tables.
-const EPOCH: Duration = Duration::from_secs(1);
 
 /// Why the event loop could not start.
 #[derive(Debug)]
@@ -96,6 +98,7 @@ pub struct EventLoop<'a> {
     /// The addresses that the engine was last told of; `None` before the first time.
     told: [Option<Addresses>; 2],
     debug_port: Option<DebugPort>,
+    control: Option<Box<control::Control>>,
     resolv_conf: ResolvConf,
     /// SIP sockets that used up their budget.
     sip_pending: [bool; 2],
@@ -158,6 +161,7 @@ impl<'a> EventLoop<'a> {
             }),
             told: Default::default(),
             debug_port: None,
+            control: None,
             resolv_conf,
             sip_pending: [false; 2],
             due: None,
@@ -245,6 +249,7 @@ impl<'a> EventLoop<'a> {
                         self.sip_pending[side as usize] = true;
                     }
                     token @ (Token(4) | Token(5)) => self.dns(engine, usize::from(token == RESOLVER[1])),
+                    token if token.0 >= CONTROL => self.control_ready(event),
                     Token(token) => {
                         if let Some(port) = &mut self.debug_port {
                             port.ready(token, self.poll.registry());
@@ -296,6 +301,7 @@ impl<'a> EventLoop<'a> {
             self.tell_nameservers(engine);
         }
         self.save_if_due(engine);
+        self.turn_control(engine);
         if let Some(port) = &mut self.debug_port {
             port.pump();
         }
@@ -308,7 +314,8 @@ impl<'a> EventLoop<'a> {
             return Duration::ZERO;
         }
         let sweep = if self.out.relay.is_empty() { self.recheck_at } else { self.sweep_at };
-        let others = [engine.next_timeout(), self.saving.next_timeout(), self.out.tcp.next_timeout()];
+        let others =
+            [engine.next_timeout(), self.saving.next_timeout(), self.out.tcp.next_timeout(), self.next_control()];
         let due = others.into_iter().flatten().fold(self.recheck_at.min(sweep), Instant::min);
         self.due = Some(due);
         self.media_wait(due, self.clock.now())
@@ -335,22 +342,6 @@ impl<'a> EventLoop<'a> {
             engine.handle(input, now, out);
         }
         true
-    }
-
-    fn dns(&mut self, engine: &mut Engine, family: usize) {
-        let Self { out, buffer, .. } = self;
-        let now = out.now;
-        for _ in 0..DNS_BUDGET {
-            let Some(socket) = &out.resolver[family] else { return };
-            match socket.recv_from(&mut buffer[..]) {
-                Ok((length, from)) => {
-                    let bytes = buffer.get(..length).unwrap_or(&[]);
-                    engine.handle(Input::Dns { from, bytes }, now, out);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => {}
-            }
-        }
     }
 
     /// Follows the interfaces while running. What cannot be bound now is tried again.
@@ -408,13 +399,6 @@ impl<'a> EventLoop<'a> {
         }
     }
 
-    fn tell_nameservers(&mut self, engine: &mut Engine) {
-        if let Some(servers) = self.resolv_conf.changed() {
-            log::debug!(target: DNS, "nameservers: {}", List(&servers));
-            self.tell(engine, Input::Nameservers(&servers));
-        }
-    }
-
     /// Opens the debug port on `debug_bind`, else on our LAN address once there is one.
     fn open_debug_port(&mut self) -> Result<(), StartError> {
         let lan = self.watch.interface(Side::Lan).address();
@@ -428,32 +412,5 @@ impl<'a> EventLoop<'a> {
         log::info!(target: NET, "debug_port: the log can be read on {address} (TCP)");
         self.debug_port = Some(port);
         Ok(())
-    }
-}
-
-/// The monotonic clock as the engine counts it.
-#[derive(Clone, Copy, Debug)]
-struct Clock {
-    start: std::time::Instant,
-}
-
-impl Clock {
-    fn start() -> Self {
-        Self { start: std::time::Instant::now() }
-    }
-
-    fn now(&self) -> Instant {
-        Instant::ZERO.after(EPOCH.saturating_add(self.start.elapsed()))
-    }
-}
-
-/// A list for the log.
-struct List<'a, T>(&'a [T]);
-
-impl<T: fmt::Display> fmt::Display for List<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((first, rest)) = self.0.split_first() else { return f.write_str("none") };
-        first.fmt(f)?;
-        rest.iter().try_for_each(|item| write!(f, ", {item}"))
     }
 }

@@ -106,6 +106,12 @@ impl Privileges {
         Ok(Self { account, jail: chrootjail.clone(), keep: kept(config) })
     }
 
+    /// User and group that the daemon will have in place of root's.
+    #[must_use]
+    pub fn ids(&self) -> Option<(u32, u32)> {
+        self.account.as_ref().map(|account| (account.uid.as_raw(), account.gid.as_raw()))
+    }
+
     /// Carries it out. The registration file is prepared on the way: in the jail, as root still.
     ///
     /// # Errors
@@ -115,7 +121,7 @@ impl Privileges {
             enter(jail).map_err(|error| in_words(format_args!("chrootjail = {}", jail.display()), error))?;
         }
         if let Some(path) = &config.registration_file {
-            state::prepare(path, self.account.as_ref().map(|it| (it.uid.as_raw(), it.gid.as_raw())));
+            state::prepare(path, self.ids());
         }
         if let Some(account) = &self.account {
             let name = &account.name;

@@ -3,6 +3,8 @@
 //! The constructor is `const` and all its defined bytes are zero, so that a static slab costs no byte of the file and no
 //! page of memory until a slot is first used.
 
+use core::fmt;
+
 /// Names one entry of a [`Slab`]; stale once the entry is removed, and then matches nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Handle {
@@ -27,6 +29,12 @@ impl Handle {
     #[must_use]
     pub const fn from_parts(index: u16, generation: u16) -> Self {
         Self { index, generation }
+    }
+}
+
+impl fmt::Display for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.index, self.generation)
     }
 }
 

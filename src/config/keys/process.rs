@@ -49,8 +49,11 @@ keys! {
         more "Phones that are new, gone or elsewhere are saved a second later, unless it is 0; how often is limited, for the sake of flash memory."
         => |c, v| c.autosave_registrations = v.int();
 
-    /// Socket for status and commands.
-    control_socket: Kind::Path, "" eg "/var/run/siproxd.sock";
+    /// Unix socket for `siproxd status` and the other commands; without it, /var/run/siproxd/siproxd.sock, or NAME.sock there for
+    /// `siproxd --instance NAME`.
+    control_socket: Kind::Path, "" eg "/var/run/siproxd/siproxd.sock"
+        more "`off` is none. It is for root, and for the account that siproxd runs as and its group."
+        => Config::set_control_socket;
 
     /// Stack of the media thread in kB; this program has no such thread, so that it means nothing.
     thread_stack_size: int(0, 1 << 20), "0" => |c, v| c.thread_stack_size = v.int();

@@ -54,6 +54,7 @@ class Siproxd:
             "if_inbound": LAN_INTERFACE, "if_outbound": "wan", "sip_listen_port": SIP_PORT,
             "rtp_port_low": low, "rtp_port_high": high, "rtp_timeout": 300, "silence_log": 0,
             "registration_file": self.dir / "registrations",
+            "control_socket": self.dir / "control.sock",
         }
         self.directives.update(directives)
         self.config = config or self.dir / "siproxd.conf"

@@ -1,0 +1,214 @@
+//! Answers for people. Every line fits into 80 columns, as far as names let it.
+
+use super::object::{Object, plain};
+use std::io::{self, Write};
+
+/// Columns of a terminal.
+const WIDTH: usize = 80;
+
+/// Shows one line of an answer, the `number`th from zero.
+pub(super) fn line(out: &mut dyn Write, number: u64, answer: &Object<'_>) -> io::Result<()> {
+    let is_first = number == 0;
+    match answer.text("type").as_str() {
+        "status" => status(out, answer),
+        "binding" => binding(out, is_first, answer),
+        "call" => call(out, is_first, answer),
+        "end" if is_first => match answer.text("command").as_str() {
+            "bindings" => writeln!(out, "no registrations"),
+            "calls" => writeln!(out, "no calls"),
+            _ => Ok(()),
+        },
+        // Of a later daemon.
+        _ => Ok(()),
+    }
+}
+
+/// A name cut to what there is room for.
+fn cut(name: &str, room: usize) -> String {
+    if name.chars().count() <= room {
+        return name.to_owned();
+    }
+    let mut text: String = name.chars().take(room - 1).collect();
+    text.push('~');
+    text
+}
+
+/// A URI without its scheme and parameters.
+fn bare(uri: &str) -> &str {
+    let rest = uri.strip_prefix("sip:").unwrap_or(uri);
+    rest.split(';').next().unwrap_or(rest)
+}
+
+fn binding(out: &mut dyn Write, is_first: bool, answer: &Object<'_>) -> io::Result<()> {
+    if is_first {
+        writeln!(out, "{:<26} {:<21} {:>8} REGISTRAR", "ADDRESS-OF-RECORD", "PHONE", "EXPIRES")?;
+    }
+    let state = match answer.text("state") {
+        valid if valid == "valid" => duration(answer.number("expires_in").unwrap_or(0)),
+        other => other,
+    };
+    let (aor, phone) = (cut(&answer.text("aor"), 26), answer.text("phone"));
+    writeln!(out, "{aor:<26} {phone:<21} {state:>8} {}", answer.text("registrar"))
+}
+
+fn call(out: &mut dyn Write, is_first: bool, answer: &Object<'_>) -> io::Result<()> {
+    if is_first {
+        heading(out)?;
+    }
+    let time = answer.number("answered_ago").or_else(|| answer.number("age")).unwrap_or(0);
+    let (id, state, time) = (answer.text("id"), answer.text("state"), duration(time));
+    let media: Vec<Object<'_>> = answer.items("media").into_iter().map(Object::from).collect();
+    for (name, [id, state, time], mark) in [("caller", [&*id, &*state, &*time], ""), ("callee", [""; 3], "> ")] {
+        let sent: Vec<Object<'_>> = media.iter().map(|section| section.object(name)).collect();
+        let packets: u64 = sent.iter().filter_map(|sent| sent.number("packets")).sum();
+        // The section whose quality is told is the first with RTP, as at the end of a call.
+        let quality = sent.iter().find(|sent| sent.number("rtp").is_some_and(|rtp| rtp > 0));
+        let figure = |name: &str| quality.map_or_else(String::new, |sent| sent.text(name));
+        let party = cut(&format!("{mark}{}", bare(&answer.object(name).text("uri"))), 25);
+        let (loss, jitter, mos) = (figure("loss_percent"), figure("jitter_ms"), figure("mos"));
+        writeln!(out, "{id:<7} {state:<8} {time:>8}  {party:<25} {packets:>7} {loss:>6} {jitter:>6} {mos:>4}")?;
+    }
+    let verdict = answer.text("verdict");
+    if verdict.is_empty() { Ok(()) } else { wrapped(out, &verdict) }
+}
+
+fn heading(out: &mut dyn Write) -> io::Result<()> {
+    let [id, state, time, party] = ["CALL", "STATE", "TIME", "CALLER, > CALLEE"];
+    writeln!(out, "{id:<7} {state:<8} {time:>8}  {party:<25} PACKETS  LOSS% JIT/ms  MOS")
+}
+
+/// A sentence in lines, indented.
+fn wrapped(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    const INDENT: usize = 8;
+    let mut column = INDENT;
+    write!(out, "{:INDENT$}", "")?;
+    for (number, word) in text.split(' ').enumerate() {
+        let length = word.chars().count();
+        if number > 0 && column + 1 + length > WIDTH {
+            write!(out, "\n{:INDENT$}", "")?;
+            column = INDENT;
+        } else if number > 0 {
+            out.write_all(b" ")?;
+            column += 1;
+        }
+        out.write_all(word.as_bytes())?;
+        column += length;
+    }
+    writeln!(out)
+}
+
+/// Hours, minutes and seconds, with days where there are any.
+pub(super) fn duration(seconds: u64) -> String {
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes:02}:{rest:02}"),
+        1..48 => format!("{hours}:{minutes:02}:{rest:02}"),
+        _ => format!("{} d {}:{minutes:02}", hours / 24, hours % 24),
+    }
+}
+
+fn row(out: &mut dyn Write, name: &str, value: &str) -> io::Result<()> {
+    writeln!(out, "{name:<15}{value}")
+}
+
+fn status(out: &mut dyn Write, answer: &Object<'_>) -> io::Result<()> {
+    let instance = match answer.text("instance") {
+        name if name.is_empty() => name,
+        name => format!(" {name}"),
+    };
+    let (version, pid) = (answer.text("version"), answer.text("pid"));
+    let uptime = duration(answer.number("uptime").unwrap_or(0));
+    writeln!(out, "siproxd{instance} {version}, process {pid}, up {uptime}")?;
+    row(out, "configuration", &answer.text("config"))?;
+    for (name, side) in [("LAN", answer.object("lan")), ("WAN", answer.object("wan"))] {
+        let addresses = match side.list("addresses") {
+            none if none.is_empty() => "no address".to_owned(),
+            some => some,
+        };
+        row(out, name, &format!("{} {addresses}", side.text("interface")))?;
+    }
+    match answer.text("host_outbound") {
+        none if none.is_empty() => (),
+        address => row(out, "public address", &address)?,
+    }
+    row(out, "SIP port", &answer.text("sip_port"))?;
+    let mut tables = Vec::new();
+    answer.object("tables").each(&mut |name, table| {
+        let table = Object::from(table);
+        tables.push((name.replace('_', " "), table.text("used"), table.text("limit")));
+    });
+    for (name, used, limit) in tables {
+        row(out, &name, &format!("{used} of {limit}"))?;
+    }
+    let dns = answer.object("dns");
+    row(out, "nameservers", &dns.list("servers"))?;
+    for problem in answer.items("problems") {
+        writeln!(out, "problem: {}", plain(problem))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(number: u64, answer: &str) -> String {
+        let mut out = Vec::new();
+        line(&mut out, number, &Object::parse(answer).expect("JSON")).expect("written");
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn a_call_is_two_lines_and_what_is_wrong_with_it() {
+        let party = |packets| {
+            format!(
+                "{{\"packets\":{packets},\"rtp\":{packets},\"loss_percent\":100.00,\"jitter_ms\":1234.56,\"mos\":4.41}}"
+            )
+        };
+        let answer = format!(
+            "{{\"v\":1,\"type\":\"call\",\"id\":\"511.999\",\"state\":\"answered\",\"age\":9,\"answered_ago\":359999,\
+             \"caller\":{{\"uri\":\"sip:a\\u001b[2J@example.org;user=phone\"}},\"callee\":{{\"uri\":\"sip:{}@b\"}},\
+             \"media\":[{{\"caller\":{{\"packets\":5,\"rtp\":0}},\"callee\":{}}},{{\"caller\":{},\"callee\":{}}}],\
+             \"verdict\":\"the far end 198.51.100.7 changed the codec without an offer: 25 packets of payload type 9\"}}",
+            "5".repeat(40),
+            party(1),
+            party(9_999_994),
+            party(2)
+        );
+        let text = shown(0, &answer);
+        assert_eq!(
+            text,
+            "CALL    STATE        TIME  CALLER, > CALLEE          PACKETS  LOSS% JIT/ms  MOS\n\
+             511.999 answered 4 d 3:59  a\u{fffd}[2J@example.org         9999999 100.00 1234.56 4.41\n\
+             \x20                          > 5555555555555555555555~       3 100.00 1234.56 4.41\n\
+             \x20       the far end 198.51.100.7 changed the codec without an offer: 25 packets\n\
+             \x20       of payload type 9\n"
+        );
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert!(!shown(1, &answer).contains("STATE"));
+        assert_eq!(shown(0, "{\"type\":\"end\",\"command\":\"calls\"}"), "no calls\n");
+        assert_eq!(shown(1, "{\"type\":\"end\",\"command\":\"calls\"}"), "");
+    }
+
+    #[test]
+    fn a_binding_is_one_line() {
+        let answer = "{\"type\":\"binding\",\"aor\":\"a@example.org\",\"state\":\"valid\",\"phone\":\"192.168.1.20:5060\",\
+                      \"registrar\":\"198.51.100.100:5060\",\"expires_in\":3599}";
+        let text = shown(0, answer);
+        assert_eq!(
+            text,
+            "ADDRESS-OF-RECORD          PHONE                  EXPIRES REGISTRAR\n\
+             a@example.org              192.168.1.20:5060        59:59 198.51.100.100:5060\n"
+        );
+        let pending = answer.replace("valid", "pending").replace("198.51.100.100:5060", "");
+        assert_eq!(shown(1, &pending), "a@example.org              192.168.1.20:5060      pending \n");
+    }
+
+    #[test]
+    fn durations_stay_short() {
+        assert_eq!(duration(0), "00:00");
+        assert_eq!(duration(3599), "59:59");
+        assert_eq!(duration(3600), "1:00:00");
+        assert_eq!(duration(3 * 86_400 + 7260), "3 d 2:01");
+    }
+}

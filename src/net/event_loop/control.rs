@@ -1,0 +1,177 @@
+//! The event loop's part for the control socket: what it knows of the daemon goes into answers.
+
+use super::{CONTROL, EventLoop};
+use crate::control::json::Line;
+use crate::control::request::Command;
+use crate::control::server::Server;
+use crate::control::socket::ControlSocket;
+use crate::control::{Identity, Job, Source, Step, answer, begin};
+use crate::engine::Engine;
+use crate::engine::io::Side;
+use crate::limits::{MAX_BINDINGS, MAX_CALLS, MAX_CONNECTIONS, MAX_RELAYS, MAX_TRANSACTIONS};
+use crate::log_class::PROCESS;
+use crate::time::Instant;
+use mio::event::Event;
+use std::io;
+
+/// The socket, and what is told of the daemon besides its tables.
+#[derive(Debug)]
+pub(super) struct Control {
+    server: Server,
+    identity: Identity,
+    started: Instant,
+}
+
+impl EventLoop<'_> {
+    /// Serves a control socket from now on.
+    ///
+    /// # Errors
+    /// Those of epoll.
+    pub fn serve(&mut self, socket: ControlSocket, identity: Identity) -> io::Result<()> {
+        log::info!(target: PROCESS, "control socket {}", socket.path().display());
+        let server = Server::new(socket, self.poll.registry().try_clone()?, CONTROL)?;
+        self.control = Some(Box::new(Control { server, identity, started: self.clock.now() }));
+        Ok(())
+    }
+
+    /// Notes an event of the control socket or a client.
+    pub(super) fn control_ready(&mut self, event: &Event) {
+        if let Some(control) = &mut self.control {
+            control.server.ready(event);
+        }
+    }
+
+    /// Goes on with what clients ask for.
+    pub(super) fn turn_control(&mut self, engine: &mut Engine) {
+        let Some(mut control) = self.control.take() else { return };
+        let Control { server, identity, started } = &mut *control;
+        let (now, started) = (self.out.now, *started);
+        server.turn(now, &mut Answers { event_loop: self, engine, identity, started, now });
+        self.control = Some(control);
+    }
+
+    /// When clients want a turn though no event comes.
+    pub(super) fn next_control(&self) -> Option<Instant> {
+        self.control.as_ref()?.server.next_timeout()
+    }
+}
+
+/// All that answers are made from.
+struct Answers<'a, 'c> {
+    event_loop: &'a mut EventLoop<'c>,
+    engine: &'a mut Engine,
+    identity: &'a Identity,
+    started: Instant,
+    now: Instant,
+}
+
+impl Source for Answers<'_, '_> {
+    fn step(&mut self, job: &mut Job, line: &mut Line<'_>) -> Step {
+        match job.command {
+            Command::Status if job.lines == 0 => self.status(line),
+            Command::Status => return Step::Done,
+            Command::Bindings => {
+                let Some((binding, next)) = self.engine.binding_stats(job.from, self.now) else { return Step::Done };
+                answer::binding(line, &binding, self.now);
+                job.from = next;
+            }
+            Command::Calls => {
+                let Some((call, next)) = self.engine.call_stats(job.from, &mut self.event_loop.out) else {
+                    return Step::Done;
+                };
+                answer::call(line, &call, self.now);
+                job.from = next;
+            }
+        }
+        Step::More
+    }
+}
+
+impl Answers<'_, '_> {
+    fn status(&self, line: &mut Line<'_>) {
+        let config = self.event_loop.config;
+        begin(line, "status");
+        line.text("version", &env!("CARGO_PKG_VERSION"));
+        line.value("pid", std::process::id());
+        if let Some(instance) = &self.identity.instance {
+            line.text("instance", instance);
+        }
+        line.text("config", &self.identity.config.display());
+        line.value("uptime", self.now.since(self.started).as_secs());
+        line.value("sip_port", config.sip_listen_port);
+        self.side(line, "lan", Side::Lan, &config.if_inbound);
+        self.side(line, "wan", Side::Wan, &config.if_outbound);
+        if let Some(address) = config.host_outbound {
+            line.text("host_outbound", &address);
+        }
+        self.tables(line);
+        self.dns(line);
+        self.problems(line);
+    }
+
+    /// What keeps it from its work now.
+    fn problems(&self, line: &mut Line<'_>) {
+        let config = self.event_loop.config;
+        line.array("problems");
+        for (side, interface) in [(Side::Lan, &config.if_inbound), (Side::Wan, &config.if_outbound)] {
+            if self.event_loop.watch.interface(side).addresses.is_empty() {
+                line.text("", &format_args!("{} interface {interface} has no address", side.name()));
+            }
+        }
+        let dns = self.engine.dns_state(self.now);
+        if dns.servers.is_empty() {
+            line.text("", &"there is no nameserver in /etc/resolv.conf");
+        } else if dns.silent > 0 {
+            line.text("", &format_args!("no nameserver answers for {} names", dns.silent));
+        }
+        line.end_array();
+    }
+
+    fn side(&self, line: &mut Line<'_>, name: &str, side: Side, interface: &str) {
+        line.object(name);
+        line.text("interface", &interface);
+        line.array("addresses");
+        self.event_loop.watch.interface(side).addresses.iter().for_each(|address| line.text("", address));
+        line.end_array();
+        line.end_object();
+    }
+
+    /// How full each table is.
+    fn tables(&self, line: &mut Line<'_>) {
+        let config = self.event_loop.config;
+        let (usage, ports) = (self.engine.usage(), self.engine.ports_in_use());
+        let (low, high) = (config.rtp_port_low, config.rtp_port_high);
+        let pairs = usize::from(high.saturating_sub(low) / 2) + 1;
+        // Each interface has all of them.
+        let all_ports = if config.if_inbound == config.if_outbound { pairs } else { 2 * pairs };
+        line.object("tables");
+        for (name, used, limit) in [
+            ("calls", usage.calls, config.max_calls.min(MAX_CALLS)),
+            ("bindings", usage.bindings, config.max_bindings.min(MAX_BINDINGS)),
+            ("transactions", usage.transactions, MAX_TRANSACTIONS),
+            ("connections", usage.connections, MAX_CONNECTIONS),
+            ("media", usage.relays, MAX_RELAYS),
+            ("rtp_ports", ports, all_ports),
+        ] {
+            line.object(name);
+            line.value("used", used);
+            line.value("limit", limit);
+            line.end_object();
+        }
+        line.end_object();
+    }
+
+    fn dns(&self, line: &mut Line<'_>) {
+        let state = self.engine.dns_state(self.now);
+        line.object("dns");
+        line.array("servers");
+        state.servers.iter().for_each(|server| line.text("", server));
+        line.end_array();
+        line.value("names", state.names);
+        line.value("silent", state.silent);
+        if let Some(heard) = state.heard {
+            line.value("answered", self.now.since(heard).as_secs());
+        }
+        line.end_object();
+    }
+}

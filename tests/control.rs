@@ -1,0 +1,268 @@
+//! The control socket and its commands, against a daemon that runs.
+
+use core::time::Duration;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, UdpSocket};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+/// A directory for one test, removed at the end.
+struct Home(PathBuf);
+
+impl Home {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("siproxd-control-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("a directory");
+        Self(path)
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.0.join("control.sock")
+    }
+
+    /// A configuration whose LAN is the loopback, and whose WAN is not there.
+    fn configure(&self, name: &str, more: &str) -> PathBuf {
+        // A port that was free a moment ago.
+        let udp = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let port = udp.local_addr().expect("its number").port();
+        let (path, socket) = (self.0.join(name), self.socket());
+        let text = format!(
+            "if_inbound = lo\nif_outbound = none0\nsip_listen_port = {port}\ncontrol_socket = {}\n{more}\n",
+            socket.display()
+        );
+        fs::write(&path, text).expect("a file");
+        path
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_siproxd"));
+        command.args(words).current_dir(&self.0).env("HOME", &self.0);
+        command
+    }
+
+    /// Runs a command to its end: exit code, stdout, stderr.
+    fn run(&self, words: &[&str]) -> (i32, String, String) {
+        let Output { status, stdout, stderr } = self.command(words).output().expect("the program");
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        (status.code().expect("an exit code"), text(stdout), text(stderr))
+    }
+
+    /// Starts a daemon, and waits until it serves its socket.
+    fn start(&self, words: &[&str]) -> Daemon {
+        let mut child = self.command(words).stderr(Stdio::piped()).spawn().expect("the program");
+        let mut log = BufReader::new(child.stderr.take().expect("a pipe"));
+        let mut text = String::new();
+        while !text.contains("control socket") {
+            assert_ne!(log.read_line(&mut text).expect("a line"), 0, "it ended: {text}");
+        }
+        Daemon { child, log, text }
+    }
+
+    fn connect(&self) -> UnixStream {
+        let stream = UnixStream::connect(self.socket()).expect("connected");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+        stream
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A running daemon, which does not outlive its test.
+struct Daemon {
+    child: Child,
+    log: BufReader<std::process::ChildStderr>,
+    text: String,
+}
+
+impl Daemon {
+    fn stop(&mut self, signal: Signal) -> Option<i32> {
+        kill(Pid::from_raw(self.child.id() as i32), signal).expect("sent");
+        let code = self.child.wait().expect("its end").code();
+        let _ = self.log.read_to_string(&mut self.text);
+        code
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn status_tells_what_the_daemon_is_and_what_is_wrong_with_it() {
+    let home = Home::new("status");
+    let config = home.configure("a.conf", "max_calls = 7");
+    let mut daemon = home.start(&["-c", "a.conf", "--instance", "office"]);
+    let (code, out, err) = home.run(&["status", "-c", "a.conf"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(
+        out.starts_with(&format!("siproxd office {}, process {}, up ", env!("CARGO_PKG_VERSION"), daemon.child.id())),
+        "{out}"
+    );
+    for line in [
+        "LAN            lo 127.0.0.1/8",
+        "WAN            none0 no address",
+        "calls          0 of 7",
+        "rtp ports      0 of 20",
+    ] {
+        assert!(out.lines().any(|found| found.starts_with(line)), "{line}\n{out}");
+    }
+    assert!(out.contains("\nproblem: WAN interface none0 has no address\n"), "{out}");
+    assert!(out.lines().all(|line| line.len() <= 80 || line.starts_with("configuration")), "{out}");
+
+    let (code, out, _) = home.run(&["--json", "-ca.conf", "status"]);
+    assert_eq!(code, 0);
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines.len(), 2, "{out}");
+    assert!(lines[0].starts_with("{\"v\":1,\"type\":\"status\",\"version\":"), "{out}");
+    assert!(lines[0].contains(&format!("\"config\":\"{}\"", config.display())), "{out}");
+    assert_eq!(lines[1], "{\"v\":1,\"type\":\"end\",\"command\":\"status\",\"lines\":1}");
+
+    assert_eq!(daemon.stop(Signal::SIGTERM), Some(0));
+    assert!(!home.socket().exists());
+    let (code, out, err) = home.run(&["-c", "a.conf", "status"]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.starts_with("siproxd: no siproxd runs here: there is no "), "{err}");
+}
+
+#[test]
+fn a_socket_that_a_killed_daemon_left_is_replaced_and_one_in_use_is_not() {
+    let home = Home::new("stale");
+    home.configure("a.conf", "");
+    home.configure("b.conf", "");
+    let mut first = home.start(&["-c", "a.conf"]);
+    let mode = fs::metadata(home.socket()).expect("a socket").permissions().mode() & 0o777;
+    assert_eq!(mode, 0o660);
+    let (code, _, err) = home.run(&["-c", "b.conf"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("control_socket ") && err.contains("another siproxd listens on it"), "{err}");
+    assert_eq!(home.run(&["-c", "a.conf", "status"]).0, 0, "the first one keeps it");
+
+    first.stop(Signal::SIGKILL);
+    assert!(home.socket().exists());
+    let (code, _, err) = home.run(&["-c", "a.conf", "status"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("nobody listens on"), "{err}");
+    let second = home.start(&["-c", "b.conf"]);
+    assert_eq!(home.run(&["-c", "a.conf", "status"]).0, 0);
+    drop(second);
+
+    fs::remove_file(home.socket()).expect("removed");
+    fs::write(home.socket(), "precious").expect("a file");
+    let (code, _, err) = home.run(&["-c", "b.conf"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("there is something else of that name"), "{err}");
+    assert_eq!(fs::read_to_string(home.socket()).expect("a file"), "precious");
+}
+
+#[test]
+fn no_socket_is_no_socket() {
+    let home = Home::new("off");
+    let config = home.configure("a.conf", "");
+    let text = fs::read_to_string(&config).expect("a file");
+    let socket = home.socket().display().to_string();
+    fs::write(&config, text.replace(&socket, "off")).expect("a file");
+    let (code, _, err) = home.run(&["-c", "a.conf", "status"]);
+    assert_eq!(code, 1);
+    assert_eq!(err, "siproxd: a.conf: `control_socket = off`: this daemon takes no commands\n");
+    assert!(!home.0.join("off").exists());
+}
+
+#[test]
+fn the_socket_belongs_to_the_account() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let home = Home::new("account");
+    home.configure("a.conf", "user = nobody");
+    let nobody = nix::unistd::User::from_name("nobody").expect("accounts").expect("nobody");
+    // Where the directory is the account's, it is removed at the end.
+    std::os::unix::fs::chown(&home.0, Some(nobody.uid.as_raw()), None).expect("given away");
+    let mut daemon = home.start(&["-c", "a.conf"]);
+    let found = fs::metadata(home.socket()).expect("a socket");
+    assert_eq!((found.uid(), found.gid()), (nobody.uid.as_raw(), nobody.gid.as_raw()));
+    assert_eq!(home.run(&["-c", "a.conf", "status"]).0, 0);
+    assert_eq!(daemon.stop(Signal::SIGTERM), Some(0));
+    assert!(!home.socket().exists());
+}
+
+#[test]
+fn hostile_clients_change_nothing_for_others() {
+    let home = Home::new("hostile");
+    home.configure("a.conf", "");
+    let mut daemon = home.start(&["-c", "a.conf"]);
+    // Half open, with half a line, and one that asks and never reads.
+    let silent: Vec<UnixStream> = (0..2).map(|_| home.connect()).collect();
+    let mut half = home.connect();
+    half.write_all(b"{\"v\":1,\"comm").expect("sent");
+    let mut deaf = home.connect();
+    deaf.set_nonblocking(true).expect("non-blocking");
+    while deaf.write(b"{\"v\":1,\"command\":\"status\"}\n").is_ok() {}
+    for number in 0..1000u32 {
+        let mut stream = home.connect();
+        let garbage: Vec<u8> =
+            (0..number % 1500).map(|n| (n.wrapping_mul(number).wrapping_add(n >> 3)) as u8).collect();
+        // The daemon may have closed it by then.
+        let _ = stream.write_all(&garbage);
+        let _ = stream.write_all(b"\n");
+        let _ = stream.shutdown(Shutdown::Write);
+        let mut text = String::new();
+        // A connection that is closed with something unread in it is reset.
+        if stream.read_to_string(&mut text).is_ok() {
+            assert!(text.contains("\"error\"") || text.is_empty(), "{text}");
+        }
+    }
+    assert_eq!(home.run(&["-c", "a.conf", "status"]).0, 0);
+    drop((silent, half, deaf));
+    assert_eq!(daemon.stop(Signal::SIGTERM), Some(0));
+    assert!(!daemon.text.contains("bug at"), "{}", daemon.text);
+}
+
+/// A daemon that says `line` to whoever asks.
+fn says(home: &Home, line: &'static str) -> std::thread::JoinHandle<()> {
+    let listener = UnixListener::bind(home.socket()).expect("a socket");
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        let mut request = String::new();
+        BufReader::new(stream.try_clone().expect("a clone")).read_line(&mut request).expect("a request");
+        assert!(request.starts_with("{\"v\":1,\"command\":"), "{request}");
+        stream.write_all(line.as_bytes()).expect("answered");
+    })
+}
+
+#[test]
+fn another_version_of_the_daemon_is_understood_or_told() {
+    for (line, code, told) in [
+        ("{\"v\":2,\"type\":\"hello\"}\n", 1, "the daemon speaks version 2 of the control protocol, this program"),
+        ("{\"type\":\"status\"}\n", 1, "the daemon speaks version ? of the control protocol, this program"),
+        (
+            "{\"v\":1,\"type\":\"error\",\"error\":\"unknown-command\",\"text\":\"no such command\",\"version\":\"0.9.0\"}\n",
+            1,
+            "siproxd: no such command (siproxd 0.9.0)\n",
+        ),
+        ("not JSON\n", 1, "says what is no JSON"),
+        ("{\"v\":1", 1, "has broken off"),
+        ("", 1, "has closed the connection"),
+        ("{\"v\":1,\"type\":\"later\",\"x\":[]}\n{\"v\":1,\"type\":\"end\",\"more\":{}}\n", 0, ""),
+    ] {
+        let home = Home::new("version");
+        home.configure("a.conf", "");
+        let daemon = says(&home, line);
+        let (found, _, err) = home.run(&["-c", "a.conf", "status"]);
+        assert_eq!(found, code, "{line}{err}");
+        assert!(err.contains(told), "{line}{err}");
+        daemon.join().expect("it was asked");
+    }
+}
