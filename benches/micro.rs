@@ -188,7 +188,8 @@ impl Bench {
         let mut bytes = text.as_bytes().to_vec();
         self.sink.count = 0;
         let start = processor_time();
-        let input = Input::Datagram { on: Channel::on(side), interface: side, from, bytes: &mut bytes };
+        let input =
+            Input::Datagram { on: Channel::on(side), interface: side, from, meant_for: None, bytes: &mut bytes };
         self.engine.handle(input, self.now, &mut self.sink);
         while self.engine.next_timeout().is_some_and(|at| at <= self.now) {
             self.engine.handle(Input::Timeout, self.now, &mut self.sink);

@@ -120,6 +120,7 @@ impl Bench {
             on: Channel::on(side),
             interface: side,
             from: from.parse().unwrap(),
+            meant_for: None,
             bytes: &mut bytes,
         })
     }

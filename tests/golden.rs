@@ -5,6 +5,7 @@
 //! ```text
 //! == set max_bindings 1                      a setting, before the first message
 //! == lan 10.0.0.2:5060                       a datagram from there, to our address on that side; its text follows
+//! == lan 10.0.0.2:5060 for 203.0.113.10:5060 one that was sent there, and that the router took for us
 //! == wan 203.0.113.10:5060
 //! == dns 203.0.113.10 | == dns none          the answer to the last query
 //! == accept lan 10.0.0.2:40000               a TCP connection to our address on that side

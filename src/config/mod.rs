@@ -29,6 +29,8 @@ pub struct Config {
     pub if_outbound: String,
     pub host_outbound: Option<IpAddr>,
     pub sip_listen_port: u16,
+    /// See [`keys::KEYS`].
+    pub transparent: bool,
     pub lan_networks: Prefixes,
     pub wan_allow: Prefixes,
     pub hosts_allow_reg: AccessList,
@@ -162,6 +164,7 @@ impl Default for Config {
             if_outbound: String::new(),
             host_outbound: None,
             sip_listen_port: 0,
+            transparent: false,
             lan_networks: Prefixes::new(),
             wan_allow: Prefixes::new(),
             hosts_allow_reg: AccessList::new(),

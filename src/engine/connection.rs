@@ -14,7 +14,7 @@ use super::cause::Cause;
 use super::contact::Place;
 use super::guard::Origin;
 use super::io::{Channel, ConnEvent, ConnId, SendError, Side, Sink};
-use super::message::Received;
+use super::message::{Provenance, Received};
 use crate::limits::{MAX_CONNECTIONS, MAX_STRANGER_CONNECTIONS};
 use crate::log_class as class;
 use crate::sip::HeaderId;
@@ -130,7 +130,8 @@ impl Engine {
         if let Some(&Connection { local, interface, remote, .. }) = self.connections.get(conn)
             && self.admits(interface, remote, bytes, now)
         {
-            self.datagram(Channel::tcp(local, conn), interface, remote, bytes, now, out);
+            let on = Channel::tcp(local, conn);
+            self.datagram(Provenance { on, interface, from: remote, meant_for: None }, bytes, now, out);
         }
     }
 

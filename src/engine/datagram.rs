@@ -2,8 +2,8 @@
 
 use super::cause::Cause;
 use super::guard::Origin;
-use super::io::{Channel, Side, Sink};
-use super::message::{self, Head, Received};
+use super::io::{Channel, Sink};
+use super::message::{self, Head, Provenance, Received};
 use super::{Engine, keepalive};
 use crate::log_class as class;
 use crate::sip::message::ParseError;
@@ -16,15 +16,8 @@ use core::net::SocketAddr;
 
 impl Engine {
     /// Takes a message that has been admitted.
-    pub(super) fn datagram(
-        &mut self,
-        on: Channel,
-        interface: Side,
-        from: SocketAddr,
-        bytes: &mut [u8],
-        now: Instant,
-        out: &mut dyn Sink,
-    ) {
+    pub(super) fn datagram(&mut self, provenance: Provenance, bytes: &mut [u8], now: Instant, out: &mut dyn Sink) {
+        let Provenance { on, interface, from, meant_for } = provenance;
         let mut origin = self.origin(interface, from);
         if keepalive::is_keepalive(bytes) {
             if let Some(pong) = keepalive::pong(bytes)
@@ -63,7 +56,7 @@ impl Engine {
             Ok(head) => head,
             Err(cause) => return self.malformed(&msg, on, from, origin, cause, out),
         };
-        let received = Received { msg: &msg, head, on, from, origin };
+        let received = Received { msg: &msg, head, on, from, origin, meant_for };
         self.note_contact(&received);
         match msg.start() {
             StartLine::Request { .. } => self.request(&received, interface, now, out),

@@ -14,7 +14,7 @@ use super::Engine;
 use super::binding::UriText;
 use super::call::Found;
 use super::io::{Channel, ConnId, Leg, Sink};
-use super::message::Received;
+use super::message::{Provenance, Received};
 use super::own::HostAndPort;
 use super::response::Back;
 use crate::limits::{MAX_DIALOG, MAX_KEPT_BYTES, MAX_URI};
@@ -141,8 +141,10 @@ impl Engine {
             let branch = self.key.hash("bye", &[&half.lines, &[leg as u8]]);
             match bye(half, party, &crate::sip::token::hex(&branch)) {
                 Some(mut bytes) => {
-                    let nowhere = Channel::tcp(side, NOWHERE);
-                    self.datagram(nowhere, side, SocketAddr::new(party, DEFAULT_PORT), &mut bytes, now, out);
+                    let from = SocketAddr::new(party, DEFAULT_PORT);
+                    let nowhere =
+                        Provenance { on: Channel::tcp(side, NOWHERE), interface: side, from, meant_for: None };
+                    self.datagram(nowhere, &mut bytes, now, out);
                 }
                 None => {
                     let other = parties[leg.other() as usize];

@@ -124,6 +124,8 @@ pub enum Input<'a> {
         interface: Side,
         /// Its source.
         from: SocketAddr,
+        /// Where its sender sent it, if that is not an address of ours: the router took it for us on its way (`transparent`).
+        meant_for: Option<SocketAddr>,
         /// Its bytes; normalised in place while they are parsed.
         bytes: &'a mut [u8],
     },

@@ -2,7 +2,7 @@
 
 use super::cause::Cause;
 use super::guard::Origin;
-use super::io::Channel;
+use super::io::{Channel, Side};
 use crate::sip::addr::NameAddr;
 use crate::sip::cseq::CSeq;
 use crate::sip::lex::number;
@@ -106,6 +106,19 @@ fn is_clean(bytes: &[u8], addr: &NameAddr) -> bool {
     (is_quoted || !display.contains(&b',')) && !addr.uri.of(bytes).iter().any(u8::is_ascii_whitespace)
 }
 
+/// How a message came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Provenance {
+    /// The socket or connection it came to.
+    pub(super) on: Channel,
+    /// The network of the interface it came in by.
+    pub(super) interface: Side,
+    /// Its source.
+    pub(super) from: SocketAddr,
+    /// Where it was sent to, if not to us.
+    pub(super) meant_for: Option<SocketAddr>,
+}
+
 /// A message on its way through the engine.
 #[derive(Debug)]
 pub(super) struct Received<'m> {
@@ -115,6 +128,8 @@ pub(super) struct Received<'m> {
     pub(super) on: Channel,
     pub(super) from: SocketAddr,
     pub(super) origin: Origin,
+    /// Where it was sent to, if not to us.
+    pub(super) meant_for: Option<SocketAddr>,
 }
 
 impl<'m> Received<'m> {

@@ -73,6 +73,7 @@ use crate::table::Late;
 use crate::time::Instant;
 use core::net::{IpAddr, SocketAddr};
 use io::MediaReport;
+use message::Provenance;
 
 /// How full the tables are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -168,9 +169,9 @@ impl Engine {
             return;
         }
         match input {
-            Input::Datagram { on, interface, from, bytes } => {
+            Input::Datagram { on, interface, from, meant_for, bytes } => {
                 if self.admits(interface, from, bytes, now) {
-                    self.datagram(on, interface, from, bytes, now, out);
+                    self.datagram(Provenance { on, interface, from, meant_for }, bytes, now, out);
                 }
             }
             Input::Stream { conn, bytes } => self.stream(conn, bytes, now, out),
@@ -310,7 +311,7 @@ impl Engine {
     fn unpark(&mut self, now: Instant, out: &mut dyn Sink) {
         for _ in 0..self.parked.len() {
             let Some(mut waiting) = self.parked.pop() else { return };
-            self.datagram(waiting.on, waiting.interface, waiting.from, &mut waiting.bytes, now, out);
+            self.datagram(waiting.provenance, &mut waiting.bytes, now, out);
         }
     }
 

@@ -3,16 +3,13 @@
 //! A request whose next hop must be looked up is kept here and handled again, as if it had just arrived, when the resolver
 //! knows more. With all places taken it is dropped, and the sender's retransmission brings it back.
 
-use super::io::{Channel, Side};
+use super::message::Provenance;
 use crate::limits::{MAX_PARKED, MAX_PARKED_BYTES};
-use core::net::SocketAddr;
 
 /// One waiting request, as it came.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    pub(super) on: Channel,
-    pub(super) interface: Side,
-    pub(super) from: SocketAddr,
+    pub(super) provenance: Provenance,
     pub(super) bytes: heapless::Vec<u8, MAX_PARKED_BYTES>,
 }
 
@@ -28,12 +25,12 @@ impl Parked {
     }
 
     /// Keeps a request; `false` where it is too large or all places are taken. A retransmission takes no second place.
-    pub(super) fn push(&mut self, on: Channel, interface: Side, from: SocketAddr, bytes: &[u8]) -> bool {
-        if self.list.iter().any(|w| w.from == from && w.bytes == bytes) {
+    pub(super) fn push(&mut self, provenance: Provenance, bytes: &[u8]) -> bool {
+        if self.list.iter().any(|w| w.provenance.from == provenance.from && w.bytes == bytes) {
             return true;
         }
         let Ok(bytes) = heapless::Vec::from_slice(bytes) else { return false };
-        self.list.push(Waiting { on, interface, from, bytes }).is_ok()
+        self.list.push(Waiting { provenance, bytes }).is_ok()
     }
 
     /// Number of waiting requests.

@@ -44,6 +44,8 @@ impl Engine {
         let uri = self.first_foreign_route(received).or_else(|| Uri::parse(bytes, received.request_uri()).ok());
         // The name that leads there: a `maddr` goes before it.
         let host = uri.map_or(&[][..], |uri| self.located_host(bytes, &uri).of(bytes));
+        // Where the phone has found the address itself, no name vouches for it.
+        let host = if self.meant_for(received).is_some() { &[][..] } else { host };
         if self.serves_phone(received, host, ip, now) {
             return Reach::Account;
         }

@@ -8,7 +8,7 @@ use super::contact::Place;
 use super::guard::Origin;
 use super::hop::Hop;
 use super::io::{Side, Sink};
-use super::message::Received;
+use super::message::{Provenance, Received};
 use super::reach::Reach;
 use super::route::{Target, Unroutable};
 use super::{Engine, branch};
@@ -96,7 +96,8 @@ impl Engine {
             // The copy of one that is under way comes again by itself; one that waited would outlive its transaction.
             Err(Unroutable::Pending) if self.is_under_way(received) => return,
             Err(Unroutable::Pending) => {
-                if !self.parked.push(received.on, interface, received.from, received.msg.bytes()) {
+                let Received { on, from, meant_for, .. } = *received;
+                if !self.parked.push(Provenance { on, interface, from, meant_for }, received.msg.bytes()) {
                     if received.on.is_reliable() {
                         // No retransmission will bring it back.
                         return self.answer(received, Cause::TransactionsFull, out);

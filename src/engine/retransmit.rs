@@ -17,7 +17,7 @@
 use super::Engine;
 use super::branch::BranchKey;
 use super::io::{Channel, ConnId, Side, Sink};
-use super::message::Received;
+use super::message::{Provenance, Received};
 use super::transaction::{State, Transaction, Transactions};
 use crate::limits::{MAX_KEPT, MAX_KEPT_BYTES};
 use crate::log_class as class;
@@ -287,14 +287,14 @@ impl Engine {
                 let _ = out.send(kept.via, kept.to, &[&kept.bytes]);
                 continue;
             }
-            let (via, from, mut bytes) = (kept.via, kept.to, kept.bytes.clone());
+            let (on, from, mut bytes) = (kept.via, kept.to, kept.bytes.clone());
             let Some(t) = self.transactions.slab.get(kept.owner) else { return };
             let interface = if t.from_phone { Side::Lan } else { Side::Wan };
             if legs(t) != (true, false) {
                 // Once: its sender repeats it, or the connection carries it.
                 kept.timer = None;
             }
-            self.datagram(via, interface, from, &mut bytes, now, out);
+            self.datagram(Provenance { on, interface, from, meant_for: None }, &mut bytes, now, out);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Where a phone's request goes (RFC 3261 §16.5, §16.6 steps 6 and 7).
 //!
-//! The first Route that is not ours; else the outbound proxy, that of the From's domain before the general one; else the request-URI. What it names becomes a list of servers by
+//! Where the router took it on its way to a server, that server. Else the first Route that is not ours; else the outbound proxy, that of the From's domain before the general one; else the request-URI. What it names becomes a list of servers by
 //! RFC 3263 (see [`crate::dns::locate()`]). At the head of the list comes the server that keeps the phone's registration,
 //! where the request goes to the same domain: it knows the phone. Servers that failed lately come last (see `failover`).
 
@@ -62,6 +62,9 @@ impl Engine {
         out: &mut dyn Sink,
     ) -> Result<Target, Unroutable> {
         let bytes = received.msg.bytes();
+        if let Some(to) = self.meant_for(received) {
+            return Ok(Target::Server { to, transport: via::Transport::Udp, spare: Spare::default() });
+        }
         if let Some(uri) = self.first_foreign_route(received) {
             return self.target_of(received, &uri, now, out);
         }
@@ -85,6 +88,17 @@ impl Engine {
             return self.first_of(received, transport, candidates, more, now);
         }
         self.target_of(received, &uri, now, out)
+    }
+
+    /// Where a phone sent a request that the router took for us: it has found its next hop itself, and no proxy of ours goes before it.
+    /// What names a phone of ours needs no server.
+    pub(super) fn meant_for(&self, received: &Received<'_>) -> Option<SocketAddr> {
+        let to =
+            received.meant_for.filter(|to| self.side_of(*to) == Side::Wan && !self.addresses.is_broadcast(to.ip()))?;
+        let bytes = received.msg.bytes();
+        let names_phone =
+            Uri::parse(bytes, received.request_uri()).is_ok_and(|uri| self.place_in(bytes, &uri).is_some());
+        (!names_phone && !to.ip().is_multicast() && !self.is_own_address(to)).then_some(to)
     }
 
     /// The outbound proxy for a phone's request, by the domain of its From, and how it is reached.

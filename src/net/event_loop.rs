@@ -129,7 +129,10 @@ impl<'a> EventLoop<'a> {
         watch.register(poll.registry(), NETLINK)?;
         watch.first_look();
         let rtp_timeout = Duration::from_secs(config.rtp_timeout.into());
-        let listener = Listener::new(poll.registry().try_clone()?, SIP, config.sip_listen_port, config.sip_dscp);
+        let mut listener = Listener::new(poll.registry().try_clone()?, SIP, config.sip_listen_port, config.sip_dscp);
+        if config.transparent {
+            listener.be_transparent();
+        }
         let timeouts = Timeouts {
             idle: Duration::from_secs(config.tcp_timeout.into()),
             connect: Duration::from_millis(config.tcp_connect_timeout.into()),
@@ -332,8 +335,8 @@ impl<'a> EventLoop<'a> {
         let now = out.now;
         for _ in 0..listener::BUDGET {
             let input = match out.listener.receive(side, &mut buffer[..]) {
-                Arrival::Datagram { interface, from, length } => match buffer.get_mut(..length) {
-                    Some(bytes) => Input::Datagram { on: Channel::on(side), interface, from, bytes },
+                Arrival::Datagram { interface, from, meant_for, length } => match buffer.get_mut(..length) {
+                    Some(bytes) => Input::Datagram { on: Channel::on(side), interface, from, meant_for, bytes },
                     None => continue,
                 },
                 Arrival::SendFailed { to } => Input::SendFailed { via: Channel::on(side), to },

@@ -6,6 +6,7 @@
 use super::dscp;
 use super::ifaddr::{Addresses, Interface};
 use super::text::{Text, size};
+use super::transparency::{self, Impersonated, send_as};
 use crate::engine::io::{Channel, SendError, Side};
 use crate::limits::MAX_PARTS;
 use crate::log_class::{NET, TRAFFIC};
@@ -22,7 +23,7 @@ use std::os::fd::AsRawFd;
 /// Datagrams taken from one SIP socket in one turn of the event loop.
 pub const BUDGET: usize = 32;
 
-/// Room for the control messages of one datagram: a packet info, or an ICMP error with the address of who sent it. The
+/// Room for the control messages of one datagram: a packet info and a destination, or an ICMP error with the address of who sent it. The
 /// longest is IPv6's error, 16 bytes of header, 16 of error and 28 of address.
 const CONTROL: usize = 128;
 
@@ -45,6 +46,8 @@ pub enum Arrival {
         interface: Side,
         /// Its source.
         from: SocketAddr,
+        /// Where it was sent to, if not to us: the router took it for us (see [`Listener::be_transparent`]).
+        meant_for: Option<SocketAddr>,
         /// Its length in bytes.
         length: usize,
     },
@@ -66,6 +69,8 @@ pub struct Listener {
     dscp: u8,
     sockets: [Option<Bound>; 2],
     interfaces: [Interface; 2],
+    /// Whom the phones take us for; `None` where nothing is taken for us.
+    impersonated: Option<Impersonated>,
 }
 
 #[derive(Debug)]
@@ -90,6 +95,10 @@ pub struct BindError {
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot listen for SIP on {} ({}): {}", self.address, self.protocol, self.reason)?;
+        if self.reason.raw_os_error() == Some(Errno::EPERM as i32) {
+            // Low ports are EACCES.
+            write!(f, "; `transparent` needs CAP_NET_ADMIN, so start as root")?;
+        }
         if self.reason.kind() == io::ErrorKind::AddrInUse {
             let option = if self.protocol == "TCP" { 't' } else { 'u' };
             write!(f, "; another program has the port, see `ss -l{option}np`, or set sip_listen_port")?;
@@ -105,7 +114,13 @@ impl Listener {
     /// the LAN and of the WAN socket.
     #[must_use]
     pub fn new(registry: Registry, tokens: [Token; 2], port: u16, dscp: u8) -> Self {
-        Self { registry, tokens, port, dscp, sockets: [None, None], interfaces: Default::default() }
+        Self { registry, tokens, port, dscp, sockets: [None, None], interfaces: Default::default(), impersonated: None }
+    }
+
+    /// Takes messages that phones send to others, where the router hands them to our LAN socket (TPROXY), and speaks to those phones with
+    /// the address that they sent to. Before the first [`Self::set_interfaces`]; IPv4 only, and only with CAP_NET_ADMIN.
+    pub fn be_transparent(&mut self) {
+        self.impersonated = Some(Impersonated::default());
     }
 
     /// Sets what the interfaces have now: sockets of addresses that are gone are closed, those of new ones bound.
@@ -126,7 +141,7 @@ impl Listener {
         for (side, wanted) in wanted.into_iter().enumerate() {
             let Some(address) = wanted.filter(|_| self.sockets[side].is_none()) else { continue };
             let at = SocketAddr::new(address, self.port);
-            match self.bind(at, self.tokens[side]) {
+            match self.bind(at, self.tokens[side], side == Side::Lan as usize && self.impersonated.is_some()) {
                 Ok(socket) => {
                     log::info!(target: NET, "listening for SIP on {at} (UDP)");
                     self.sockets[side] = Some(Bound { socket, address, failed: false });
@@ -165,14 +180,18 @@ impl Listener {
                 }
             }
             match receive(&bound.socket, buffer) {
-                Ok((Some((from, index)), length)) => {
+                Ok((Some(Source { from, index, to }), length)) => {
                     let interface = arrival_side(&self.interfaces, index, from.ip());
+                    let meant_for = to.filter(|to| to.ip() != bound.address || to.port() != self.port);
+                    if let (Some(impersonated), Some(to)) = (&mut self.impersonated, meant_for) {
+                        impersonated.note(from, to);
+                    }
                     log::debug!(
                         target: TRAFFIC,
                         "{length} bytes from {from} by the {interface:?} interface to our {side:?} address\n{}",
                         Text(&[buffer.get(..length).unwrap_or(&[])])
                     );
-                    return Arrival::Datagram { interface, from, length };
+                    return Arrival::Datagram { interface, from, meant_for, length };
                 }
                 Ok((None, _)) | Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => return Arrival::Nothing,
@@ -194,9 +213,17 @@ impl Listener {
         }
         log::debug!(target: TRAFFIC, "{} bytes to {to} from our {:?} address\n{}", size(parts), via.local, Text(parts));
         let slices: heapless::Vec<IoSlice<'_>, MAX_PARTS> = parts.iter().map(|part| IoSlice::new(part)).collect();
-        let to = to.into();
+        let source = self
+            .impersonated
+            .as_ref()
+            .and_then(|them| them.source_for(to, self.port))
+            .filter(|_| place == Side::Lan as usize);
         loop {
-            let Err(error) = bound.socket.send_to_vectored(&slices, &to) else { return Ok(()) };
+            let sent = match source {
+                Some(source) => send_as(&bound.socket, source, to, &slices),
+                None => bound.socket.send_to_vectored(&slices, &to.into()),
+            };
+            let Err(error) = sent else { return Ok(()) };
             return Err(match error.raw_os_error().map(Errno::from_raw) {
                 Some(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM) => SendError::Busy,
                 Some(Errno::EMSGSIZE) => SendError::TooLarge,
@@ -219,13 +246,16 @@ impl Listener {
         }
     }
 
-    fn bind(&self, address: SocketAddr, token: Token) -> io::Result<Socket> {
+    fn bind(&self, address: SocketAddr, token: Token, transparent: bool) -> io::Result<Socket> {
         let kind = Type::DGRAM.nonblocking().cloexec();
         let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::UDP))?;
         match address {
             SocketAddr::V4(_) => {
                 setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
                 setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
+                if transparent {
+                    transparency::prepare(&socket)?;
+                }
             }
             SocketAddr::V6(_) => {
                 socket.set_only_v6(true)?;
@@ -260,22 +290,32 @@ fn arrival_side(interfaces: &[Interface; 2], index: u32, from: IpAddr) -> Side {
     }
 }
 
-/// Receives one datagram: its source and the interface it came by, and its length.
-fn receive(socket: &Socket, buffer: &mut [u8]) -> Result<(Option<(SocketAddr, u32)>, usize), Errno> {
+/// Where a datagram came from.
+struct Source {
+    from: SocketAddr,
+    /// The interface that it came by.
+    index: u32,
+    /// Where it was sent to, if the socket was asked to tell.
+    to: Option<SocketAddr>,
+}
+
+/// Receives one datagram: its source, and its length.
+fn receive(socket: &Socket, buffer: &mut [u8]) -> Result<(Option<Source>, usize), Errno> {
     let mut control = Control([0; CONTROL]);
     let mut slices = [IoSliceMut::new(buffer)];
     let flags = MsgFlags::MSG_DONTWAIT;
     let message = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut control.0), flags)?;
     let Some(from) = message.address.as_ref().and_then(socket_addr) else { return Ok((None, 0)) };
-    let mut index = 0;
+    let (mut index, mut to) = (0, None);
     for control in message.cmsgs().into_iter().flatten() {
-        index = match control {
-            ControlMessageOwned::Ipv4PacketInfo(info) => info.ipi_ifindex as u32,
-            ControlMessageOwned::Ipv6PacketInfo(info) => info.ipi6_ifindex,
-            _ => index,
-        };
+        match control {
+            ControlMessageOwned::Ipv4PacketInfo(info) => index = info.ipi_ifindex as u32,
+            ControlMessageOwned::Ipv6PacketInfo(info) => index = info.ipi6_ifindex,
+            ControlMessageOwned::Ipv4OrigDstAddr(address) => to = Some(transparency::address(&address)),
+            _ => {}
+        }
     }
-    Ok((Some((from, index)), message.bytes))
+    Ok((Some(Source { from, index, to }), message.bytes))
 }
 
 /// Takes one entry of a socket's error queue: the destination where an ICMP error says that it cannot be reached.
@@ -314,102 +354,4 @@ pub(super) fn socket_addr(address: &SockaddrStorage) -> Option<SocketAddr> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::io::Prefix;
-
-    fn interface(index: u32, address: [u8; 4]) -> Interface {
-        let prefix = Prefix { address: address.into(), length: 24 };
-        Interface { index: Some(index), addresses: [prefix].into_iter().collect() }
-    }
-
-    fn side(interfaces: &[Interface; 2], index: u32, from: [u8; 4]) -> Side {
-        arrival_side(interfaces, index, from.into())
-    }
-
-    #[test]
-    fn the_interface_tells_the_side() {
-        let both = [interface(2, [192, 168, 1, 1]), interface(3, [203, 0, 113, 1])];
-        assert_eq!(side(&both, 2, [192, 168, 1, 20]), Side::Lan);
-        assert_eq!(side(&both, 2, [198, 51, 100, 7]), Side::Lan);
-        assert_eq!(side(&both, 3, [192, 168, 1, 20]), Side::Wan);
-        assert_eq!(side(&both, 9, [192, 168, 1, 20]), Side::Wan);
-    }
-
-    #[test]
-    fn what_this_host_sends_is_of_the_lan() {
-        let both = [interface(2, [192, 168, 1, 1]), interface(3, [203, 0, 113, 1])];
-        assert_eq!(side(&both, 3, [203, 0, 113, 1]), Side::Lan);
-        assert_eq!(side(&both, 1, [127, 0, 0, 1]), Side::Lan);
-    }
-
-    #[test]
-    fn on_one_interface_its_network_is_the_lan() {
-        let one = [interface(2, [192, 168, 1, 1]), interface(2, [192, 168, 1, 1])];
-        assert_eq!(side(&one, 2, [192, 168, 1, 20]), Side::Lan);
-        assert_eq!(side(&one, 2, [198, 51, 100, 7]), Side::Wan);
-    }
-
-    fn listener(poll: &mio::Poll, lan: &Interface, wan: &Interface, port: u16) -> Result<Listener, BindError> {
-        let registry = poll.registry().try_clone().expect("a registry");
-        let mut listener = Listener::new(registry, [Token(0), Token(1)], port, 0);
-        listener.set_interfaces(lan, wan)?;
-        Ok(listener)
-    }
-
-    fn wait(poll: &mut mio::Poll) {
-        let mut events = mio::Events::with_capacity(8);
-        poll.poll(&mut events, Some(core::time::Duration::from_secs(2))).expect("poll");
-    }
-
-    #[test]
-    fn datagrams_go_out_whole_and_come_in_with_their_interface() {
-        let mut poll = mio::Poll::new().expect("epoll");
-        let (lan, wan) = (interface(1, [127, 0, 7, 1]), interface(9, [127, 0, 7, 2]));
-        let mut listener = listener(&poll, &lan, &wan, 35060).expect("bound");
-        assert!(!listener.is_incomplete());
-        let to: SocketAddr = "127.0.7.2:35060".parse().expect("an address");
-        listener.send(Channel::LAN, to, &[b"OPTIONS sip:a SIP/2.0\r\n", b"", b"\r\n"]).expect("sent");
-        wait(&mut poll);
-        let mut buffer = [0; 100];
-        let arrival = listener.receive(Side::Wan, &mut buffer);
-        let from = "127.0.7.1:35060".parse().expect("an address");
-        assert_eq!(arrival, Arrival::Datagram { interface: Side::Lan, from, length: 25 });
-        assert_eq!(&buffer[..25], b"OPTIONS sip:a SIP/2.0\r\n\r\n");
-        assert_eq!(listener.receive(Side::Wan, &mut buffer), Arrival::Nothing);
-        let long = [0; 65_536];
-        assert_eq!(listener.send(Channel::LAN, to, &[&long]), Err(SendError::TooLarge));
-    }
-
-    #[test]
-    fn a_refused_datagram_is_told_of() {
-        let mut poll = mio::Poll::new().expect("epoll");
-        let lan = interface(1, [127, 0, 7, 3]);
-        let mut listener = listener(&poll, &lan, &Interface::default(), 35060).expect("bound");
-        let to: SocketAddr = "127.0.7.3:35061".parse().expect("an address");
-        assert_eq!(listener.send(Channel::WAN, to, &[b"x"]), Err(SendError::NoAddress));
-        listener.send(Channel::LAN, to, &[b"x"]).expect("sent");
-        wait(&mut poll);
-        // The pending error does not stop the next datagram.
-        listener.send(Channel::LAN, "127.0.7.3:35060".parse().expect("an address"), &[b"y"]).expect("sent");
-        let mut buffer = [0; 100];
-        assert_eq!(listener.receive(Side::Lan, &mut buffer), Arrival::SendFailed { to });
-        assert!(matches!(listener.receive(Side::Lan, &mut buffer), Arrival::Datagram { length: 1, .. }));
-        assert_eq!(listener.receive(Side::Lan, &mut buffer), Arrival::Nothing);
-    }
-
-    #[test]
-    fn one_address_on_both_sides_has_one_socket() {
-        let poll = mio::Poll::new().expect("epoll");
-        let both = interface(1, [127, 0, 7, 4]);
-        let mut one = listener(&poll, &both, &both, 35060).expect("bound");
-        one.send(Channel::WAN, "127.0.7.4:35060".parse().expect("an address"), &[b"x"]).expect("sent");
-        assert!(matches!(one.receive(Side::Lan, &mut [0; 9]), Arrival::Datagram { .. }));
-        let taken = listener(&poll, &both, &both, 35060).expect_err("taken");
-        assert!(taken.to_string().contains("another program has the port"), "{taken}");
-        one.set_interfaces(&interface(1, [127, 0, 7, 5]), &both).expect("moved");
-        assert!(matches!(one.receive(Side::Wan, &mut [0; 9]), Arrival::Nothing));
-        one.send(Channel::WAN, "127.0.7.5:35060".parse().expect("an address"), &[b"x"]).expect("sent");
-        assert!(matches!(one.receive(Side::Lan, &mut [0; 9]), Arrival::Datagram { .. }));
-    }
-}
+mod tests;

@@ -19,4 +19,5 @@ mod resolv_conf;
 mod rtnetlink;
 pub mod tcp;
 mod text;
+mod transparency;
 mod way_out;

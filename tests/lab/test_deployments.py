@@ -7,6 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
 from lab.baresip import Account, Phone
 from lab.callcheck import assert_contact_is_router, assert_hears, assert_no_leak, observed, talk
 from lab.kamailio import aor
@@ -221,3 +222,49 @@ def test_pbx() -> None:
             assert_hears(other, pbx.tone, TALK)
         assert_no_leak(seen, world.network)
         world.siproxd.assert_alive()
+
+
+def _transparent(world: World) -> None:
+    """The router hands us what the home sends to others, as the example says."""
+    world.network.nft("router", f"""
+        table inet taken {{
+            chain sip {{
+                type filter hook prerouting priority mangle;
+                iifname "{LAN_INTERFACE}" udp dport {SIP_PORT} fib daddr type != local tproxy ip to {OUTBOUND} meta mark set 0x51 accept
+            }}
+        }}
+    """)
+    # Else a bridge asks the rules before it hands a packet up, and what they say of its socket is lost.
+    world.network.sysctl("router", "net.bridge.bridge-nf-call-iptables", 0)
+    world.network.ip("router", "rule", "add", "fwmark", "0x51", "lookup", "51")
+    world.network.ip("router", "route", "add", "local", "default", "dev", "lo", "table", "51")
+
+
+@pytest.mark.parametrize("outbound", [None, PROVIDER], ids=["plain", "with-a-proxy-of-the-provider"])
+def test_transparent(outbound: str | None) -> None:
+    """A phone without siproxd as its outbound proxy; all that it hears comes from the server that it sends to."""
+    with World("remote", proxy=False) as world:
+        world.start_siproxd(config=EXAMPLES / "transparent.conf")
+        _transparent(world)
+        phone = world.phone("phone1", [Account(USERS["phone1"], outbound=outbound)])
+        phone.registered()
+        for caller, callee in ((phone, world["remote"]), (world["remote"], phone)):
+            seen = world.call(caller, callee)
+            sources = {sip.packet.src for sip in seen.lan_sip() if sip.packet.dst == phone.address}
+            assert sources == {PROVIDER}, sources
+        world.siproxd.assert_alive()
+
+
+def test_transparent_for_a_server_that_no_name_leads_to() -> None:
+    """Where a message was to go is told by its destination alone: the name in it does not resolve."""
+    with World(proxy=False) as world:
+        world.start_siproxd(config=EXAMPLES / "transparent.conf")
+        _transparent(world)
+        phone = world.endpoint("phone3", SIP_PORT)
+        call_id = phone.call_id()
+        phone.send(phone.request("REGISTER", "sip:nowhere.invalid", sender="sip:trunk@nowhere.invalid",
+                                 to="sip:trunk@nowhere.invalid", call_id=call_id), (PROVIDER, SIP_PORT))
+        answer = phone.wait_response(call_id)
+        assert answer.first("Server") == "lab", f"the provider answers, and nobody else: {answer.start}"
+        assert answer.packet.src == PROVIDER
+        phone.close()

@@ -233,8 +233,13 @@ impl Rig {
 
     /// A datagram from the LAN or the WAN, to our address there.
     pub fn datagram(&mut self, side: Side, from: SocketAddr, bytes: &[u8]) -> Vec<Output> {
+        self.taken(side, from, None, bytes)
+    }
+
+    /// A datagram that the router took on its way elsewhere.
+    pub fn taken(&mut self, side: Side, from: SocketAddr, meant_for: Option<SocketAddr>, bytes: &[u8]) -> Vec<Output> {
         let mut bytes = bytes.to_vec();
-        self.input(Input::Datagram { on: Channel::on(side), interface: side, from, bytes: &mut bytes })
+        self.input(Input::Datagram { on: Channel::on(side), interface: side, from, meant_for, bytes: &mut bytes })
     }
 
     /// Somebody connects to our address on a side.

@@ -167,7 +167,11 @@ impl Player {
         let outputs = match *words.first()? {
             "lan" | "wan" => {
                 let (side, from) = event.message()?;
-                self.rig.datagram(side, from, &self.datagram(event))
+                let meant_for = match event.words.get(2..) {
+                    Some([word, to]) if word == "for" => Some(to.parse().ok()?),
+                    _ => None,
+                };
+                self.rig.taken(side, from, meant_for, &self.datagram(event))
             }
             "tcp" => {
                 let (_, from) = event.message().filter(|(_, from)| self.rig.recorder.connection(*from).is_some())?;

@@ -178,7 +178,13 @@ impl Router {
         for side in [Side::Lan, Side::Wan] {
             let socket = self.edge.sip[side as usize];
             while let Some((mut bytes, from)) = self.edge.stacks[side as usize].receive(socket) {
-                self.tell(Input::Datagram { on: Channel::on(side), interface: side, from, bytes: &mut bytes });
+                self.tell(Input::Datagram {
+                    on: Channel::on(side),
+                    interface: side,
+                    from,
+                    meant_for: None,
+                    bytes: &mut bytes,
+                });
             }
         }
         self.connections();

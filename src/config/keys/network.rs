@@ -22,6 +22,11 @@ keys! {
     /// Port for SIP, on both sides.
     sip_listen_port: PORT, "5060" => |c, v| c.sip_listen_port = v.int();
 
+    /// 1 serves phones that know nothing of us: SIP that the router hands to our LAN address by TPROXY goes on to the server that it was sent to.
+    transparent: SWITCH, "0"
+        more "UDP over IPv4. Needs CAP_NET_ADMIN at start, and rules in the router: see config/examples/transparent.conf."
+        => |c, v| c.transparent = v.is_on();
+
     /// Networks that count as ours; without it, those reached through `if_inbound`.
     lan_networks: Kind::Networks, "" eg "192.168.1.0/24, 192.168.2.0/24" => |c, v| v.add_to(&mut c.lan_networks);
 
