@@ -141,6 +141,9 @@ pub const MAX_TURNED_AWAY: usize = 16;
 /// Bytes of all domains with an outbound proxy of their own: domain, host, port, and three more each.
 pub const MAX_OUTBOUND_DOMAINS: usize = 1024;
 
+/// Bytes of all pairs of `mask_host` and `masked_host`: both names, and two more each.
+pub const MAX_MASKED_HOSTS: usize = 512;
+
 /// Hosts by name in one access list. About 300 bytes each, and 150 for where they are.
 pub const MAX_ACCESS_NAMES: usize = 4;
 

@@ -10,7 +10,7 @@ pub(crate) use parse::nearest;
 pub(crate) use value::int;
 
 use crate::engine::Settings;
-use crate::engine::settings::{AccessList, Domains, HostPort, OutboundDomains, Prefixes};
+use crate::engine::settings::{AccessList, Domains, HostPort, MaskedHosts, OutboundDomains, Prefixes};
 use crate::limits::{MAX_BINDINGS, MAX_CALLS};
 use crate::log_class::CONFIG;
 use crate::rtp::latch::Latching;
@@ -75,6 +75,8 @@ pub struct Config {
     pub ua_string: String,
     pub max_calls: usize,
     pub max_bindings: usize,
+    pub mask_hosts: Vec<String>,
+    pub masked_hosts: Vec<String>,
     pub outbound_proxy: Option<HostPort>,
     pub proxy_auth_realm: Option<String>,
     pub proxy_auth_passwd: Option<String>,
@@ -124,6 +126,13 @@ impl Config {
         Some(domains)
     }
 
+    /// What the outside knows hosts by; `None` where they do not fit.
+    fn masks(&self) -> Option<MaskedHosts> {
+        let mut hosts = MaskedHosts::new();
+        self.mask_hosts.iter().zip(&self.masked_hosts).try_for_each(|(mask, masked)| hosts.push(mask, masked)).ok()?;
+        Some(hosts)
+    }
+
     /// The part of it that the engine acts on.
     #[must_use]
     pub fn engine_settings(&self) -> Settings {
@@ -150,6 +159,7 @@ impl Config {
             hosts_allow_sip: self.hosts_allow_sip.clone(),
             hosts_deny_sip: self.hosts_deny_sip.clone(),
             allow_domains: self.allow_domains.clone(),
+            masked_hosts: self.masks().unwrap_or_default(),
             max_calls: self.max_calls,
             max_bindings: self.max_bindings,
         }
@@ -200,6 +210,8 @@ impl Default for Config {
             ua_string: String::new(),
             max_calls: MAX_CALLS,
             max_bindings: MAX_BINDINGS,
+            mask_hosts: Vec::new(),
+            masked_hosts: Vec::new(),
             outbound_proxy: None,
             proxy_auth_realm: None,
             proxy_auth_passwd: None,

@@ -7,7 +7,7 @@ use super::kind::Value;
 use super::plugins::Plugin;
 use super::value::value;
 use super::{Config, Report};
-use crate::limits::{MAX_ACCESS_NAMES, MAX_ALLOWED_DOMAINS, MAX_OUTBOUND_DOMAINS, MAX_PREFIXES};
+use crate::limits::{MAX_ACCESS_NAMES, MAX_ALLOWED_DOMAINS, MAX_MASKED_HOSTS, MAX_OUTBOUND_DOMAINS, MAX_PREFIXES};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -184,6 +184,7 @@ impl Parser {
             }
         }
         self.check_outbound_domains();
+        self.check_masks();
         self.check_accounts();
         self.check_effects();
     }
@@ -261,7 +262,6 @@ impl Parser {
         let lines =
             ["outbound_domain_name", "outbound_domain_host", "outbound_domain_port"].map(|name| self.line_of(name));
         let last = lines.into_iter().max().unwrap_or(0);
-        let ends = |line: usize| if line == 0 { String::new() } else { format!(" (the last in line {line})") };
         if names != hosts || (ports != 0 && ports != names) {
             let [of_name, of_host, of_port] = lines.map(ends);
             self.report.error(
@@ -274,6 +274,25 @@ impl Parser {
             );
         } else if self.config.outbound_domains().is_none() {
             self.report.error(last, format!("`outbound_domain_…`: more than {MAX_OUTBOUND_DOMAINS} bytes in all"));
+        }
+    }
+
+    fn check_masks(&mut self) {
+        let [masks, masked] = [self.config.mask_hosts.len(), self.config.masked_hosts.len()];
+        let [mask_line, masked_line] = ["mask_host", "masked_host"].map(|name| self.line_of(name));
+        let last = mask_line.max(masked_line);
+        if masks != masked {
+            self.report.error(
+                last,
+                format!(
+                    "each `mask_host` needs its `masked_host`: there are {masks}{} of the one, and {masked}{} of the other",
+                    ends(mask_line),
+                    ends(masked_line)
+                ),
+            );
+        } else if self.config.masks().is_none() {
+            self.report
+                .error(last, format!("`mask_host` and `masked_host`: more than {MAX_MASKED_HOSTS} bytes in all"));
         }
     }
 
@@ -316,6 +335,11 @@ impl Parser {
             self.report.error(line, format!("`debug_port` and `sip_listen_port` are both {debug_port}"));
         }
     }
+}
+
+/// Where the last line of a list stands, in brackets.
+fn ends(line: usize) -> String {
+    if line == 0 { String::new() } else { format!(" (the last in line {line})") }
 }
 
 impl Config {

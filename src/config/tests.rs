@@ -352,6 +352,27 @@ fn the_shipped_file_has_every_directive_in_order_with_its_default() {
 }
 
 #[test]
+fn each_mask_has_what_it_is_known_by() {
+    let text = "mask_host = 192.168.1.1\nmasked_host = example.org\nmask_host = router.lan\n";
+    let masks = good(&format!("{text}masked_host = example.net\n")).engine_settings().masked_hosts;
+    assert_eq!(
+        (masks.of_mask(b"192.168.1.1"), masks.of_mask(b"ROUTER.lan")),
+        (Some("example.org"), Some("example.net"))
+    );
+    assert_eq!(masks.of_mask(b"example.org"), None);
+    assert!(masks.of_masked(b"Example.net").eq(["router.lan"]));
+    assert_eq!(
+        problems(text),
+        "a.conf:3: each `mask_host` needs its `masked_host`: there are 2 (the last in line 3) of the one, and 1 (the last in line \
+         2) of the other\n"
+    );
+    assert!(problems("masked_host = a").contains("a.conf:1: each `mask_host` needs its `masked_host`: there are 0 of"));
+    assert!(problems("mask_host = a b").contains("not a host name"));
+    let many = "mask_host = a.long.name.example\nmasked_host = another.long.name.example\n".repeat(12);
+    assert!(problems(&many).contains("a.conf:24: `mask_host` and `masked_host`: more than 512 bytes in all"));
+}
+
+#[test]
 fn a_missing_file_says_so() {
     let report = Config::load(Path::new("/nonexistent/siproxd.conf")).expect_err("no file");
     assert!(report.to_string().starts_with("/nonexistent/siproxd.conf: cannot be read: No such file"));

@@ -311,6 +311,12 @@ impl Bindings {
         Some(b)
     }
 
+    /// The bindings for this user of a Contact and this place, valid or not.
+    pub(super) fn of_contact(&self, user: &[u8], place: SocketAddr) -> impl Iterator<Item = &Binding> {
+        let found = self.of_user(user).filter_map(|handle| self.slab.get(handle));
+        found.filter(move |b| b.contact_user == user && b.place.address == place)
+    }
+
     fn of_user(&self, user: &[u8]) -> impl Iterator<Item = Handle> + '_ {
         self.by_user.lookup(hash_of(user))
     }

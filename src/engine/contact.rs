@@ -134,7 +134,10 @@ impl Engine {
         if !enclosed {
             edits.replace(Span::at(uri.whole.start), b"<")?;
         }
-        edits.replace_fmt(uri.hostport, format_args!("{}", HostAndPort(own)))?;
+        match self.masked_contact(bytes, uri, place.address) {
+            Some(host) => edits.replace_fmt(uri.hostport, format_args!("{host}:{}", own.port()))?,
+            None => edits.replace_fmt(uri.hostport, format_args!("{}", HostAndPort(own)))?,
+        }
         let end = if uri.params.is_empty() { uri.hostport.end } else { uri.params.end };
         match (place.named, leg) {
             (None, Transport::Tcp) => edits.replace(Span::at(end), b";transport=tcp")?,

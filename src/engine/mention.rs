@@ -202,11 +202,20 @@ impl Engine {
         if crossing.way == Way::ToWan {
             return match self.place_named(bytes, uri, crossing) {
                 Some(place) => self.write_token(bytes, uri, enclosed, (place, crossing.leg), edits),
-                None => Ok(()),
+                None => self.mask(bytes, uri, crossing.way, edits),
             };
         }
-        let place = self.place_in(bytes, uri).filter(|place| place.address.ip() == crossing.phone.ip());
-        let Some(place) = place.filter(|_| edits.has_room() && self.is_own_uri(bytes, uri)) else { return Ok(()) };
+        if !edits.has_room() {
+            return Ok(());
+        }
+        let Some(place) =
+            self.place_in(bytes, uri).filter(|_| self.is_own_uri(bytes, uri) || self.is_masked(bytes, uri))
+        else {
+            return self.mask(bytes, uri, crossing.way, edits);
+        };
+        if place.address.ip() != crossing.phone.ip() {
+            return Ok(());
+        }
         if !place.renamed {
             return Self::unmasquerade(bytes, uri, place, edits);
         }

@@ -30,6 +30,7 @@ mod hop;
 mod import;
 pub mod io;
 mod keepalive;
+mod mask;
 mod media;
 mod mention;
 mod message;

@@ -142,7 +142,7 @@ impl Engine {
             return;
         }
         // Bindings of our own come first, whatever server keeps the others: a phone may register anywhere as anybody.
-        match self.bindings.lookup(user, None, now) {
+        match self.phone_of_masked(bytes, &uri, now).or_else(|| self.bindings.lookup(user, None, now)) {
             Some(handle) => self.send_to_bindings(received, user, handle, now, out),
             None => {
                 let cause = if self.bindings.knows(user) { Cause::NotRegistered } else { Cause::UnknownUser };
@@ -164,6 +164,9 @@ impl Engine {
         }
         if self.repeat_on_branches(received, now, out) {
             return;
+        }
+        if let Some((user, phone)) = user.and_then(|user| Some((user, self.phone_of_masked(bytes, &uri, now)?))) {
+            return self.send_to_bindings(received, user, phone, now, out);
         }
         if let Some(phone) = self.phone_of_gruu(bytes, &uri, now) {
             return self.send_to_binding(received, phone, now, out);

@@ -73,7 +73,8 @@ impl Engine {
         if let Some(place) = self.place_in(bytes, &uri) {
             return Ok(Target::Phone(place));
         }
-        if self.is_own_uri(bytes, &uri) && !self.has_own_maddr(bytes, &uri) {
+        let is_ours = self.is_own_uri(bytes, &uri) || self.phone_of_masked(bytes, &uri, now).is_some();
+        if is_ours && !self.has_own_maddr(bytes, &uri) {
             return Ok(Target::Ourselves);
         }
         // A place on the LAN is reached without the proxy, which could not lead back to it.

@@ -2,7 +2,8 @@
 
 use super::io::Prefix;
 use crate::limits::{
-    MAX_ACCESS_NAMES, MAX_ALLOWED_DOMAINS, MAX_BINDINGS, MAX_CALLS, MAX_NAME, MAX_OUTBOUND_DOMAINS, MAX_PREFIXES,
+    MAX_ACCESS_NAMES, MAX_ALLOWED_DOMAINS, MAX_BINDINGS, MAX_CALLS, MAX_MASKED_HOSTS, MAX_NAME, MAX_OUTBOUND_DOMAINS,
+    MAX_PREFIXES,
 };
 use crate::sip::via::Transport;
 use core::fmt::Write as _;
@@ -55,6 +56,54 @@ impl OutboundDomains {
         })?;
         let host = heapless::String::try_from(words.next()?).ok()?;
         Some(HostPort { host, port: words.next()?.parse().ok()? })
+    }
+}
+
+/// Hosts of addresses-of-record, and what the outside knows each by. Starts as all zero bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MaskedHosts {
+    /// `mask_host masked_host`, a line each.
+    lines: heapless::String<MAX_MASKED_HOSTS>,
+}
+
+impl MaskedHosts {
+    /// None.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { lines: heapless::String::new() }
+    }
+
+    /// Adds a host with what it is known by. Neither has a blank.
+    ///
+    /// # Errors
+    /// There is no room; then nothing is added.
+    pub fn push(&mut self, mask: &str, masked: &str) -> Result<(), CapacityError> {
+        let before = self.lines.len();
+        writeln!(self.lines, "{mask} {masked}").map_err(|_| {
+            self.lines.truncate(before);
+            CapacityError
+        })
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// What a `mask_host` is known by; the first where there are several.
+    #[must_use]
+    pub fn of_mask(&self, host: &[u8]) -> Option<&str> {
+        self.pairs().find(|(mask, _)| mask.as_bytes().eq_ignore_ascii_case(host)).map(|(_, masked)| masked)
+    }
+
+    /// Each `mask_host` that is known by this `masked_host`.
+    pub fn of_masked<'a>(&'a self, host: &'a [u8]) -> impl Iterator<Item = &'a str> {
+        self.pairs().filter(|(_, masked)| masked.as_bytes().eq_ignore_ascii_case(host)).map(|(mask, _)| mask)
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.lines.lines().filter_map(|line| line.split_once(' '))
     }
 }
 
@@ -158,6 +207,8 @@ pub struct Settings {
     pub hosts_deny_sip: AccessList,
     /// `allow_domains`; `*` allows all.
     pub allow_domains: Domains,
+    /// `mask_host` and `masked_host`
+    pub masked_hosts: MaskedHosts,
     /// `max_calls`
     pub max_calls: usize,
     /// `max_bindings`
@@ -187,6 +238,7 @@ impl Settings {
         hosts_allow_sip: AccessList::new(),
         hosts_deny_sip: AccessList::new(),
         allow_domains: Domains::new(),
+        masked_hosts: MaskedHosts::new(),
         max_calls: MAX_CALLS,
         max_bindings: MAX_BINDINGS,
     };

@@ -130,6 +130,7 @@ fn set_checked(settings: &mut Settings, words: &[String]) -> Option<()> {
             let (host, port) = (value.as_str().try_into().ok()?, number(1)?.try_into().ok()?);
             settings.outbound_proxy = Some(siproxd::engine::settings::HostPort { host, port });
         }
+        "mask_host" => settings.masked_hosts.push(value, values.get(1)?).ok()?,
         "outbound_domain" => settings.outbound_domains.push(value, values.get(1)?, number(2)?.try_into().ok()?).ok()?,
         "outbound_proxy_transport" => settings.outbound_proxy_transport = Some(Transport::Tcp),
         _ => return None,

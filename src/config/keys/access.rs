@@ -26,11 +26,14 @@ keys! {
     /// `proxy_auth_passwd`.
     proxy_auth_pwfile: Kind::Path, "" eg "/etc/siproxd_passwd" => |c, v| c.proxy_auth_pwfile = v.path();
 
-    /// Host part to be replaced in addresses-of-record.
-    mask_host: Kind::List, "" eg "router.example.org";
+    /// Host of addresses-of-record, such as the address of this router, of which the Internet is told the one at the same place of
+    /// `masked_host`. Only for phones that register at siproxd itself.
+    mask_host: Kind::Each(&Kind::Host), "" eg "192.168.1.1"
+        more "Calls from outside for the same user at that host reach the phone."
+        => |c, v| c.mask_hosts.push(v.text());
 
-    /// What replaces the host at the same place of `mask_host`.
-    masked_host: Kind::List, "" eg "example.org";
+    /// What the Internet is told in place of the host at the same place of `mask_host`: a name of this router there.
+    masked_host: Kind::Each(&Kind::Host), "" eg "example.org" => |c, v| c.masked_hosts.push(v.text());
 
     /// What the Internet is told in User-Agent, in place of what a phone says there or where it says nothing; Server
     /// stays.

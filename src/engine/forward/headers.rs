@@ -84,6 +84,7 @@ impl Engine {
             if self.settings().topology_hiding {
                 self.map_dialogs(msg, secrets, way, edits)?;
             }
+            self.mask_parties(msg.bytes(), head, way, edits)?;
             let phone = if way == Way::ToWan { received.from } else { hop.to };
             let crossing = Crossing::new(way, phone, received.on.kind(), hop.transport, secrets);
             self.mentions_in_headers(msg, &crossing, edits)?;

@@ -75,6 +75,7 @@ impl Engine {
         if back.hidden && self.settings().topology_hiding {
             self.map_dialogs(msg, &secrets, Way::ToLan, edits)?;
         }
+        self.mask_parties(msg.bytes(), head, Way::ToLan, edits)?;
         let (by, leg) = (back.on.kind(), received.on.kind());
         let crossing = Crossing::new(Way::ToLan, back.to, by, leg, &secrets);
         self.mentions_in_headers(msg, &crossing, edits)?;
@@ -172,6 +173,7 @@ impl Engine {
             }
         }
         let secrets = self.secrets(received.from.ip());
+        self.mask_parties(bytes, &received.head, Way::ToWan, edits)?;
         let (by, leg) = (back.downstream_on.kind(), back.on.kind());
         let crossing = Crossing::new(Way::ToWan, back.downstream, by, leg, &secrets);
         let is_hidden = self.settings().topology_hiding;
