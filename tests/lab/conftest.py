@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab.rawcall import RawCall
 from lab.world import World
 
 
@@ -21,6 +22,14 @@ def world() -> Iterator[World]:
     """A home with two phones and two remote phones, all registered, for the tests of one file."""
     with World("phone1", "phone2", "remote", "remote2") as made:
         yield made
+
+
+@pytest.fixture
+def call(world: World) -> Iterator[RawCall]:
+    """A scripted call that is not set up yet."""
+    made = RawCall(world)
+    yield made
+    made.close()
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import struct
 import time
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ import pytest
 from lab.callcheck import assert_no_leak, assert_ports_closed, observed
 from lab.netns import REMOTES
 from lab.rawcall import BURST, PACKET_TIME, RTP_PORT, RawCall, sdp_target
-from lab.sockets import udp_in
+from lab.sockets import drain, udp_in
 from lab.world import World
 
 # Where both parties have their fax.
@@ -30,14 +29,6 @@ def world() -> Iterator[World]:
     """A home without phones."""
     with World() as made:
         yield made
-
-
-@pytest.fixture
-def call(world: World) -> Iterator[RawCall]:
-    """A call that is not set up yet."""
-    made = RawCall(world)
-    yield made
-    made.close()
 
 
 def _description(address: str, *sections: str) -> str:
@@ -61,16 +52,6 @@ def _reinvite(call: RawCall, cseq: int, offer: str, answer: str) -> tuple[str, s
     return request.body, response.body
 
 
-def _drain(receiver: socket.socket) -> list[bytes]:
-    receiver.settimeout(0.1)
-    got = []
-    while True:
-        try:
-            got.append(receiver.recv(2048))
-        except (BlockingIOError, socket.timeout):
-            return got
-
-
 def test_fax(world: World, call: RawCall) -> None:
     """A call becomes a fax over UDPTL, on the router's ports that it has, and then a call again."""
     with observed(world.network) as seen:
@@ -88,7 +69,7 @@ def test_fax(world: World, call: RawCall) -> None:
             far.sendto(struct.pack("!H", number) + IFP, call.to_a)
             time.sleep(PACKET_TIME)
         for receiver in (near, far):
-            got = _drain(receiver)
+            got = drain(receiver)
             assert len(got) >= BURST - MOST_LOST and all(packet[2:] == IFP for packet in got), got
             receiver.close()
         at_b, at_a = _reinvite(call, 3, call.a.offer(), call.b.offer())
@@ -131,7 +112,7 @@ def test_one_far_end_of_two_calls(world: World, call: RawCall) -> None:
         far = call.rtp_b
         assert far.getsockname() == (REMOTES["remote2"], RTP_PORT)
         for receiver in (far, call.rtp_a, other.rtp_a):
-            _drain(receiver)
+            drain(receiver)
         for number in range(1000, 1000 + BURST):
             for one, target, mark in calls:
                 header = struct.pack("!BBHI", 0x80, 0, number, number * 160)
@@ -139,10 +120,10 @@ def test_one_far_end_of_two_calls(world: World, call: RawCall) -> None:
                 one.rtp_a.sendto(header + mark + b"\x55" * 160, one.to_b)
                 far.sendto(header + mark + b"\xd5" * 160, target)
             time.sleep(PACKET_TIME)
-        marks = [packet[8:12] for packet in _drain(far)]
+        marks = [packet[8:12] for packet in drain(far)]
         assert all(marks.count(mark) >= BURST - MOST_LOST for _, _, mark in calls), marks
         for one, _, mark in calls:
-            heard = [packet[8:12] for packet in _drain(one.rtp_a)]
+            heard = [packet[8:12] for packet in drain(one.rtp_a)]
             assert set(heard) == {mark} and len(heard) >= BURST - MOST_LOST, heard
         for one in (call, other):
             one.hang_up()

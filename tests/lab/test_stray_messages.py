@@ -20,14 +20,6 @@ def world() -> Iterator[World]:
         yield made
 
 
-@pytest.fixture
-def call(world: World) -> Iterator[RawCall]:
-    """A call that is not set up yet."""
-    made = RawCall(world)
-    yield made
-    made.close()
-
-
 def test_stray_bye_leaves_media_alone(world: World, call: RawCall) -> None:
     """From a WAN stranger, from another LAN host, and with the right Call-ID but a wrong tag."""
     call.establish()

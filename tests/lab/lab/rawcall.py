@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import struct
 import time
 
@@ -11,7 +10,7 @@ from lab.kamailio import DOMAIN, TRUNK, aor
 from lab.netns import PHONES, REMOTES, ROUTER_LAN, SIP_PORT
 from lab.pcap import Sip
 from lab.rawsip import Endpoint
-from lab.sockets import udp_in
+from lab.sockets import drain, udp_in
 from lab.world import World
 
 OUTBOUND = (ROUTER_LAN, SIP_PORT)
@@ -138,14 +137,14 @@ class RawCall:
         """Sends a burst each way; returns how many packets the caller and the callee got."""
         assert self.to_a and self.to_b
         for receiver in (self.rtp_a, self.rtp_b):
-            _drain(receiver)
+            drain(receiver)
         for _ in range(BURST):
             self._sequence += 1
             header = struct.pack("!BBHI", 0x80, 0, self._sequence & 0xFFFF, self._sequence * 160)
             self.rtp_a.sendto(header + b"AAAA" + b"\x55" * 160, self.to_b)
             self.rtp_b.sendto(header + b"BBBB" + b"\xd5" * 160, self.to_a)
             time.sleep(PACKET_TIME)
-        return _drain(self.rtp_a), _drain(self.rtp_b)
+        return len(drain(self.rtp_a)), len(drain(self.rtp_b))
 
     def assert_media(self) -> None:
         """Media flows both ways."""
@@ -167,15 +166,3 @@ def register(world: World, endpoint: Endpoint, user: str = TRUNK, expires: int =
 def _tag(message: Sip) -> str:
     found = re.search(r";tag=([^;>\s]+)", message.first("to"))
     return found.group(1) if found else ""
-
-
-def _drain(receiver: socket.socket) -> int:
-    """How many datagrams wait in a socket; takes them."""
-    receiver.settimeout(0.05)
-    count = 0
-    while True:
-        try:
-            receiver.recv(2048)
-        except (BlockingIOError, socket.timeout):
-            return count
-        count += 1

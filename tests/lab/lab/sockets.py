@@ -9,6 +9,9 @@ from pathlib import Path
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 
+# Seconds without a datagram after which none is on its way any more.
+SILENCE = 0.1
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -33,6 +36,17 @@ def socket_in(namespace: str, kind: int = socket.SOCK_DGRAM, family: int = socke
     finally:
         os.close(there)
         os.close(home)
+
+
+def drain(receiver: socket.socket, silence: float = SILENCE) -> list[bytes]:
+    """The datagrams that wait in a socket, and those that follow until nothing comes for `silence` seconds."""
+    receiver.settimeout(silence)
+    got = []
+    while True:
+        try:
+            got.append(receiver.recv(2048))
+        except (BlockingIOError, socket.timeout):
+            return got
 
 
 def udp_in(namespace: str, address: str, port: int = 0) -> socket.socket:
