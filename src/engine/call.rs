@@ -40,6 +40,8 @@ pub(super) struct Call {
     pub(super) answered: bool,
     /// When; meaningless before.
     pub(super) answered_at: Instant,
+    /// Whether its first phone has said that it rings.
+    pub(super) rings: bool,
     /// When the first BYE passed that has not been refused.
     pub(super) bye_at: Option<Instant>,
     /// What its media came to in the sections that are closed.

@@ -104,7 +104,7 @@ impl Engine {
             && is_new
             && let Some(found) = found
         {
-            self.end_call(found.call, cause.remedy(), now, out);
+            self.end_call(found.call, format_args!("{}", cause.remedy()), now, out);
         }
         sent
     }

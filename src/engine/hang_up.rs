@@ -135,7 +135,7 @@ impl Engine {
     pub(super) fn hang_up(&mut self, handle: Handle, now: Instant, out: &mut dyn Sink) {
         let Some(call) = self.calls.calls.get_mut(handle) else { return };
         let (halves, sides, parties) = (core::mem::take(&mut call.halves), call.sides, call.parties);
-        self.end_call(handle, "no media for rtp_timeout seconds, both parties get a BYE", now, out);
+        self.end_call(handle, format_args!("no media for rtp_timeout seconds, both parties get a BYE"), now, out);
         for leg in [Leg::Caller, Leg::Callee] {
             let (half, side, party) = (&halves[leg as usize], sides[leg as usize], parties[leg as usize]);
             let branch = self.key.hash("bye", &[&half.lines, &[leg as u8]]);

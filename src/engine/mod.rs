@@ -301,7 +301,7 @@ impl Engine {
         if let Some(call) = t.call {
             let answered = self.calls.calls.get(call).is_some_and(|c| c.answered);
             if t.method == if answered { Method::Bye } else { Method::Invite } {
-                self.end_call(call, "no answer", now, out);
+                self.end_call(call, format_args!("no answer"), now, out);
             } else {
                 self.discard_pending(call, None, now, out);
             }

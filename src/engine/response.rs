@@ -21,6 +21,9 @@ mod way;
 
 pub(super) use way::Back;
 
+/// From here on a provisional response says that somebody is called (RFC 3261 §21.1).
+const RINGING: u16 = 180;
+
 impl Engine {
     /// Takes a response, from whomever.
     pub(super) fn response(&mut self, received: &Received<'_>, now: Instant, out: &mut dyn Sink) {
@@ -143,6 +146,14 @@ impl Engine {
         }
     }
 
+    /// The first phone of a call has said that it rings, or that it lets something be heard before the answer.
+    fn rings(&mut self, call: Handle) {
+        let Some(call) = self.calls.calls.get_mut(call).filter(|call| !call.rings && !call.answered) else { return };
+        call.rings = true;
+        let [from, to] = call.names.each_ref().map(|name| name.escape_ascii());
+        log::info!(target: class::SIP, "call from {from} to {to} rings");
+    }
+
     /// The session description of a response. One that cannot be passed on is cut out: the response itself must arrive.
     fn pass_answer(
         &mut self,
@@ -161,6 +172,9 @@ impl Engine {
         let Some(c) = self.calls.calls.get(call) else { return };
         let (answered, is_invite) = (c.answered, received.head.method == Method::Invite);
         let is_first = is_invite && found.sender == Leg::Callee && received.head.cseq.number == c.invite_number;
+        if is_first && (RINGING..200).contains(&status) {
+            self.rings(call);
+        }
         // A retransmitted 2xx is no new offer, and no answer to the one that was made since.
         let is_repeated =
             back.transaction.and_then(|handle| self.transactions.get(handle)).is_some_and(|t| t.final_status != 0);

@@ -287,6 +287,7 @@ impl Fields<'_> {
             answered,
             answered_at,
             bye_at: None,
+            rings: false,
             past,
             forked,
             callee_tag,

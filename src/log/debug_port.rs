@@ -1,7 +1,8 @@
 //! `debug_port`: the log over TCP, for `netcat ADDRESS PORT`.
 //!
-//! A reader gets every line from the moment it connects. It is never waited for: who does not read for some seconds, or
-//! falls a ring behind, is dropped. What readers send is thrown away; there are no commands.
+//! A reader gets every line from the moment it connects, and the last ones before: those that were written anyway, since without a reader
+//! no debug line is made for the port. It is never waited for: who does not read for some seconds, or falls a ring behind, is
+//! dropped. What readers send is thrown away; there are no commands.
 
 use super::ring::Ring;
 use super::{LOGGER, RING, held};
@@ -18,6 +19,13 @@ use std::time::Instant;
 
 /// Readers at a time.
 pub const MAX_DEBUG_READERS: usize = 4;
+
+/// Bytes of lines from before it connected that a reader gets.
+const REPLAY: usize = 16 * 1024;
+
+/// What the one too many reads.
+const REFUSAL: &str =
+    "siproxd: as many readers as there is room for are here already; try again when one of them has gone\n";
 
 /// How long a reader may refuse to take what there is.
 const STALL: Duration = Duration::from_secs(10);
@@ -78,6 +86,7 @@ impl DebugPort {
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
+        LOGGER.set_debug_port(true);
         Ok(Self { listener, readers: [const { None }; MAX_DEBUG_READERS], first_token: 0 })
     }
 
@@ -155,6 +164,8 @@ impl DebugPort {
         let place = place.or_else(|| self.readers.iter().position(|r| r.as_ref().is_some_and(|r| r.is_half_closed)));
         let Some(slot) = place else {
             log::warn!(target: PROCESS, "debug_port: {from} refused, there are {MAX_DEBUG_READERS} readers already");
+            // A new connection takes it at once, or never.
+            let _ = stream.set_nonblocking(true).and_then(|()| stream.write_all(REFUSAL.as_bytes()));
             return;
         };
         let token = Token(self.first_token + 1 + slot);
@@ -169,7 +180,7 @@ impl DebugPort {
             return;
         }
         if let Some(place) = self.readers.get_mut(slot) {
-            let position = held(&RING).end();
+            let position = held(&RING).lines_of_last(REPLAY);
             *place = Some(Reader { stream, from, position, stalled_at: None, is_half_closed: false });
         }
         self.count();
@@ -192,6 +203,7 @@ impl DebugPort {
 impl core::ops::Drop for DebugPort {
     fn drop(&mut self) {
         LOGGER.set_readers(0);
+        LOGGER.set_debug_port(false);
     }
 }
 
@@ -301,10 +313,12 @@ mod tests {
             assert!(read_until(reader, "siproxd 0.9.0\n").starts_with("Welcome"));
         }
 
-        // One too many is closed at once.
+        // One too many is told so, and closed at once.
         let mut refused = rig.connect();
         rig.turn();
-        assert!(matches!(refused.read(&mut [0]), Ok(0) | Err(_)));
+        let mut told = String::new();
+        refused.read_to_string(&mut told).expect("an end");
+        assert_eq!(told, REFUSAL);
 
         // What they send is thrown away, the end of it included, and lines go to each of them.
         readers[0].write_all(b"GET / HTTP/1.0\r\n\r\n").expect("sent");
@@ -316,10 +330,11 @@ mod tests {
             assert_eq!(read_until(reader, "\n"), "one line\n");
         }
 
-        // A half-closed reader makes room for another.
+        // A half-closed reader makes room for another, which gets what was written before it came.
         let mut late = rig.connect();
         rig.turn();
         assert!(read_until(&mut late, "siproxd 0.9.0\n").starts_with("Welcome"));
+        assert_eq!(read_until(&mut late, "\n"), "one line\n");
         assert_eq!(rig.readers(), MAX_DEBUG_READERS);
 
         // Who closes is forgotten with the next lines.

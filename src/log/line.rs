@@ -1,5 +1,6 @@
 //! One log line in a fixed buffer: `HH:MM:SS.mmm LEVEL class text`, time in UTC.
 
+use super::secrets::mask;
 use crate::log_class;
 use ::log::Level;
 use core::fmt::{self, Write};
@@ -7,6 +8,9 @@ use core::time::Duration;
 
 /// Bytes of the longest line, its end included; the text of most SIP messages fits.
 const MAX_LINE: usize = 16 * 1024;
+
+/// Bytes of `HH:MM:SS.mmm`.
+const TIME: usize = 12;
 
 /// Stands at the end of a line that was cut.
 const CUT: &str = "...";
@@ -43,10 +47,18 @@ impl Line {
         self.text_at = self.len;
         self.is_multiline = class == log_class::TRAFFIC;
         let _ = self.write_fmt(*text);
+        if let Some(text) = self.bytes.get_mut(self.text_at..self.len) {
+            mask(text);
+        }
         if self.is_cut {
             self.push(CUT.as_bytes());
         }
         self.push(b"\n");
+    }
+
+    /// The line without its time.
+    pub(super) fn without_time(&self) -> &[u8] {
+        self.bytes.get(TIME.min(self.len)..self.len).unwrap_or_default()
     }
 
     /// The line with its time, its level, and its end.

@@ -2,11 +2,14 @@
 //!
 //! The rest of the program uses the macros of the `log` crate with a `target` of [`crate::log_class`]. Errors, warnings and
 //! information are always written; debug lines where `debug_level` has the bit of their class and somebody wants them.
-//! A line that nobody wants is not formatted. None of the sinks is waited for.
+//! A line that nobody wants is not formatted. None of the sinks is waited for. Secrets are masked in all of them; a line that comes again
+//! and again is counted.
 
 pub mod debug_port;
 mod line;
+mod repeats;
 mod ring;
+mod secrets;
 mod stderr;
 mod syslog;
 
@@ -14,7 +17,9 @@ use crate::log_class;
 use ::log::{Level, LevelFilter, Log, Metadata, Record};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
+use core::time::Duration;
 use line::Line;
+use repeats::Repeats;
 use ring::Ring;
 use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -28,16 +33,18 @@ static LOGGER: Logger = Logger {
     to_stderr: AtomicBool::new(true),
     silence: AtomicU8::new(SILENCE_ALL),
     readers: AtomicU32::new(0),
+    has_debug_port: AtomicBool::new(false),
 };
 /// Where a line is put together. 16 KiB.
 static LINE: Mutex<Line> = Mutex::new(Line::new());
-/// What readers of the debug port have yet to get. 64 KiB, touched only while there is a reader.
+static REPEATS: Mutex<Repeats> = Mutex::new(Repeats::new());
+/// What readers of the debug port have yet to get. 64 KiB, touched only where there is a debug port.
 static RING: Mutex<Ring> = Mutex::new(Ring::new());
 static STDERR: Mutex<Stderr> = Mutex::new(Stderr::new());
 static SYSLOG: Mutex<Syslog> = Mutex::new(Syslog::new());
 
 /// Bytes of static memory that logging takes at most.
-pub const STATIC_BYTES: usize = size_of::<Line>() + size_of::<Ring>();
+pub const STATIC_BYTES: usize = size_of::<Line>() + size_of::<Ring>() + size_of::<Repeats>();
 
 /// The value of `silence_log` that keeps all from syslog.
 const SILENCE_ALL: u8 = 4;
@@ -75,6 +82,14 @@ pub fn leave_stderr() {
     LOGGER.update();
 }
 
+/// Writes how often the last line has come again, once that has waited long enough; call now and then.
+pub fn turn() {
+    let due = held(&REPEATS).take(Some(since_epoch()));
+    if let Some(count) = due {
+        LOGGER.write_count(&mut held(&LINE), count);
+    }
+}
+
 /// Writes an error even while another line is being written, as a panic does.
 pub fn emergency(text: fmt::Arguments<'_>) {
     if LOGGER.to_stderr.load(Relaxed) {
@@ -98,6 +113,15 @@ struct Logger {
     silence: AtomicU8,
     /// Readers of the debug port.
     readers: AtomicU32,
+    /// Whether there is one, for readers still to come.
+    has_debug_port: AtomicBool,
+}
+
+/// What a line is worth keeping for: somebody who reads later the last that happened.
+const KEPT: Level = Level::Info;
+
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 impl Logger {
@@ -107,6 +131,10 @@ impl Logger {
             self.to_stderr.load(Relaxed) || self.readers.load(Relaxed) > 0 || self.silence.load(Relaxed) == 0;
         let debug = somebody && self.mask.load(Relaxed) != 0;
         ::log::set_max_level(if debug { LevelFilter::Trace } else { LevelFilter::Info });
+    }
+
+    fn set_debug_port(&self, has_one: bool) {
+        self.has_debug_port.store(has_one, Relaxed);
     }
 
     fn set_readers(&self, readers: u32) {
@@ -131,12 +159,35 @@ impl Logger {
     }
 }
 
+impl Logger {
+    /// Hands a line to all who want one of its level and class.
+    fn hand_on(&self, line: &Line, level: Level, class: &str) {
+        if self.to_stderr.load(Relaxed) {
+            held(&STDERR).write(line.whole());
+        }
+        if self.readers.load(Relaxed) > 0 || (self.has_debug_port.load(Relaxed) && level <= KEPT) {
+            held(&RING).write(line.whole());
+        }
+        if self.to_syslog(level, class) {
+            held(&SYSLOG).write(level, line.text());
+        }
+    }
+
+    /// Writes how often the last line has come again.
+    fn write_count(&self, line: &mut Line, count: u32) {
+        line.format(since_epoch(), KEPT, log_class::PROCESS, &format_args!("the last line came {count} times more"));
+        self.hand_on(line, KEPT, log_class::PROCESS);
+    }
+}
+
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.is_in_mask(metadata.level(), metadata.target())
+        let (level, class) = (metadata.level(), metadata.target());
+        self.is_in_mask(level, class)
             && (self.to_stderr.load(Relaxed)
                 || self.readers.load(Relaxed) > 0
-                || self.to_syslog(metadata.level(), metadata.target()))
+                || (self.has_debug_port.load(Relaxed) && level <= KEPT)
+                || self.to_syslog(level, class))
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -144,18 +195,20 @@ impl Log for Logger {
             return;
         }
         let (level, class) = (record.level(), record.target());
+        let now = since_epoch();
         let mut line = held(&LINE);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         line.format(now, level, class, record.args());
-        if self.to_stderr.load(Relaxed) {
-            held(&STDERR).write(line.whole());
+        let is_again = level <= KEPT && held(&REPEATS).is_again(line.without_time(), now);
+        if is_again {
+            return;
         }
-        if self.readers.load(Relaxed) > 0 {
-            held(&RING).write(line.whole());
+        // The count of the line before needs the buffer.
+        if let Some(count) = held(&REPEATS).take(None) {
+            self.write_count(&mut line, count);
+            line.format(now, level, class, record.args());
         }
-        if self.to_syslog(level, class) {
-            held(&SYSLOG).write(level, line.text());
-        }
+        held(&REPEATS).set(if level <= KEPT { line.without_time() } else { &[] });
+        self.hand_on(&line, level, class);
     }
 
     fn flush(&self) {}
@@ -171,6 +224,7 @@ mod tests {
             to_stderr: AtomicBool::new(to_stderr),
             silence: AtomicU8::new(silence),
             readers: AtomicU32::new(readers),
+            has_debug_port: AtomicBool::new(false),
         }
     }
 
@@ -193,6 +247,32 @@ mod tests {
         assert!(wants(&logger(u32::MAX, false, 0, 0), Level::Debug, log_class::SIP));
         assert!(!wants(&logger(u32::MAX, false, 0, 0), Level::Debug, log_class::TRAFFIC));
         assert!(!wants(&logger(0, false, 4, 0), Level::Error, log_class::SIP));
+        // For readers still to come, without what costs something for each message.
+        let with_port = logger(u32::MAX, false, 4, 0);
+        with_port.set_debug_port(true);
+        assert!(wants(&with_port, Level::Info, log_class::SIP) && !wants(&with_port, Level::Debug, log_class::SIP));
+    }
+
+    #[test]
+    fn what_nobody_reads_is_not_put_into_words() {
+        struct Words<'a>(&'a core::cell::Cell<u32>);
+        impl fmt::Display for Words<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.set(self.0.get() + 1);
+                f.write_str("words")
+            }
+        }
+        let written = core::cell::Cell::new(0);
+        let log = |logger: &Logger, level: Level| {
+            let words = Words(&written);
+            logger.log(&Record::builder().level(level).target(log_class::SIP).args(format_args!("{words}")).build());
+            written.replace(0)
+        };
+        let waiting = logger(u32::MAX, false, 4, 0);
+        waiting.set_debug_port(true);
+        assert_eq!(log(&waiting, Level::Debug), 0);
+        assert_eq!(log(&waiting, Level::Info), 1);
+        assert_eq!(log(&logger(u32::MAX, false, 4, 1), Level::Debug), 1);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The last 64 KiB of log text, for readers that are at different places.
+//! The last 64 KiB of log text, for readers that are at different places, and those still to come.
 
 /// Bytes that a reader may lag behind; then it is dropped.
 pub(super) const RING: usize = 64 * 1024;
@@ -16,6 +16,7 @@ impl Ring {
     }
 
     /// Where the next byte will stand.
+    #[cfg(test)]
     pub(super) const fn end(&self) -> u64 {
         self.end
     }
@@ -40,6 +41,25 @@ impl Ring {
         let lag = usize::try_from(self.end.checked_sub(position)?).ok().filter(|lag| *lag <= RING)?;
         let at = self.offset(position);
         self.bytes.get(at..at + lag.min(RING - at))
+    }
+
+    /// Where the lines begin that stand in the last `bytes`.
+    pub(super) fn lines_of_last(&self, bytes: usize) -> u64 {
+        let Some(from) = self.end.checked_sub(bytes.min(RING) as u64).filter(|from| *from > 0) else { return 0 };
+        let mut position = from;
+        while let Some(text) = self.from(position).filter(|text| !text.is_empty()) {
+            match text.iter().position(|byte| *byte == b'\n') {
+                // What stands behind a line's end within a message is indented.
+                Some(at) => {
+                    position += at as u64 + 1;
+                    if self.from(position).is_none_or(|text| text.first() != Some(&b'\t')) {
+                        break;
+                    }
+                }
+                None => position += text.len() as u64,
+            }
+        }
+        position
     }
 
     const fn offset(&self, position: u64) -> usize {
@@ -69,6 +89,28 @@ mod tests {
         }
         let expected: String = (0..written).map(|n| format!("{n}\n")).collect();
         assert!(seen == expected.as_bytes());
+    }
+
+    #[test]
+    fn the_last_lines_are_whole() {
+        let mut ring = Box::new(Ring::new());
+        assert_eq!(ring.lines_of_last(10), 0);
+        ring.write(b"one\ntwo\n");
+        assert_eq!(ring.lines_of_last(100), 0);
+        assert_eq!(ring.from(ring.lines_of_last(6)), Some(&b"two\n"[..]));
+        assert_eq!(ring.from(ring.lines_of_last(1)), Some(&b""[..]));
+        ring.write(b"a message\n\tof two lines\nend\n");
+        assert_eq!(ring.from(ring.lines_of_last(20)), Some(&b"end\n"[..]));
+        // Over the wrap.
+        ring.write(&[b'x'; RING - 20]);
+        ring.write(b"\nlast line that goes over the wrap\n");
+        let mut text = Vec::new();
+        let mut position = ring.lines_of_last(40);
+        while let Some(part) = ring.from(position).filter(|part| !part.is_empty()) {
+            text.extend_from_slice(part);
+            position += part.len() as u64;
+        }
+        assert_eq!(text, b"last line that goes over the wrap\n");
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! Syslog through `/dev/log`, facility daemon (RFC 3164). Never waited for.
+//!
+//! A syslog that starts again makes its socket anew: the line that fails is sent again over a new connection, and what is lost until there
+//! is one is counted, and said with the first line that arrives.
 
 use ::log::Level;
 use core::fmt::{self, Display, Write as _};
 use core::time::Duration;
 use std::io::Write;
+use std::os::unix::net::UnixDatagram;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use syslog::{Error, Facility, LogFormat, Logger, LoggerBackend, Severity};
 
@@ -15,6 +19,9 @@ const MAX_MESSAGE: usize = 900;
 
 const NAME: &str = "siproxd";
 
+/// Where syslog takes lines (syslog(3)).
+const DEV_LOG: &str = "/dev/log";
+
 /// Bytes in front of a message: priority, time, name, process number.
 const MAX_HEAD: usize = 64;
 
@@ -22,17 +29,26 @@ const MAX_HEAD: usize = 64;
 pub(super) struct Syslog {
     logger: Option<Logger<LoggerBackend, Format>>,
     tried_at: Option<Instant>,
+    /// Lines that did not arrive since the last one that did.
+    lost: u32,
+    is_first: bool,
 }
 
 impl Syslog {
     pub(super) const fn new() -> Self {
-        Self { logger: None, tried_at: None }
+        Self { logger: None, tried_at: None, lost: 0, is_first: true }
     }
 
     /// Connects, or says why not.
     pub(super) fn connect(&mut self) -> Result<(), String> {
         self.tried_at = Some(Instant::now());
-        let logger = syslog::unix(Format { process_number: std::process::id() }).map_err(|error| error.to_string())?;
+        let format = Format { process_number: std::process::id() };
+        let logger = match datagram() {
+            Ok(socket) => Logger::new(LoggerBackend::Unix(socket), format),
+            // Others that the crate knows, a stream among them; connecting to one may wait, so that is for the start alone.
+            Err(_) if self.is_first => syslog::unix(format).map_err(|error| error.to_string())?,
+            Err(error) => return Err(error.to_string()),
+        };
         // A syslog that does not read must not stop the telephones.
         match &logger.backend {
             LoggerBackend::Unix(socket) => socket.set_nonblocking(true),
@@ -40,6 +56,7 @@ impl Syslog {
             _ => Ok(()),
         }
         .map_err(|error| error.to_string())?;
+        self.is_first = false;
         self.logger = Some(logger);
         Ok(())
     }
@@ -50,17 +67,31 @@ impl Syslog {
         }
     }
 
-    /// Sends one message; it is lost where syslog is not there or does not read.
+    /// Sends one message; it is counted as lost where syslog is not there or does not read.
     pub(super) fn write(&mut self, level: Level, text: &str) {
-        if self.logger.is_none() {
-            if self.tried_at.is_some_and(|at| at.elapsed() < RETRY) {
-                return;
-            }
-            if self.connect().is_err() {
-                return;
-            }
+        let mut note = heapless::String::<64>::new();
+        if self.lost > 0 {
+            let _ = write!(note, "({} log lines were lost here: syslog took none)", self.lost);
         }
-        let Some(logger) = &mut self.logger else { return };
+        let arrived = (note.is_empty() || self.send(Level::Warn, &note)) && self.send(level, text);
+        self.lost = if arrived { 0 } else { self.lost.saturating_add(1) };
+    }
+
+    /// Sends a message, over a new connection where the old one is gone; whether it was taken.
+    fn send(&mut self, level: Level, text: &str) -> bool {
+        match self.try_send(level, text) {
+            Some(is_taken) => is_taken,
+            None => self.is_connected_again() && self.try_send(level, text) == Some(true),
+        }
+    }
+
+    fn is_connected_again(&mut self) -> bool {
+        self.tried_at.is_none_or(|at| at.elapsed() >= RETRY) && self.connect().is_ok()
+    }
+
+    /// Whether the connection takes a message; `None` where there is none.
+    fn try_send(&mut self, level: Level, text: &str) -> Option<bool> {
+        let logger = self.logger.as_mut()?;
         let text = text.get(..text.floor_char_boundary(MAX_MESSAGE)).unwrap_or(text);
         let sent = match level {
             Level::Error => logger.err(text),
@@ -68,12 +99,26 @@ impl Syslog {
             Level::Info => logger.info(text),
             Level::Debug | Level::Trace => logger.debug(text),
         };
-        if let Err(Error::Io(error) | Error::Write(error)) = sent
-            && error.kind() != std::io::ErrorKind::WouldBlock
-        {
-            self.logger = None;
+        match sent {
+            Ok(()) => Some(true),
+            // It is there, and does not read.
+            Err(Error::Io(error) | Error::Write(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                Some(false)
+            }
+            Err(_) => {
+                self.logger = None;
+                None
+            }
         }
     }
+}
+
+/// A datagram socket at `/dev/log`, where nearly every syslog has one. It never waits.
+fn datagram() -> std::io::Result<UnixDatagram> {
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    socket.connect(DEV_LOG)?;
+    Ok(socket)
 }
 
 /// RFC 3164 §4.1 without the host, as libc's syslog(3) writes it. The crate's own brings in a whole calendar, 50 KiB

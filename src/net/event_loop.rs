@@ -305,6 +305,7 @@ impl<'a> EventLoop<'a> {
         }
         self.save_if_due(engine);
         self.turn_control(engine);
+        crate::log::turn();
         if let Some(port) = &mut self.debug_port {
             port.pump();
         }

@@ -233,7 +233,7 @@ impl Engine {
         self.transactions.response_sent(sender, status, &[bytes], now);
         self.transactions.answered(sender, status, now);
         if let Some(call) = call.filter(|call| self.calls.calls.get(*call).is_some_and(|c| !c.answered)) {
-            self.end_call(call, "not answered", now, out);
+            self.end_call(call, format_args!("not answered ({status})"), now, out);
         }
     }
 }

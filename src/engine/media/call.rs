@@ -84,6 +84,7 @@ impl Engine {
             answered: in_dialog,
             answered_at: now,
             bye_at: None,
+            rings: false,
             past: Past::default(),
             forked: false,
             callee_tag: between.by_to,

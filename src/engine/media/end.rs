@@ -7,6 +7,7 @@ use crate::log_class as class;
 use crate::sip::Method;
 use crate::table::Handle;
 use crate::time::Instant;
+use core::fmt;
 
 /// A final response, as far as media is concerned.
 pub(in crate::engine) struct CallResponse {
@@ -41,14 +42,16 @@ impl Engine {
                 self.calls.forget_early(call);
             }
             Method::Invite if !is_success && !c.answered && response.number == c.invite_number => {
-                self.end_call(call, "not answered", now, out);
+                // Which is how nearly every call begins.
+                let why = if matches!(response.status, 401 | 407) { "asked for a password" } else { "not answered" };
+                self.end_call(call, format_args!("{why} ({})", response.status), now, out);
             }
             Method::Invite | Method::Update | Method::Prack if !is_success => {
                 self.discard_pending(call, response.asked_by, now, out);
             }
             // In an early dialog it ends that one alone; the INVITE is answered all the same (RFC 3261 §15).
             Method::Bye if c.answered && (is_success || matches!(response.status, 408 | 481)) => {
-                self.end_call(call, "hung up", now, out);
+                self.end_call(call, format_args!("hung up"), now, out);
             }
             // Refused, or asked for a password: it goes on.
             Method::Bye => c.bye_at = None,
@@ -57,7 +60,13 @@ impl Engine {
     }
 
     /// Ends a call: every relay is closed, every port given back, and the verdict told.
-    pub(in crate::engine) fn end_call(&mut self, handle: Handle, why: &str, now: Instant, out: &mut dyn Sink) {
+    pub(in crate::engine) fn end_call(
+        &mut self,
+        handle: Handle,
+        why: fmt::Arguments<'_>,
+        now: Instant,
+        out: &mut dyn Sink,
+    ) {
         // The section whose quality is told: the first with RTP, else the first.
         let mut told: Option<[LegCounters; 2]> = None;
         let sections = self.calls.calls.get(handle).map_or(0, |c| c.relays.len());
@@ -111,7 +120,7 @@ impl Engine {
             return self.hang_up(call, now, out);
         }
         if !others {
-            return self.end_call(call, "no media for rtp_timeout seconds", now, out);
+            return self.end_call(call, format_args!("no media for rtp_timeout seconds"), now, out);
         }
         if let Some(number) = c.relays.iter().position(|h| *h == Some(relay)) {
             self.close_section(call, number, out);

@@ -68,7 +68,7 @@ impl Engine {
         }
         // A dialog that we first heard of by this offer: nothing is left of it.
         if self.calls.calls.get(call).is_some_and(|c| c.relays.iter().all(Option::is_none)) {
-            self.end_call(call, "its only offer was refused", now, out);
+            self.end_call(call, format_args!("its only offer was refused"), now, out);
         }
     }
 }

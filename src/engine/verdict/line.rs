@@ -9,7 +9,7 @@ use crate::time::Instant;
 use core::fmt;
 
 /// The lines about a call's end: who, how long, what each party's media came to and how it was in the section `told`; and what was wrong.
-pub(in crate::engine) fn log_call_end(call: &Call, why: &str, told: &[LegCounters; 2], now: Instant) {
+pub(in crate::engine) fn log_call_end(call: &Call, why: fmt::Arguments<'_>, told: &[LegCounters; 2], now: Instant) {
     let [from, to] = call.names.each_ref().map(|name| name.escape_ascii());
     let [caller, callee] = [Leg::Caller, Leg::Callee].map(|leg| Sent::in_all(told, leg, &call.past));
     let (secs, strangers) = (now.since(call.started).as_secs(), call.past.strangers);
