@@ -5,10 +5,10 @@
 
 use crate::config::Config;
 use crate::engine::Engine;
-use crate::engine::auth::{Account, AccountError, MAX_ACCOUNT_NAME, MAX_PASSWORD, Secret};
+use crate::engine::auth::{Account, AccountError, MAX_ACCOUNT_NAME, MAX_PASSWORD, Secret, check_realm};
 use crate::limits::MAX_ACCOUNTS;
 use crate::log_class::AUTH;
-use std::fs::File;
+use crate::state::file;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -19,52 +19,77 @@ const MAX_FILE: u64 = 512 * 1024;
 /// The permission of everybody to read.
 const READABLE_BY_OTHERS: u32 = 0o004;
 
-/// Gives the engine the realm and the accounts. The file goes before the one password, as in siproxd 0.8.
-///
-/// # Errors
-/// The file cannot be read, or something of it cannot be taken. A daemon that went on would admit nobody, or everybody.
-pub fn load(engine: &mut Engine, config: &Config) -> io::Result<()> {
-    let Some(realm) = &config.proxy_auth_realm else { return Ok(()) };
-    match &config.proxy_auth_pwfile {
-        Some(path) => {
-            let users = load_file(engine, realm, path)
-                .map_err(|error| io::Error::other(format!("proxy_auth_pwfile {}: {error}", path.display())))?;
-            log::info!(target: AUTH, "{}: {users} accounts in realm {realm}", path.display());
-        }
-        None => {
-            let password = config.proxy_auth_passwd.as_deref();
-            let mut shared = password.map(|it| Account { user: None, secret: Secret::Password(it) }).into_iter();
-            engine.set_accounts(realm, &mut shared).map_err(|error| {
-                io::Error::other(format!("proxy_auth_realm, proxy_auth_passwd: {}", describe(error)))
-            })?;
-        }
-    }
-    Ok(())
+/// The realm and the accounts, all of which the engine can take.
+#[derive(Default)]
+pub struct Accounts {
+    realm: String,
+    /// The password of all users, where there is no file.
+    shared: Option<String>,
+    /// The text of the password file.
+    text: String,
 }
 
-/// Gives the engine the accounts of a file, and tells how many there are.
-fn load_file(engine: &mut Engine, realm: &str, path: &Path) -> io::Result<usize> {
-    let text = read(path)?;
-    let mut accounts = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        match account(line) {
-            Ok(Some(account)) => accounts.push((number, account)),
-            Ok(None) => (),
-            Err(NoAccount) => {
-                let text = "no `user password`, and no `user` with `$ha1-md5$`, `$ha1-sha256$` or `$ha1-sha512-256$` and a hash";
-                return Err(io::Error::other(format!("line {number}: {text}")));
-            }
-        }
+impl Accounts {
+    /// Reads the accounts that a configuration names. The file goes before the one password, as in siproxd 0.8.
+    ///
+    /// # Errors
+    /// The file cannot be read, or something of it cannot be taken. A daemon that went on would admit nobody, or everybody.
+    pub fn read(config: &Config) -> io::Result<Self> {
+        let Some(realm) = config.proxy_auth_realm.clone() else { return Ok(Self::default()) };
+        check_realm(&realm).map_err(|error| io::Error::other(describe(error)))?;
+        let Some(path) = &config.proxy_auth_pwfile else {
+            let shared = config.proxy_auth_passwd.clone();
+            let accounts = Self { realm, shared, text: String::new() };
+            let taken = accounts.shared_account().map_or(Ok(()), |account| account.check());
+            taken.map_err(|error| io::Error::other(format!("proxy_auth_passwd: {}", describe(error))))?;
+            return Ok(accounts);
+        };
+        let text = read(path).and_then(|text| check_lines(&text).map(|users| (text, users)));
+        let (text, users) =
+            text.map_err(|error| io::Error::other(format!("proxy_auth_pwfile {}: {error}", path.display())))?;
+        log::info!(target: AUTH, "{}: {users} accounts in realm {realm}", path.display());
+        Ok(Self { realm, shared: None, text })
     }
-    let mut line = 0;
-    let mut taken = accounts.iter().map(|(number, account)| {
-        line = *number;
-        *account
-    });
-    engine.set_accounts(realm, &mut taken).map_err(|error| match line {
-        0 => io::Error::other(describe(error)),
-        line => io::Error::other(format!("line {line}: {}", describe(error))),
-    })
+
+    /// Gives the engine these accounts in place of those it has.
+    pub fn give_to(&self, engine: &mut Engine) {
+        let of_file = self.text.lines().filter_map(|line| account(line).ok().flatten());
+        // They have been checked: all are taken.
+        let _ = engine.set_accounts(&self.realm, &mut self.shared_account().into_iter().chain(of_file));
+    }
+
+    fn shared_account(&self) -> Option<Account<'_>> {
+        self.shared.as_deref().map(|password| Account { user: None, secret: Secret::Password(password) })
+    }
+}
+
+impl core::fmt::Debug for Accounts {
+    /// Keeps passwords out of logs.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Accounts").field("realm", &self.realm).finish_non_exhaustive()
+    }
+}
+
+/// How many accounts the lines of a file are for.
+///
+/// # Errors
+/// The first line that cannot be taken, and why.
+fn check_lines(text: &str) -> io::Result<usize> {
+    let mut users = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let fail = |why: &str| io::Error::other(format!("line {number}: {why}"));
+        let Some(account) = account(line).map_err(|NoAccount| {
+            fail("no `user password`, and no `user` with `$ha1-md5$`, `$ha1-sha256$` or `$ha1-sha512-256$` and a hash")
+        })?
+        else {
+            continue;
+        };
+        account.check().map_err(|error| fail(&describe(error)))?;
+        users.extend(account.user);
+    }
+    users.sort_unstable();
+    users.dedup();
+    if users.len() > MAX_ACCOUNTS { Err(io::Error::other(describe(AccountError::Full))) } else { Ok(users.len()) }
 }
 
 fn describe(error: AccountError) -> String {
@@ -79,7 +104,7 @@ fn describe(error: AccountError) -> String {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    let file = File::open(path)?;
+    let file = file::open(path)?;
     if file.metadata()?.mode() & READABLE_BY_OTHERS != 0 {
         log::warn!(target: AUTH, "{} has passwords and can be read by everybody: chmod o-r", path.display());
     }
@@ -126,8 +151,9 @@ mod tests {
             proxy_auth_pwfile: text.map(|_| path.clone()),
             ..Config::default()
         };
-        let mut engine = Box::new(Engine::new());
-        let result = load(&mut engine, &config).map_err(|error| error.to_string());
+        let result = Accounts::read(&config)
+            .map(|accounts| accounts.give_to(&mut Box::new(Engine::new())))
+            .map_err(|error| error.to_string());
         let _ = std::fs::remove_file(&path);
         result
     }
@@ -153,19 +179,19 @@ mod tests {
         assert!(error.contains("line 2: the name"), "{error}");
         assert!(loaded("shared", None, Some(&"x".repeat(128))).expect_err("a long password").contains("127"));
         let config = Config { proxy_auth_realm: Some("a\"b".to_owned()), ..Config::default() };
-        assert!(load(&mut Box::new(Engine::new()), &config).expect_err("a quote").to_string().contains("realm"));
+        assert!(Accounts::read(&config).expect_err("a quote").to_string().contains("realm"));
         let config = Config {
             proxy_auth_realm: Some("Home".to_owned()),
             proxy_auth_pwfile: Some(PathBuf::from("/nonexistent/file")),
             ..Config::default()
         };
-        assert!(load(&mut Box::new(Engine::new()), &config).is_err());
+        assert!(Accounts::read(&config).is_err());
     }
 
     #[test]
     fn one_password_or_no_realm() {
         assert_eq!(loaded("one-password", None, Some("secret")), Ok(()));
         let config = Config { proxy_auth_passwd: Some("secret".to_owned()), ..Config::default() };
-        assert!(load(&mut Box::new(Engine::new()), &config).is_ok());
+        assert!(Accounts::read(&config).is_ok());
     }
 }

@@ -29,6 +29,7 @@ pub mod log;
 pub mod log_class;
 pub mod net;
 pub mod process;
+pub mod reload;
 pub mod rtp;
 pub mod sdp;
 pub mod sip;

@@ -3,9 +3,10 @@
 #![forbid(unsafe_code)]
 
 use core::fmt;
+use siproxd::accounts::Accounts;
 use siproxd::args::{Args, Exit};
 use siproxd::check::Summary;
-use siproxd::config::{self, Config, Report};
+use siproxd::config::{Config, Report, Source};
 use siproxd::control::socket::ControlSocket;
 use siproxd::control::{Identity, client};
 use siproxd::engine::Engine;
@@ -46,11 +47,11 @@ fn main() -> ExitCode {
     if let Some(command) = args.command() {
         return client::run(&args, command);
     }
-    let Some((file, config, report)) = read(&args) else { return ExitCode::FAILURE };
+    let Some((source, config, report)) = read(&args) else { return ExitCode::FAILURE };
     if args.check {
-        return check(&file, &config, &report);
+        return check(source.name(), &config, &report);
     }
-    match run(&args, &file, &config, &report) {
+    match run(&args, source, &config, &report) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!(target: PROCESS, "{error}");
@@ -60,37 +61,22 @@ fn main() -> ExitCode {
 }
 
 /// The configuration, as file and command line give it; what is wrong with it is on stderr.
-fn read(args: &Args) -> Option<(PathBuf, Config, Report)> {
+fn read(args: &Args) -> Option<(Source, Config, Report)> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
-    let found = args.config.clone().map_or_else(|| config::find_file(home.as_deref()), Ok);
-    let file = match found {
-        Ok(file) => file,
-        Err(tried) => {
+    let source = Source::new(args.config.as_deref(), home.as_deref(), args.debug, args.pid_file.as_deref());
+    let source = source
+        .inspect_err(|tried| {
             eprintln!("siproxd: no configuration file; give one with -c, or make one of these:");
             tried.iter().for_each(|place| eprintln!("  {}", place.display()));
-            return None;
-        }
-    };
-    match Config::load(&file) {
-        Ok((mut config, mut report)) => {
-            process::out_of_reach(&config, &mut report, args.check);
-            if report.is_fatal() {
-                eprint!("{report}");
-                return None;
-            }
-            if let Some(mask) = args.debug.filter(|mask| *mask != 0) {
-                config.debug_level = mask;
-            }
-            if let Some(path) = &args.pid_file {
-                config.pid_file = Some(std::path::absolute(path).unwrap_or_else(|_| path.clone()));
-            }
-            Some((file, config, report))
-        }
-        Err(report) => {
-            eprint!("{report}");
-            None
-        }
+        })
+        .ok()?;
+    let (config, mut report) = source.read().inspect_err(|report| eprint!("{report}")).ok()?;
+    process::out_of_reach(&config, &mut report, args.check);
+    if report.is_fatal() {
+        eprint!("{report}");
+        return None;
     }
+    Some((source, config, report))
 }
 
 fn check(file: &Path, config: &Config, report: &Report) -> ExitCode {
@@ -99,7 +85,7 @@ fn check(file: &Path, config: &Config, report: &Report) -> ExitCode {
     if report.has_warnings() { ExitCode::from(EXIT_WARNINGS) } else { ExitCode::SUCCESS }
 }
 
-fn run(args: &Args, file: &Path, config: &Config, report: &Report) -> io::Result<()> {
+fn run(args: &Args, source: Source, config: &Config, report: &Report) -> io::Result<()> {
     siproxd::log::set_debug_level(config.debug_level);
     if config.daemonize
         && let Err(error) = siproxd::log::start_syslog(config.silence_log)
@@ -112,11 +98,12 @@ fn run(args: &Args, file: &Path, config: &Config, report: &Report) -> io::Result
     let background = config.daemonize.then(Background::prepare).transpose()?;
     let mut engine = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
     engine.configure(&config.engine_settings());
-    siproxd::accounts::load(&mut engine, config)?;
-    let mut event_loop = EventLoop::open(config).map_err(io::Error::other)?;
+    Accounts::read(config)?.give_to(&mut engine);
+    let file = source.name().to_owned();
+    let mut event_loop = EventLoop::open(config.clone(), source).map_err(io::Error::other)?;
     let mut pid_file = config.pid_file.as_deref().map(PidFile::create).transpose()?;
     if let Some(socket) = ControlSocket::open(config, args.instance.as_deref(), privileges.ids())? {
-        event_loop.serve(socket, Identity::new(args.instance.as_deref(), file))?;
+        event_loop.serve(socket, Identity::new(args.instance.as_deref(), &file))?;
     }
     privileges.give_up(config)?;
     // From here on files are those that are in reach later, too.

@@ -1,6 +1,6 @@
 //! What outlives a restart: bindings and calls, in `registration_file`, and the key of our tokens, beside it.
 
-mod file;
+pub(crate) mod file;
 mod key;
 mod original;
 mod tally;

@@ -159,7 +159,7 @@ fn a_missing_file_ends_with_1() {
     assert!(err.starts_with("none.conf: cannot be read: No such file or directory"), "{err}");
     let (code, _, err) = home.run(&["-c", "."]);
     assert_eq!(code, 1);
-    assert!(err.contains("Is a directory"), "{err}");
+    assert!(err.contains("it is a directory"), "{err}");
 }
 
 /// A configuration whose LAN is the loopback, and which disturbs no other test.

@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-use super::keys::{KEYS, Key};
+use super::keys::{KEYS, Key, When};
 use super::kind::Kind;
 use core::fmt::Write as _;
 use std::path::Path;
@@ -68,7 +68,8 @@ fn type_and_default(key: &Key) -> String {
     let first = letters.next().unwrap().to_uppercase();
     let several = if is_list(key.kind) { ", separated by commas or blanks, on one line or more" } else { "" };
     let default = if key.default.is_empty() { "none" } else { key.default };
-    format!("{first}{}{several}. Default: {default}.", letters.as_str())
+    let when = if key.when == When::Restart { " A new value needs a restart." } else { "" };
+    format!("{first}{}{several}. Default: {default}.{when}", letters.as_str())
 }
 
 /// Words in lines of at most `width` characters.

@@ -34,11 +34,30 @@ pub struct Key {
     pub default: &'static str,
     /// What it means, with units.
     pub doc: &'static str,
+    /// When a new value of it acts.
+    pub when: When,
     /// What it sets; `None` where it has no effect in this version.
     pub set: Option<Set>,
     /// What only the documents say of it: the program need not carry it.
     #[cfg(test)]
     pub told: Told,
+}
+
+impl Key {
+    /// Whether its value is nobody's business.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.name.ends_with("passwd")
+    }
+}
+
+/// When a new value acts that the file is given while the daemon runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// With a reload.
+    Reload,
+    /// After a restart: a reload keeps the old value, and says so.
+    Restart,
 }
 
 /// What the documents say of a directive besides what its users are told when they set it wrongly.
@@ -68,12 +87,12 @@ const MAX_COALESCE: i64 = 1000;
 const MASK: Kind = int(i32::MIN as i64, u32::MAX as i64);
 
 /// Entries of the table: a heading, and below it directives as
-/// `name: kind, "default"`, then `eg "example"` or `shipped "value"`, `more "text for the documents"`, `=> setter`.
+/// `name: kind, "default"`, then `when Restart` where a reload does not do, `eg "example"` or `shipped "value"`, `more "text for the documents"`, `=> setter`.
 macro_rules! keys {
     ($($group:literal; $(
         $(#[doc = $doc:literal])+
         $name:ident: $kind:expr, $default:literal
-        $(eg $example:literal)? $(shipped $shipped:literal)? $(more $more:literal)? $(=> $set:expr)?;
+        $(when $when:ident)? $(eg $example:literal)? $(shipped $shipped:literal)? $(more $more:literal)? $(=> $set:expr)?;
     )+)+) => {
         /// The directives of this file, in the order of the shipped file.
         pub(super) const KEYS: &[Key] = &[$($(Key {
@@ -81,6 +100,7 @@ macro_rules! keys {
             kind: $kind,
             default: $default,
             doc: concat!($($doc),+),
+            when: keys!(@when $($when)?),
             set: keys!(@set $($set)?),
             #[cfg(test)]
             told: Told {
@@ -91,6 +111,8 @@ macro_rules! keys {
             },
         }),+),+];
     };
+    (@when $when:ident) => { When::$when };
+    (@when) => { When::Reload };
     (@set $set:expr) => { Some($set) };
     (@set) => { None };
     (@shipped $value:literal) => { true };

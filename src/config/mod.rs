@@ -4,10 +4,14 @@ pub mod keys;
 pub mod kind;
 mod parse;
 pub mod plugins;
+mod source;
 mod value;
+mod written;
 
 pub(crate) use parse::nearest;
+pub use source::Source;
 pub(crate) use value::int;
+pub use written::Change;
 
 use crate::engine::Settings;
 use crate::engine::settings::{AccessList, Domains, HostPort, MaskedHosts, OutboundDomains, Prefixes};
@@ -20,6 +24,7 @@ use core::net::IpAddr;
 use keys::KEYS;
 use plugins::Plugin;
 use std::path::{Path, PathBuf};
+use written::Written;
 
 /// What the configuration file says, with defaults for the rest. Names and units are those of the directives.
 #[derive(Clone, Debug)]
@@ -96,6 +101,8 @@ pub struct Config {
     pub thread_stack_size: u32,
     /// In the order of `load_plugin`, which is that of their work.
     pub plugins: Vec<&'static Plugin>,
+    /// The lines that the fields come from.
+    pub(crate) written: Vec<Written>,
 }
 
 impl Config {
@@ -113,7 +120,7 @@ impl Config {
     /// # Errors
     /// As [`Self::load`].
     pub fn parse(file: &Path, bytes: &[u8]) -> Result<(Self, Report), Report> {
-        parse::parse(file, bytes)
+        parse::parse(file, Path::new(""), bytes)
     }
 
     /// The outbound proxies of single domains; `None` where they do not fit.
@@ -226,6 +233,7 @@ impl Default for Config {
             use_rport: 0,
             thread_stack_size: 0,
             plugins: Vec::new(),
+            written: Vec::new(),
         };
         for key in KEYS.iter().filter(|key| !key.default.is_empty()) {
             if let (Some(set), Ok(value)) = (key.set, value::value(key.kind, key.default)) {
@@ -273,6 +281,13 @@ impl Report {
     #[must_use]
     pub fn is_fatal(&self) -> bool {
         self.problems.iter().any(|problem| problem.severity == Severity::Error)
+    }
+
+    /// A file that cannot be used, and why.
+    pub(crate) fn of_error(file: &Path, text: String) -> Self {
+        let mut report = Self { file: file.to_owned(), problems: Vec::new() };
+        report.error(0, text);
+        report
     }
 
     fn add(&mut self, severity: Severity, line: usize, text: impl Into<String>) {

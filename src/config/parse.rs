@@ -3,14 +3,15 @@
 //! All that is wrong is collected before anything is said, and nothing of a file with an error is used.
 
 use super::keys::{self, KEYS, Key};
-use super::kind::Value;
+use super::kind::{Kind, Value};
 use super::plugins::Plugin;
 use super::value::value;
+use super::written::Written;
 use super::{Config, Report};
 use crate::limits::{MAX_ACCESS_NAMES, MAX_ALLOWED_DOMAINS, MAX_MASKED_HOSTS, MAX_OUTBOUND_DOMAINS, MAX_PREFIXES};
-use std::fs::File;
+use crate::state::file::open;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Bytes of the largest configuration file that is read; a device or a wrong file shall not fill the memory.
 const MAX_FILE: u64 = 1 << 20;
@@ -23,13 +24,9 @@ const USE_RPORT_BOTH: u8 = 3;
 
 /// The bytes of `file`.
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, Report> {
-    let fail = |text: String| {
-        let mut report = Report { file: file.to_owned(), problems: Vec::new() };
-        report.error(0, text);
-        report
-    };
+    let fail = |text| Report::of_error(file, text);
     let mut bytes = Vec::new();
-    File::open(file)
+    open(file)
         .and_then(|opened| opened.take(MAX_FILE + 1).read_to_end(&mut bytes))
         .map_err(|error| fail(format!("cannot be read: {error}")))?;
     if bytes.len() as u64 > MAX_FILE {
@@ -38,32 +35,58 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>, Report> {
     Ok(bytes)
 }
 
-/// Takes `bytes` as the content of `file`.
-pub(super) fn parse(file: &Path, bytes: &[u8]) -> Result<(Config, Report), Report> {
-    let mut parser = Parser {
-        config: Config::default(),
-        report: Report { file: file.to_owned(), problems: Vec::new() },
-        set_at: vec![0; KEYS.len()],
-    };
+/// Takes `bytes` as the content of `file`; relative names in it count from `directory`.
+pub(super) fn parse(file: &Path, directory: &Path, bytes: &[u8]) -> Result<(Config, Report), Report> {
+    let mut parser = Parser::new(file, directory);
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
         parser.line(number, &String::from_utf8_lossy(line));
     }
-    parser.check();
-    let Parser { mut config, mut report, .. } = parser;
-    config.finish();
-    report.sort();
-    if report.is_fatal() { Err(report) } else { Ok((config, report)) }
+    parser.finish()
 }
 
-struct Parser {
+/// Takes lines that were taken before, from one file or from several, as those of `file`.
+pub(super) fn parse_again<'a>(
+    file: &Path,
+    written: impl Iterator<Item = &'a Written>,
+) -> Result<(Config, Report), Report> {
+    let mut parser = Parser::new(file, Path::new(""));
+    for Written { place, line, text } in written {
+        if let Some(key) = KEYS.get(*place)
+            && let Ok(value) = value(key.kind, text)
+        {
+            parser.set(*line, *place, key, text, &value);
+        }
+    }
+    parser.finish()
+}
+
+struct Parser<'a> {
+    directory: &'a Path,
     config: Config,
     report: Report,
     /// The line that last set each directive, by its place in the table; 0 where none has.
     set_at: Vec<usize>,
 }
 
-impl Parser {
+impl<'a> Parser<'a> {
+    fn new(file: &Path, directory: &'a Path) -> Self {
+        Self {
+            directory,
+            config: Config::default(),
+            report: Report { file: file.to_owned(), problems: Vec::new() },
+            set_at: vec![0; KEYS.len()],
+        }
+    }
+
+    fn finish(mut self) -> Result<(Config, Report), Report> {
+        self.check();
+        let Self { mut config, mut report, .. } = self;
+        config.finish();
+        report.sort();
+        if report.is_fatal() { Err(report) } else { Ok((config, report)) }
+    }
+
     fn line(&mut self, number: usize, line: &str) {
         let line = line.split('#').next().unwrap_or_default().trim();
         if line.is_empty() {
@@ -90,8 +113,10 @@ impl Parser {
             self.report.warning(number, format!("`{name}` has no value; {default} is used"));
             return;
         }
+        let absolute = if key.kind == Kind::Path { self.directory.join(text) } else { PathBuf::new() };
+        let text = absolute.to_str().filter(|path| !path.is_empty()).unwrap_or(text);
         match value(key.kind, text) {
-            Ok(value) => self.set(number, place, key, &value),
+            Ok(value) => self.set(number, place, key, text, &value),
             Err(wrong) => {
                 let default = match key.default {
                     "" => String::new(),
@@ -102,7 +127,7 @@ impl Parser {
         }
     }
 
-    fn set(&mut self, number: usize, place: usize, key: &Key, value: &Value<'_>) {
+    fn set(&mut self, number: usize, place: usize, key: &Key, text: &str, value: &Value<'_>) {
         let before = self.set_at.get(place).copied().unwrap_or(0);
         if before != 0 && !key.kind.repeats() {
             self.report.warning(number, format!("`{}` was set in line {before} before; this one counts", key.name));
@@ -121,6 +146,7 @@ impl Parser {
         }
         if let Some(set) = key.set {
             set(&mut self.config, value);
+            self.config.written.push(Written::new(place, number, key.kind, text, value));
         }
     }
 

@@ -142,7 +142,7 @@ fn access_list(text: &str) -> Result<AccessList, String> {
     Ok(list)
 }
 
-fn items(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn items(text: &str) -> impl Iterator<Item = &str> {
     text.split([',', ' ', '\t']).filter(|item| !item.is_empty())
 }
 

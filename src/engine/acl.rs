@@ -15,7 +15,7 @@
 
 use super::guard::Origin;
 use super::io::{Prefix, Sink};
-use super::settings::AccessList;
+use super::settings::{AccessList, Settings};
 use super::{Engine, Queries};
 use crate::dns::Answer;
 use crate::limits::{MAX_ACCESS_NAMES, MAX_NAME_ADDRESSES};
@@ -75,9 +75,19 @@ impl Acl {
         Self { names: [const { [const { Whereabouts::new() }; MAX_ACCESS_NAMES] }; 3], due: Instant::ZERO }
     }
 
-    /// Forgets all names: the lists have changed.
-    pub(super) fn clear(&mut self) {
-        *self = Self::new();
+    /// The lists have changed: what is known of names that stay is kept, and the others are looked up.
+    pub(super) fn follow(&mut self, before: &Settings, now: &Settings) {
+        for list in List::ALL {
+            let old = &before.access_list(list).names;
+            let mut known = core::mem::replace(&mut self.names[list as usize], [const { Whereabouts::new() }; _]);
+            for (place, name) in self.names[list as usize].iter_mut().zip(&now.access_list(list).names) {
+                let at = old.iter().position(|before| before.host == name.host);
+                if let Some(found) = at.and_then(|at| known.get_mut(at)) {
+                    *place = core::mem::take(found);
+                }
+            }
+        }
+        self.due = Instant::ZERO;
     }
 }
 
@@ -100,14 +110,19 @@ impl Refusal {
     }
 }
 
+impl Settings {
+    const fn access_list(&self, list: List) -> &AccessList {
+        match list {
+            List::Deny => &self.hosts_deny_sip,
+            List::Sip => &self.hosts_allow_sip,
+            List::Register => &self.hosts_allow_reg,
+        }
+    }
+}
+
 impl Engine {
     fn access_list(&self, list: List) -> &AccessList {
-        let settings = self.settings();
-        match list {
-            List::Deny => &settings.hosts_deny_sip,
-            List::Sip => &settings.hosts_allow_sip,
-            List::Register => &settings.hosts_allow_reg,
-        }
+        self.settings().access_list(list)
     }
 
     /// Whether a list names `ip`, as far as is known.

@@ -9,7 +9,7 @@
 mod account;
 mod nonce;
 
-pub use account::{Account, AccountError, MAX_ACCOUNT_NAME, MAX_PASSWORD, Secret};
+pub use account::{Account, AccountError, MAX_ACCOUNT_NAME, MAX_PASSWORD, Secret, check_realm};
 
 use super::binding::UriText;
 use super::cause::Cause;
@@ -69,19 +69,14 @@ impl Auth {
     }
 
     fn add(&mut self, account: Account<'_>) -> Result<(), AccountError> {
+        account.check()?;
         let Some(name) = account.user else {
             let Secret::Password(password) = account.secret else { return Err(AccountError::Secret) };
             let password = heapless::String::try_from(password).map_err(|_| AccountError::Secret)?;
-            if password.is_empty() {
-                return Err(AccountError::Secret);
-            }
             self.shared.set(password);
             return Ok(());
         };
         let name = heapless::String::try_from(name).map_err(|_| AccountError::Name)?;
-        if name.is_empty() {
-            return Err(AccountError::Name);
-        }
         let at = match self.users.iter().position(|user| user.name == name) {
             Some(at) => at,
             None => {
@@ -92,7 +87,6 @@ impl Auth {
         };
         let Some(user) = self.users.get_mut(at) else { return Err(AccountError::Full) };
         match account.secret {
-            Secret::Password("") => return Err(AccountError::Secret),
             Secret::Password(password) => {
                 user.ha1.clear();
                 user.from_password = true;
@@ -199,7 +193,7 @@ impl Auth {
 
 impl Engine {
     /// Sets the realm and the accounts of phones that register at siproxd itself; an empty realm asks nobody. Gives how many
-    /// accounts there are. Call before any input; each call replaces what was there.
+    /// accounts there are. Each call replaces what was there.
     ///
     /// # Errors
     /// What was not taken; those before it were.
@@ -208,12 +202,9 @@ impl Engine {
         realm: &str,
         accounts: &mut dyn Iterator<Item = Account<'a>>,
     ) -> Result<usize, AccountError> {
-        let cannot_stand = |c: char| c.is_control() || matches!(c, '"' | '\\');
         self.auth.users.clear();
         self.auth.shared = Late::new();
-        if realm.contains(cannot_stand) {
-            return Err(AccountError::Realm);
-        }
+        check_realm(realm)?;
         self.auth.realm = heapless::String::try_from(realm).map_err(|_| AccountError::Realm)?;
         for account in accounts {
             self.auth.add(account)?;

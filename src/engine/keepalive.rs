@@ -34,6 +34,11 @@ impl Flows {
         Self { list: heapless::Vec::new(), next_ping: Instant::ZERO }
     }
 
+    /// Pings once more before the interval counts, which has changed.
+    pub(super) const fn ping_soon(&mut self) {
+        self.next_ping = Instant::ZERO;
+    }
+
     /// A binding is now kept by `server`; `false` where there is no room to keep its flow.
     pub(super) fn add(&mut self, server: SocketAddr) -> bool {
         if let Some(flow) = self.list.iter_mut().find(|f| f.server == server) {

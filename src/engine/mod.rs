@@ -158,10 +158,15 @@ impl Engine {
         self.clock_origin = unix_now.saturating_sub(now.as_millis() / 1000);
     }
 
-    /// Sets the configuration. Before the first call every input is ignored.
+    /// Sets the configuration, at first and whenever it changes. Before the first call every input is ignored.
+    ///
+    /// Bindings and calls stay, also where there are more than may be now.
     pub fn configure(&mut self, settings: &Settings) {
+        self.acl.follow(self.settings.get().unwrap_or(&UNCONFIGURED), settings);
+        if self.settings().sip_keepalive != settings.sip_keepalive {
+            self.flows.ping_soon();
+        }
         self.settings.set(settings.clone());
-        self.acl.clear();
     }
 
     /// Takes one input and acts on it through `out`. Work is bounded by the size of the input and of the tables.

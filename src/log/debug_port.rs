@@ -8,7 +8,7 @@ use super::ring::Ring;
 use super::{LOGGER, RING, held};
 use crate::log_class::PROCESS;
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
@@ -105,6 +105,33 @@ impl DebugPort {
     pub fn register(&mut self, registry: &Registry, first_token: usize) -> io::Result<()> {
         self.first_token = first_token;
         registry.register(&mut SourceFd(&self.listener.as_raw_fd()), Token(first_token), Interest::READABLE)
+    }
+
+    /// Listens on `address` from now on, for the readers that come; those it has stay.
+    ///
+    /// # Errors
+    /// Those of the system; it listens where it did before, then.
+    pub fn move_to(&mut self, address: SocketAddr, registry: &Registry) -> io::Result<()> {
+        let before = self.local_addr()?;
+        let token = Token(self.first_token);
+        let listen = |address| {
+            let listener = TcpListener::bind(address)?;
+            listener.set_nonblocking(true)?;
+            registry.register(&mut SourceFd(&listener.as_raw_fd()), token, Interest::READABLE)?;
+            io::Result::Ok(listener)
+        };
+        self.listener = match listen(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && before.port() == address.port() => {
+                // It may be we who have the port, for all addresses or for one of them. Nobody gets through meanwhile.
+                self.listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+                listen(address).or_else(|error| {
+                    self.listener = listen(before)?;
+                    Err(error)
+                })?
+            }
+            listener => listener?,
+        };
+        Ok(())
     }
 
     /// Handles the event of one of its tokens; others are ignored.

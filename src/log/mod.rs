@@ -75,6 +75,14 @@ pub fn start_syslog(silence_log: u8) -> Result<(), String> {
     held(&SYSLOG).connect()
 }
 
+/// Sets what goes to syslog (`silence_log`), where anything does.
+pub fn set_silence(silence_log: u8) {
+    if !LOGGER.to_stderr.load(Relaxed) {
+        LOGGER.silence.store(silence_log, Relaxed);
+        LOGGER.update();
+    }
+}
+
 /// Ends logging to stderr, once the process is in the background; syslog gets the new process number.
 pub fn leave_stderr() {
     held(&SYSLOG).set_process_number(std::process::id());

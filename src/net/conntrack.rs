@@ -89,6 +89,11 @@ impl Conntrack {
         Self { ports, address: None, is_told: false }
     }
 
+    /// Sets which ports are ours from now on.
+    pub const fn set_ports(&mut self, ports: OwnPorts) {
+        self.ports = ports;
+    }
+
     /// Tells what our WAN address is now: what stands in the way of a new one is deleted.
     pub fn set_address(&mut self, address: Option<IpAddr>) {
         let Some(address) = address.filter(|_| self.address != address) else { return };

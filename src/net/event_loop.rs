@@ -3,27 +3,29 @@
 //! One thread. Each turn takes at most a budget from each socket; a socket that has more is taken up again in the next
 //! turn, which then does not wait. Apart from start and end, a turn allocates nothing.
 
+mod addresses;
 mod clock;
 mod control;
+mod debug;
 mod dns;
 mod list;
 mod media;
+mod reloading;
 mod saving;
 mod status;
 mod streams;
 
-use super::conntrack::{Conntrack, OwnPorts};
+use super::conntrack::Conntrack;
 use super::descriptors;
 use super::ifaddr::{self, Addresses, Watch};
 use super::listener::{self, Arrival, BindError, Listener};
-use super::relay::{self, Relay, dejitter};
+use super::relay::{self, Relay};
 use super::resolv_conf::ResolvConf;
-use super::tcp::{self, Tcp, Timeouts};
+use super::tcp::{self, Tcp};
 use super::way_out::{WayOut, resolver_socket};
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::engine::Engine;
 use crate::engine::io::{Channel, Input, MediaReport, Side};
-use crate::family::Family;
 use crate::limits::MAX_DATAGRAM;
 use crate::log::debug_port::DebugPort;
 use crate::log_class::{NET, PROCESS};
@@ -88,8 +90,9 @@ impl From<io::Error> for StartError {
 
 /// The event loop with all its sockets.
 #[derive(Debug)]
-pub struct EventLoop<'a> {
-    config: &'a Config,
+pub struct EventLoop {
+    config: Config,
+    source: Source,
     poll: Poll,
     clock: Clock,
     out: WayOut,
@@ -113,37 +116,31 @@ pub struct EventLoop<'a> {
     buffer: Box<[u8; MAX_DATAGRAM]>,
 }
 
-impl<'a> EventLoop<'a> {
+impl EventLoop {
     /// Opens all sockets. An interface without an address is waited for while running; nothing else is.
     ///
     /// # Errors
     /// See [`StartError`].
-    pub fn open(config: &'a Config) -> Result<Self, StartError> {
-        let room = descriptors::raise_limit(config);
-        if config.rtp_coalesce > 0 {
-            // A wish: else the system may end a wait 50 µs late (PR_SET_TIMERSLACK, in nanoseconds).
-            let _ = nix::sys::prctl::set_timerslack(1);
-        }
+    pub fn open(config: Config, source: Source) -> Result<Self, StartError> {
+        let room = descriptors::raise_limit(&config);
+        reloading::set_timerslack(&config);
         let poll = Poll::new()?;
         let mut watch = Watch::new(&config.if_inbound, &config.if_outbound);
         watch.register(poll.registry(), NETLINK)?;
         watch.first_look();
-        let rtp_timeout = Duration::from_secs(config.rtp_timeout.into());
         let mut listener = Listener::new(poll.registry().try_clone()?, SIP, config.sip_listen_port, config.sip_dscp);
         if config.transparent {
             listener.be_transparent();
         }
-        let timeouts = Timeouts {
-            idle: Duration::from_secs(config.tcp_timeout.into()),
-            connect: Duration::from_millis(config.tcp_connect_timeout.into()),
-            keepalive: Duration::from_secs(config.tcp_keepalive.into()),
-        };
-        let tcp = Tcp::new(poll.registry().try_clone()?, TCP, config.sip_listen_port, config.sip_dscp, timeouts);
-        let mut relay = Relay::new(poll.registry().try_clone()?, rtp_timeout);
-        relay.set_latching(config.rtp_latching);
-        relay.set_dscp(config.rtp_dscp);
-        relay.set_room(room);
-        relay.set_dejitter(dejitter::delays(config), dejitter::places(config));
+        let tcp = Tcp::new(
+            poll.registry().try_clone()?,
+            TCP,
+            config.sip_listen_port,
+            config.sip_dscp,
+            reloading::timeouts(&config),
+        );
+        let mut relay = Relay::new(poll.registry().try_clone()?, Duration::ZERO);
+        reloading::configure_relay(&mut relay, &config, room);
         let resolver = [
             resolver_socket(poll.registry(), RESOLVER[0], (Ipv4Addr::UNSPECIFIED, 0).into()),
             resolver_socket(poll.registry(), RESOLVER[1], (Ipv6Addr::UNSPECIFIED, 0).into()),
@@ -153,33 +150,29 @@ impl<'a> EventLoop<'a> {
         let clock = Clock::start();
         let now = clock.now();
         let mut this = Self {
+            conntrack: Conntrack::new(reloading::own_ports(&config)),
+            saving: Saving::new(config.autosave_registrations, now),
+            moderation: Moderation::new(Duration::from_micros(config.rtp_coalesce.into())),
             config,
+            source,
             poll,
             clock,
             out: WayOut { listener, tcp, relay, resolver, now },
             watch,
-            conntrack: Conntrack::new(OwnPorts {
-                sip: config.sip_listen_port,
-                media: [config.rtp_port_low, config.rtp_port_high.saturating_add(1)],
-            }),
             told: Default::default(),
             debug_port: None,
             control: None,
             resolv_conf,
             sip_pending: [false; 2],
             due: None,
-            moderation: Moderation::new(Duration::from_micros(config.rtp_coalesce.into())),
             status_from: None,
             recheck_at: now.after(ifaddr::RECHECK_INTERVAL),
             sweep_at: now.after(relay::SWEEP_INTERVAL),
-            saving: Saving::new(config.autosave_registrations, now),
             buffer: Box::new([0; MAX_DATAGRAM]),
         };
         this.take_addresses().map_err(StartError::Sip)?;
         this.open_debug_port()?;
-        if config.rtp_proxy_enable {
-            log::info!(target: NET, "relaying media on UDP ports {} to {}", config.rtp_port_low, config.rtp_port_high + 1);
-        }
+        this.say_ports();
         Ok(this)
     }
 
@@ -233,7 +226,8 @@ impl<'a> EventLoop<'a> {
                                     return Ok(());
                                 }
                                 Signal::Status => self.begin_status(engine),
-                                Signal::Hangup | Signal::User => {}
+                                Signal::Hangup => drop(self.reload(engine)),
+                                Signal::User => {}
                             }
                         }
                     }
@@ -346,75 +340,5 @@ impl<'a> EventLoop<'a> {
             engine.handle(input, now, out);
         }
         true
-    }
-
-    /// Follows the interfaces while running. What cannot be bound now is tried again.
-    fn address_change(&mut self, engine: &mut Engine) {
-        let is_known = self.is_incomplete();
-        if let Err(error) = self.take_addresses()
-            && !is_known
-        {
-            log::error!(target: NET, "{error}; trying again");
-        }
-        if let Err(error) = self.open_debug_port() {
-            log::error!(target: NET, "{error}");
-        }
-        self.tell_addresses(engine);
-    }
-
-    /// Moves the sockets to the addresses that the interfaces have now.
-    fn take_addresses(&mut self) -> Result<(), BindError> {
-        for side in [Side::Lan, Side::Wan] {
-            for family in Family::BOTH {
-                let address = self.watch.interface(side).address_of(family);
-                let left_behind = self.out.relay.set_address(side, family, address);
-                if left_behind > 0 {
-                    log::error!(target: NET, "{left_behind} media ports cannot be bound to the new {} address: others have them, and their calls are without audio", side.name());
-                }
-            }
-        }
-        let [lan, wan] = [Side::Lan, Side::Wan].map(|side| self.watch.interface(side));
-        self.conntrack.set_address(wan.address());
-        let udp = self.out.listener.set_interfaces(lan, wan);
-        udp.and(self.out.tcp.set_interfaces(lan, wan))
-    }
-
-    fn is_incomplete(&self) -> bool {
-        self.out.listener.is_incomplete() || self.out.tcp.is_incomplete()
-    }
-
-    /// Tells the engine of each side whose addresses are not those it was told last.
-    fn tell_addresses(&mut self, engine: &mut Engine) {
-        for side in [Side::Lan, Side::Wan] {
-            let addresses = self.watch.interface(side).addresses.clone();
-            if self.told[side as usize].as_ref() == Some(&addresses) {
-                continue;
-            }
-            let (network, name) = match side {
-                Side::Lan => ("LAN", &self.config.if_inbound),
-                Side::Wan => ("WAN", &self.config.if_outbound),
-            };
-            match &addresses[..] {
-                [] => log::warn!(target: NET, "{network} interface {name} has no address now; waiting for one"),
-                all => log::info!(target: NET, "{network} interface {name} has {}", List(all)),
-            }
-            self.tell(engine, Input::Address { side, addrs: &addresses });
-            self.told[side as usize] = Some(addresses);
-        }
-    }
-
-    /// Opens the debug port on `debug_bind`, else on our LAN address once there is one.
-    fn open_debug_port(&mut self) -> Result<(), StartError> {
-        let lan = self.watch.interface(Side::Lan).address();
-        let address = self.config.debug_bind.or(lan).map(|address| SocketAddr::new(address, self.config.debug_port));
-        let Some(address) = address.filter(|address| address.port() != 0) else { return Ok(()) };
-        if self.debug_port.as_ref().and_then(|port| port.local_addr().ok()) == Some(address) {
-            return Ok(());
-        }
-        let mut port = DebugPort::bind(address).map_err(|error| StartError::DebugPort(address, error))?;
-        port.register(self.poll.registry(), DEBUG_PORT)?;
-        log::info!(target: NET, "debug_port: the log can be read on {address} (TCP)");
-        self.debug_port = Some(port);
-        Ok(())
     }
 }

@@ -123,6 +123,15 @@ impl Listener {
         self.impersonated = Some(Impersonated::default());
     }
 
+    /// Sets the DSCP of what is sent from now on, 0 to 63.
+    pub fn set_dscp(&mut self, dscp: u8) {
+        if core::mem::replace(&mut self.dscp, dscp) != dscp {
+            for bound in self.sockets.iter().flatten() {
+                dscp::mark_anew(&bound.socket, bound.address.is_ipv6(), dscp);
+            }
+        }
+    }
+
     /// Sets what the interfaces have now: sockets of addresses that are gone are closed, those of new ones bound.
     ///
     /// # Errors

@@ -158,6 +158,11 @@ impl Relay {
         address.map_or(0, |address| self.move_legs(side, family, address))
     }
 
+    /// Sets after how long without media a relay is idle; zero is never.
+    pub const fn set_timeout(&mut self, rtp_timeout: Duration) {
+        self.rtp_timeout = rtp_timeout;
+    }
+
     /// Sets whether the relays that are opened from now on learn their peers' ports.
     pub const fn set_latching(&mut self, latching: Latching) {
         self.latching = latching;

@@ -112,6 +112,18 @@ impl Tcp {
         }
     }
 
+    /// Sets the DSCP of what is sent from now on, 0 to 63, and how long connections may take and be idle.
+    pub fn configure(&mut self, dscp: u8, timeouts: Timeouts) {
+        self.timeouts = timeouts;
+        if core::mem::replace(&mut self.dscp, dscp) != dscp {
+            let listeners = self.listeners.iter().flatten().map(|bound| (&bound.socket, bound.address));
+            let connections = self.connections.iter().map(|(_, c)| (&c.socket, c.local));
+            for (socket, address) in listeners.chain(connections) {
+                dscp::mark_anew(socket, address.is_ipv6(), dscp);
+            }
+        }
+    }
+
     /// Takes an event of a listener or of a connection.
     pub fn ready(&mut self, event: &Event) {
         if let Some(side) = self.tokens.iter().position(|token| *token == event.token()) {

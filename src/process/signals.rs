@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd, RawFd};
 pub enum Signal {
     /// End cleanly: SIGTERM, SIGINT.
     Terminate,
-    /// Read the configuration again: SIGHUP. This version does not.
+    /// Read the configuration again: SIGHUP.
     Hangup,
     /// Say how things are: SIGUSR1.
     Status,
@@ -54,7 +54,7 @@ impl Iterator for Signals {
                 Signal::Terminate
             }
             signal::SIGHUP => {
-                log::info!(target: PROCESS, "{signal}: this version reads its configuration at start only");
+                log::info!(target: PROCESS, "{signal}: reading the configuration again");
                 Signal::Hangup
             }
             signal::SIGUSR1 => Signal::Status,

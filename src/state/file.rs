@@ -15,13 +15,17 @@ pub(super) const MODE: u32 = 0o600;
 const WRITE_BUFFER: usize = 4096;
 
 /// Opens a file to be read. It does not wait where a FIFO stands in its place.
-pub(super) fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).and_then(regular)
 }
 
 /// Refuses what is no file, such as a FIFO or a device, which may never end.
 pub(super) fn regular(file: File) -> io::Result<File> {
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
+    let kind = file.metadata()?.file_type();
+    match kind.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other(if kind.is_dir() { "it is a directory" } else { "it is no regular file" })),
+    }
 }
 
 pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

@@ -6,7 +6,7 @@ keys! {
     "Media";
 
     /// 1 relays media; 0 leaves session descriptions alone.
-    rtp_proxy_enable: SWITCH, "1" => |c, v| c.rtp_proxy_enable = v.is_on();
+    rtp_proxy_enable: SWITCH, "1" when Restart => |c, v| c.rtp_proxy_enable = v.is_on();
 
     /// First UDP port for media; an odd one is rounded up.
     rtp_port_low: PORT, "7070" => |c, v| c.rtp_port_low = v.int();

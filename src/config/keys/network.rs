@@ -6,12 +6,12 @@ keys! {
     "Networks";
 
     /// Interface on the side of the phones.
-    if_inbound: Kind::Interface, "" shipped "br-lan"
+    if_inbound: Kind::Interface, "" when Restart shipped "br-lan"
         more "OpenWrt: br-lan; elsewhere often eth0."
         => |c, v| c.if_inbound = v.text();
 
     /// Interface on the side of the Internet; it may come and go and change its address.
-    if_outbound: Kind::Interface, "" shipped "wan"
+    if_outbound: Kind::Interface, "" when Restart shipped "wan"
         more "OpenWrt: wan, or pppoe-wan; elsewhere often eth1 or ppp0. On either side SIP goes by IPv4, or by IPv6 where there is no IPv4; media goes by the one that the far end names."
         => |c, v| c.if_outbound = v.text();
 
@@ -20,10 +20,10 @@ keys! {
     host_outbound: Kind::Address, "" eg "198.51.100.7" => |c, v| c.host_outbound = v.address();
 
     /// Port for SIP, on both sides.
-    sip_listen_port: PORT, "5060" => |c, v| c.sip_listen_port = v.int();
+    sip_listen_port: PORT, "5060" when Restart => |c, v| c.sip_listen_port = v.int();
 
     /// 1 serves phones that know nothing of us: SIP that the router hands to our LAN address by TPROXY goes on to the server that it was sent to.
-    transparent: SWITCH, "0"
+    transparent: SWITCH, "0" when Restart
         more "UDP over IPv4. Needs CAP_NET_ADMIN at start, and rules in the router: see config/examples/transparent.conf."
         => |c, v| c.transparent = v.is_on();
 

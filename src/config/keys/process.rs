@@ -6,7 +6,7 @@ keys! {
     "Logs";
 
     /// 1 goes into the background; logs then go to syslog.
-    daemonize: SWITCH, "0" => |c, v| c.daemonize = v.is_on();
+    daemonize: SWITCH, "0" when Restart => |c, v| c.daemonize = v.is_on();
 
     /// What goes to syslog: 0 all with debugging, 1 information and worse, 2 warnings and worse, 3 errors, 4 nothing.
     silence_log: int(0, 4), "1" => |c, v| c.silence_log = v.int();
@@ -27,20 +27,20 @@ keys! {
     "Process and files";
 
     /// Account to run as, when started as root.
-    user: Kind::Text, "" shipped "nobody"
+    user: Kind::Text, "" when Restart shipped "nobody"
         more "It has the groups of that account; root is given up for good once the ports are bound."
         => |c, v| c.user = Some(v.text());
 
     /// Directory to be confined to, when started as root.
-    chrootjail: Kind::Path, "" eg "/var/lib/siproxd"
+    chrootjail: Kind::Path, "" when Restart eg "/var/lib/siproxd"
         more "`registration_file` then counts from there. What will be looked for in it and is not there is told at start and by --check, with the remedy."
         => |c, v| c.chrootjail = v.path();
 
     /// File that holds the process number.
-    pid_file: Kind::Path, "" eg "/var/run/siproxd.pid" => |c, v| c.pid_file = v.path();
+    pid_file: Kind::Path, "" when Restart eg "/var/run/siproxd.pid" => |c, v| c.pid_file = v.path();
 
     /// File that keeps registrations and calls over a restart.
-    registration_file: Kind::Path, "" shipped "/var/lib/siproxd/registrations"
+    registration_file: Kind::Path, "" when Restart shipped "/var/lib/siproxd/registrations"
         more "Who talks hears the other again once siproxd is back, if that is within two minutes. A secret key is kept beside it, in a file of the same name with .key behind."
         => |c, v| c.registration_file = v.path();
 
@@ -51,7 +51,7 @@ keys! {
 
     /// Unix socket for `siproxd status` and the other commands; without it, /var/run/siproxd/siproxd.sock, or NAME.sock there for
     /// `siproxd --instance NAME`.
-    control_socket: Kind::Path, "" eg "/var/run/siproxd/siproxd.sock"
+    control_socket: Kind::Path, "" when Restart eg "/var/run/siproxd/siproxd.sock"
         more "`off` is none. It is for root, and for the account that siproxd runs as and its group."
         => Config::set_control_socket;
 

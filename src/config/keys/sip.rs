@@ -18,7 +18,7 @@ keys! {
     sip_keepalive: int(0, 3600), "25" => |c, v| c.sip_keepalive = v.int();
 
     /// 1 shows the Internet one Via and no private address.
-    topology_hiding: SWITCH, "1" => |c, v| c.topology_hiding = v.is_on();
+    topology_hiding: SWITCH, "1" when Restart => |c, v| c.topology_hiding = v.is_on();
 
     /// Most calls at a time; without it, as many as the program has room for.
     max_calls: int(0, MAX_CALLS as i64), "" eg "32"

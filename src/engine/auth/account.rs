@@ -16,6 +16,32 @@ pub struct Account<'a> {
     pub secret: Secret<'a>,
 }
 
+impl Account<'_> {
+    /// Whether the engine can take it.
+    ///
+    /// # Errors
+    /// Its name or its secret is not what it takes.
+    pub fn check(&self) -> Result<(), AccountError> {
+        if self.user.is_some_and(|user| user.is_empty() || user.len() > MAX_ACCOUNT_NAME) {
+            return Err(AccountError::Name);
+        }
+        match (self.user, self.secret) {
+            (_, Secret::Password("")) | (None, Secret::Ha1(..)) => Err(AccountError::Secret),
+            (None, Secret::Password(password)) if password.len() > MAX_PASSWORD => Err(AccountError::Secret),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether the engine can take a realm, which stands in quotes in each challenge.
+///
+/// # Errors
+/// See [`AccountError::Realm`].
+pub fn check_realm(realm: &str) -> Result<(), AccountError> {
+    let cannot_stand = |c: char| c.is_control() || matches!(c, '"' | '\\');
+    if realm.len() > MAX_ACCOUNT_NAME || realm.contains(cannot_stand) { Err(AccountError::Realm) } else { Ok(()) }
+}
+
 /// What an account proves itself with.
 #[derive(Clone, Copy)]
 pub enum Secret<'a> {

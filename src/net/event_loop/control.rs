@@ -22,7 +22,7 @@ pub(super) struct Control {
     started: Instant,
 }
 
-impl EventLoop<'_> {
+impl EventLoop {
     /// Serves a control socket from now on.
     ///
     /// # Errors
@@ -57,15 +57,15 @@ impl EventLoop<'_> {
 }
 
 /// All that answers are made from.
-struct Answers<'a, 'c> {
-    event_loop: &'a mut EventLoop<'c>,
+struct Answers<'a> {
+    event_loop: &'a mut EventLoop,
     engine: &'a mut Engine,
     identity: &'a Identity,
     started: Instant,
     now: Instant,
 }
 
-impl Source for Answers<'_, '_> {
+impl Source for Answers<'_> {
     fn step(&mut self, job: &mut Job, line: &mut Line<'_>) -> Step {
         match job.command {
             Command::Status if job.lines == 0 => self.status(line),
@@ -87,9 +87,9 @@ impl Source for Answers<'_, '_> {
     }
 }
 
-impl Answers<'_, '_> {
+impl Answers<'_> {
     fn status(&self, line: &mut Line<'_>) {
-        let config = self.event_loop.config;
+        let config = &self.event_loop.config;
         begin(line, "status");
         line.text("version", &env!("CARGO_PKG_VERSION"));
         line.value("pid", std::process::id());
@@ -111,7 +111,7 @@ impl Answers<'_, '_> {
 
     /// What keeps it from its work now.
     fn problems(&self, line: &mut Line<'_>) {
-        let config = self.event_loop.config;
+        let config = &self.event_loop.config;
         line.array("problems");
         for (side, interface) in [(Side::Lan, &config.if_inbound), (Side::Wan, &config.if_outbound)] {
             if self.event_loop.watch.interface(side).addresses.is_empty() {
@@ -138,7 +138,7 @@ impl Answers<'_, '_> {
 
     /// How full each table is.
     fn tables(&self, line: &mut Line<'_>) {
-        let config = self.event_loop.config;
+        let config = &self.event_loop.config;
         let (usage, ports) = (self.engine.usage(), self.engine.ports_in_use());
         let (low, high) = (config.rtp_port_low, config.rtp_port_high);
         let pairs = usize::from(high.saturating_sub(low) / 2) + 1;

@@ -10,7 +10,7 @@ use std::io;
 /// DNS answers taken from one socket in one turn.
 const DNS_BUDGET: usize = 32;
 
-impl EventLoop<'_> {
+impl EventLoop {
     /// Takes a budget of answers from the socket of a family.
     pub(super) fn dns(&mut self, engine: &mut Engine, family: usize) {
         let Self { out, buffer, .. } = self;

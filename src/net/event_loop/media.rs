@@ -32,6 +32,11 @@ impl Moderation {
         Self { distance, since: Instant::ZERO, from: 0, is_dense: false }
     }
 
+    pub(super) const fn set_distance(&mut self, distance: Duration) {
+        self.distance = distance;
+        self.is_dense &= !distance.is_zero();
+    }
+
     /// Takes how many packets there have been since the start, modulo 2^32.
     fn count(&mut self, packets: u32, now: Instant) {
         let elapsed = now.since(self.since);
@@ -49,7 +54,7 @@ impl Moderation {
     }
 }
 
-impl EventLoop<'_> {
+impl EventLoop {
     /// Whether these events are media, and nothing else is to be done before.
     pub(super) fn is_media_only(&self, events: &Events) -> bool {
         self.due.is_some_and(|due| self.out.now < due) && events.iter().all(|event| is_media(event.token()))

@@ -41,6 +41,14 @@ impl Saving {
         Self { interval, saved: None, phones: 0, next, soon: None, busy_until: now, is_failing: false }
     }
 
+    /// Saves at another interval from now on.
+    pub(super) fn set_interval(&mut self, interval: u32, now: Instant) {
+        if core::mem::replace(&mut self.interval, interval) != interval {
+            self.next = (interval > 0).then(|| now.after_secs(interval));
+            self.soon = self.soon.filter(|_| interval > 0);
+        }
+    }
+
     /// The file holds what the engine has.
     pub(super) fn is_done(&mut self, engine: &Engine) {
         (self.saved, self.phones) = (Some(engine.saved_version()), engine.phones_version());
@@ -74,7 +82,7 @@ impl Saving {
     }
 }
 
-impl EventLoop<'_> {
+impl EventLoop {
     /// Saves where it is time.
     pub(super) fn save_if_due(&mut self, engine: &Engine) {
         if self.saving.is_due(engine.phones_version(), self.out.now) {

@@ -6,7 +6,7 @@ use crate::engine::Engine;
 /// Calls that are written in one turn: media comes first, and a log may be slow.
 const CALLS: usize = 8;
 
-impl EventLoop<'_> {
+impl EventLoop {
     /// Writes how full the tables are; the calls follow in the next turns.
     pub(super) fn begin_status(&mut self, engine: &Engine) {
         let usage = engine.usage();

@@ -6,7 +6,7 @@ use crate::engine::io::{ConnId, Input, Side};
 use crate::net::tcp;
 use crate::sip::framing::{Frame, PING};
 
-impl EventLoop<'_> {
+impl EventLoop {
     /// Takes a budget of connections and messages over TCP, and what is due on connections.
     pub(super) fn tcp(&mut self, engine: &mut Engine) {
         let now = self.out.now;

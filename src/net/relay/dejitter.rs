@@ -94,7 +94,8 @@ impl Dejitter {
         };
         let lanes = [lane(sides[0], sides[1]), lane(sides[1], sides[0])];
         while self.lanes.len() < (slot + 1) * 2 {
-            self.lanes.extend(lanes);
+            // Relays that were open before anything was to be held back go on as they began.
+            self.lanes.push(lane(Side::Lan, Side::Lan));
         }
         self.lanes[slot * 2..][..2].copy_from_slice(&lanes);
     }
@@ -168,9 +169,16 @@ impl LegState {
 }
 
 impl Relay {
-    /// Holds RTP back for these times, in so many places. Call it before the first relay is opened; without places nothing is held.
+    /// Holds RTP of relays that are opened from now on back for these times, in so many places; without places nothing is held. Those
+    /// that are open go on as they began.
     pub fn set_dejitter(&mut self, delays: Delays, places: usize) {
-        self.dejitter = (places > 0).then(|| Dejitter::new(delays, places));
+        match &mut self.dejitter {
+            Some(dejitter) => {
+                dejitter.delays = if places > 0 { delays } else { Delays::default() };
+                dejitter.pool.make_room(places);
+            }
+            None => self.dejitter = (places > 0).then(|| Dejitter::new(delays, places)),
+        }
     }
 
     /// When [`Self::release`] is to be called next.

@@ -54,6 +54,13 @@ impl Pool {
         Self { entries: Vec::with_capacity(room), packets: Vec::with_capacity(room), free: 0, held: 0, room }
     }
 
+    /// Has room for that many packets at least.
+    pub(super) fn make_room(&mut self, room: usize) {
+        self.room = self.room.max(room.min(usize::from(Link::MAX)));
+        self.entries.reserve_exact(self.room - self.entries.len());
+        self.packets.reserve_exact(self.room - self.packets.len());
+    }
+
     /// Places, taken or not.
     pub(super) const fn room(&self) -> usize {
         self.room
