@@ -135,8 +135,11 @@ pub const MAX_SOURCES: usize = 64;
 /// Servers whose answers are waited for, while they have no registration yet. 17 bytes each.
 pub const MAX_ASKED: usize = 32;
 
-/// Strangers whose calls for our phones have been logged. 32 bytes each.
+/// Sources on each side whose messages were dropped and logged. 32 bytes each.
 pub const MAX_TURNED_AWAY: usize = 16;
+
+/// Longest `ua_string` in bytes: a phone's own is seldom longer than 60.
+pub const MAX_UA_STRING: usize = 128;
 
 /// Bytes of all domains with an outbound proxy of their own: domain, host, port, and three more each.
 pub const MAX_OUTBOUND_DOMAINS: usize = 1024;

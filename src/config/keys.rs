@@ -15,8 +15,8 @@ mod tcp;
 use super::Config;
 use super::kind::{Kind, Value, int};
 use crate::control::socket;
-use crate::engine::settings::{HostPort, MAX_UA_STRING};
-use crate::limits::{MAX_BINDINGS, MAX_CALLS};
+use crate::engine::settings::HostPort;
+use crate::limits::{MAX_BINDINGS, MAX_CALLS, MAX_UA_STRING};
 use crate::rtp::latch::Latching;
 use crate::sip::via::Transport;
 

@@ -16,7 +16,7 @@
 use super::guard::Origin;
 use super::io::{Prefix, Sink};
 use super::settings::{AccessList, Settings};
-use super::{Engine, Queries};
+use super::{Engine, Queries, Side};
 use crate::dns::Answer;
 use crate::limits::{MAX_ACCESS_NAMES, MAX_NAME_ADDRESSES};
 use crate::log_class as class;
@@ -145,8 +145,9 @@ impl Engine {
         let is_answer = origin == Origin::Stranger && bytes.starts_with(b"SIP/2.0 ");
         let may_send = origin == Origin::Known || is_answer;
         let Some(refusal) = self.refusal(may_send, from.ip()) else { return false };
+        let side = if origin == Origin::Phone { Side::Lan } else { Side::Wan };
         // Strangers are many, and nobody waits for them.
-        if origin != Origin::Stranger && self.turned_away.is_new(from.ip(), now) {
+        if origin != Origin::Stranger && self.turned_away.is_new(side, from.ip(), now) {
             log::warn!(target: class::ACL, "all from {} dropped: {}", from.ip(), refusal.text());
         } else {
             log::debug!(target: class::ACL, "datagram from {from} dropped: {}", refusal.text());

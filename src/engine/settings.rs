@@ -3,14 +3,11 @@
 use super::io::Prefix;
 use crate::limits::{
     MAX_ACCESS_NAMES, MAX_ALLOWED_DOMAINS, MAX_BINDINGS, MAX_CALLS, MAX_MASKED_HOSTS, MAX_NAME, MAX_OUTBOUND_DOMAINS,
-    MAX_PREFIXES,
+    MAX_PREFIXES, MAX_UA_STRING,
 };
 use crate::sip::via::Transport;
 use core::fmt::Write as _;
 use core::net::IpAddr;
-
-/// Longest `ua_string` in bytes: a phone's own is seldom longer than 60.
-pub const MAX_UA_STRING: usize = 128;
 
 /// A host, by name or address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! A provider that sends calls from an address that no registration and no DNS record names is a stranger to us. Without a line in
 //! the log nobody could find out why calls do not come in.
 
-use super::Engine;
+use super::{Engine, Side};
 use crate::limits::MAX_TURNED_AWAY;
 use crate::log_class as class;
 use crate::sip::uri::Uri;
@@ -16,27 +16,31 @@ const EPISODE_SECS: u32 = 3600;
 /// Bytes of a start line that are looked at: a method, a URI that fits a Contact, and the version.
 pub(super) const MAX_START_LINE: usize = 1024;
 
-/// Sources that were logged, until when they stay silent. Starts as all zero bytes.
+/// Sources that were logged, until when they stay silent.
+type Sources = heapless::Vec<(IpAddr, Instant), MAX_TURNED_AWAY>;
+
+/// Those on the LAN, and those on the Internet, which must not use up the places of the others. Starts as all zero bytes.
 #[derive(Debug)]
 pub(super) struct TurnedAway {
-    list: heapless::Vec<(IpAddr, Instant), MAX_TURNED_AWAY>,
+    on: [Sources; 2],
 }
 
 impl TurnedAway {
     pub(super) const fn new() -> Self {
-        Self { list: heapless::Vec::new() }
+        Self { on: [Sources::new(), Sources::new()] }
     }
 
-    /// Whether a source is to be logged now. With all places taken it is not: no flood of forged sources fills the log.
-    pub(super) fn is_new(&mut self, source: IpAddr, now: Instant) -> bool {
+    /// Whether a source is to be logged now. With all places of its side taken it is not: no flood of forged sources fills the log.
+    pub(super) fn is_new(&mut self, side: Side, source: IpAddr, now: Instant) -> bool {
+        let list = &mut self.on[side as usize];
         let until = now.after_secs(EPISODE_SECS);
-        if let Some(entry) = self.list.iter_mut().find(|(ip, _)| *ip == source) {
+        if let Some(entry) = list.iter_mut().find(|(ip, _)| *ip == source) {
             return core::mem::replace(&mut entry.1, until) <= now;
         }
-        if self.list.is_full() {
-            self.list.retain(|(_, silent_until)| *silent_until > now);
+        if list.is_full() {
+            list.retain(|(_, silent_until)| *silent_until > now);
         }
-        self.list.push((source, until)).is_ok()
+        list.push((source, until)).is_ok()
     }
 }
 
@@ -45,7 +49,7 @@ impl Engine {
     pub(super) fn turn_away(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
         let user = invited_user(bytes).filter(|user| self.bindings.lookup(user, Some(from.ip()), now).is_some());
         match user {
-            Some(user) if self.turned_away.is_new(from.ip(), now) => log::warn!(
+            Some(user) if self.turned_away.is_new(Side::Wan, from.ip(), now) => log::warn!(
                 target: class::ACL,
                 "INVITE from {from} for {} dropped: not a server that a phone is registered with; to admit it: wan_allow = {}",
                 user.escape_ascii(),
@@ -58,7 +62,7 @@ impl Engine {
     /// A datagram came by the LAN's interface from nowhere on the LAN: from behind another router, most likely.
     pub(super) fn turn_away_on_lan(&mut self, from: SocketAddr, now: Instant) {
         let ip = from.ip();
-        if self.turned_away.is_new(ip, now) {
+        if self.turned_away.is_new(Side::Lan, ip, now) {
             log::warn!(
                 target: class::ACL,
                 "all from {ip} on the LAN dropped: it is in no network of if_inbound; to admit it: hosts_allow_reg = {ip}, or lan_networks with all that is yours"
@@ -96,12 +100,14 @@ mod tests {
     #[test]
     fn a_source_is_logged_once_an_episode() {
         let ip = |n: u8| IpAddr::from(Ipv4Addr::new(192, 0, 2, n));
-        let (mut table, start) = (TurnedAway::new(), Instant::from_millis(1));
-        assert!(table.is_new(ip(1), start) && !table.is_new(ip(1), start.after_secs(3599)));
-        assert!(!table.is_new(ip(1), start.after_secs(3601)), "it never stopped");
-        assert!(table.is_new(ip(1), start.after_secs(10_000)));
-        let others = (2..100).filter(|n| table.is_new(ip(*n), start.after_secs(10_000))).count();
+        let mut table = TurnedAway::new();
+        let mut is_new = |side, n, secs| table.is_new(side, ip(n), Instant::from_millis(1).after_secs(secs));
+        assert!(is_new(Side::Wan, 1, 0) && !is_new(Side::Wan, 1, 3599));
+        assert!(!is_new(Side::Wan, 1, 3601), "it never stopped");
+        assert!(is_new(Side::Wan, 1, 10_000));
+        let others = (2..100).filter(|n| is_new(Side::Wan, *n, 10_000)).count();
         assert_eq!(others, MAX_TURNED_AWAY - 1);
-        assert!(table.is_new(ip(200), start.after_secs(20_000)), "old episodes make room");
+        assert!(is_new(Side::Lan, 2, 10_000), "the LAN has places of its own");
+        assert!(is_new(Side::Wan, 200, 20_000), "old episodes make room");
     }
 }
