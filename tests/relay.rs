@@ -7,13 +7,15 @@ use siproxd::engine::Side;
 use siproxd::engine::io::{Leg, LegCounters, RelayCmd, RelayError, RelayId};
 use siproxd::family::Family;
 use siproxd::net::relay::{BATCH, Relay};
-use siproxd::rtp::latch::Peer;
+use siproxd::rtp::latch::{Latching, Peer};
 use siproxd::time::{Duration, Instant};
 use socket2::SockRef;
 use std::io::IoSliceMut;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 
+#[path = "relay/connected.rs"]
+mod connected;
 #[path = "relay/dejitter.rs"]
 mod dejitter;
 

@@ -10,14 +10,15 @@ use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 const OTHERS: rlim_t = 64 + MAX_CONNECTIONS as rlim_t;
 
 /// Takes as many descriptors as the relays may need, as far as the system lets us. Returns how many relays there is room for, so that
-/// what else is opened while calls run always finds a place.
-pub(super) fn raise_limit(config: &Config) -> usize {
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return MAX_RELAYS };
+/// what else is opened while calls run always finds a place, and whether there is room for their peers' own sockets too.
+pub(super) fn raise_limit(config: &Config) -> (usize, bool) {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return (MAX_RELAYS, false) };
     let ports = usize::from(config.rtp_port_high.saturating_sub(config.rtp_port_low)) / 2 + 1;
     let relays = ports.min(MAX_RELAYS);
-    let wanted = (relays * relay::OPENED_WITH) as rlim_t + OTHERS;
+    let needed = (relays * relay::OPENED_WITH) as rlim_t + OTHERS;
+    let wanted = (relays * relay::WITH_PEERS) as rlim_t + OTHERS;
     if soft >= wanted {
-        return relays;
+        return (relays, true);
     }
     // Root may raise the hard limit as well.
     let raised = [(wanted, hard.max(wanted)), (hard.min(wanted), hard)]
@@ -25,7 +26,14 @@ pub(super) fn raise_limit(config: &Config) -> usize {
         .find(|(soft, hard)| setrlimit(Resource::RLIMIT_NOFILE, *soft, *hard).is_ok())
         .map_or(soft, |(soft, _)| soft);
     if raised >= wanted {
-        return relays;
+        return (relays, true);
+    }
+    if raised >= needed {
+        log::info!(
+            target: PROCESS,
+            "{raised} files may be open, which is room for all calls, but not for what makes their media cheaper: {wanted} would be"
+        );
+        return (relays, false);
     }
     let room = usize::try_from(raised.saturating_sub(OTHERS)).unwrap_or(0) / relay::OPENED_WITH;
     log::warn!(
@@ -33,5 +41,5 @@ pub(super) fn raise_limit(config: &Config) -> usize {
         "{raised} files may be open, which is room for {room} audio calls where the RTP ports are enough for {relays}: \
          raise the limit (ulimit -n), or make the port range smaller"
     );
-    room
+    (room, false)
 }

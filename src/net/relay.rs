@@ -9,6 +9,9 @@
 //! What comes to a port goes out of the port that the other party was told, so that both see one address for what they
 //! send and what they get. [`Latch`](crate::rtp::latch::Latch) says which datagrams count and where the far end is. Payloads are not read.
 //!
+//! A peer that keeps sending gets a socket of its own on the same port, which is connected to it: the system then need not look up for
+//! each packet where it goes. What comes from anybody else still comes to the other socket, and is judged and counted.
+//!
 //! Sockets are edge-triggered. One call of [`Relay::ready`] takes one or two datagrams of a socket; a socket that
 //! may have more stays marked, and [`Relay::run_pending`] takes at most [`BATCH`] of them, so that one flood cannot starve the others.
 //! Receiving and sending allocate nothing.
@@ -55,6 +58,9 @@ pub const TOKEN_FLAG: usize = 1 << 31;
 
 /// Sockets that a relay is opened with: two legs, RTP and RTCP. A leg with both families has two more.
 pub(super) const OPENED_WITH: usize = 4;
+
+/// The same with one for the peer of each leg.
+pub(super) const WITH_PEERS: usize = 6;
 
 /// One open relay.
 #[derive(Debug)]
@@ -115,8 +121,10 @@ pub struct Relay {
     rtp_timeout: Duration,
     latching: Latching,
     dscp: u8,
-    /// Most sockets at a time.
+    /// Most sockets at a time, those of peers not counted.
     room: usize,
+    /// Whether peers get sockets of their own.
+    connects: bool,
     batch: Batch,
     losses: Losses,
     /// Where packets wait for their time; `None` where none does.
@@ -142,6 +150,7 @@ impl Relay {
             latching: Latching::default(),
             dscp: 0,
             room: MAX_RELAYS * OPENED_WITH,
+            connects: true,
             batch: Batch::new(),
             losses: Losses::default(),
             dejitter: None,
@@ -166,6 +175,16 @@ impl Relay {
     /// Sets whether the relays that are opened from now on learn their peers' ports.
     pub const fn set_latching(&mut self, latching: Latching) {
         self.latching = latching;
+    }
+
+    /// Sets whether peers that keep sending get sockets of their own; where they do not, those that are there are closed. They are not
+    /// counted: that they may needs descriptors for [`WITH_PEERS`] sockets of each relay.
+    pub fn set_connecting(&mut self, connects: bool) {
+        self.connects = connects;
+        if !connects {
+            let open = self.slots.iter_mut().filter_map(|slot| slot.open.as_mut());
+            open.flat_map(|open| &mut open.legs).for_each(LegState::disconnect);
+        }
     }
 
     /// Sets the DSCP of what the relays that are opened from now on send, 0 to 63 (RFC 2474 §3).

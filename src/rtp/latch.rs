@@ -177,6 +177,12 @@ impl Latch {
         &self.peer
     }
 
+    /// The peer, where nothing but a new session description can bring another.
+    #[must_use]
+    pub fn settled(&self) -> Option<SocketAddr> {
+        self.locked.filter(|_| !self.provisional)
+    }
+
     /// Judges a datagram that came to the RTP port.
     pub fn rtp(&mut self, from: SocketAddr, kind: Kind) -> Verdict {
         let Some(allowed) = self.allowed(from.ip()) else { return Verdict::Stranger };

@@ -73,11 +73,12 @@ impl EventLoop {
 }
 
 /// Sets what relays are opened with from now on, and how long silence may last on all of them.
-pub(super) fn configure_relay(relay: &mut Relay, config: &Config, room: usize) {
+pub(super) fn configure_relay(relay: &mut Relay, config: &Config, (room, connects): (usize, bool)) {
     relay.set_timeout(Duration::from_secs(config.rtp_timeout.into()));
     relay.set_latching(config.rtp_latching);
     relay.set_dscp(config.rtp_dscp);
     relay.set_room(room);
+    relay.set_connecting(connects);
     relay.set_dejitter(dejitter::delays(config), dejitter::places(config));
 }
 

@@ -6,7 +6,7 @@ use crate::limits::MAX_MEDIA_DATAGRAM;
 use crate::net::listener::socket_addr;
 use core::net::SocketAddr;
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, sendto};
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, send, sendmmsg, sendto};
 use socket2::Socket;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::AsRawFd;
@@ -60,8 +60,8 @@ impl Batch {
                 }
                 if self.received.len() >= most { Received::Full } else { Received::Drained }
             }
-            // What an earlier datagram met with is told once, in place of a datagram.
-            Err(Errno::ECONNREFUSED | Errno::EHOSTUNREACH | Errno::ENETUNREACH | Errno::EINTR) => Received::Full,
+            Err(Errno::EAGAIN) => Received::Drained,
+            Err(error) if is_told_once(error) => Received::Full,
             Err(_) => Received::Drained,
         }
     }
@@ -78,13 +78,13 @@ impl Batch {
     }
 
     /// Sends the accepted datagrams; the number of those that the system would not take.
-    pub(super) fn send(&mut self, socket: &Socket, destination: SocketAddr) -> usize {
-        let fd = socket.as_raw_fd();
+    pub(super) fn send(&mut self, way: WayOut<'_>) -> usize {
         if let [index] = *self.accepted {
             let Some((_, payload)) = self.datagram(usize::from(index)) else { return 0 };
-            return usize::from(!send_one(socket, payload, destination));
+            return usize::from(!way.send(payload));
         }
         let Self { buffers, received, accepted, send, .. } = self;
+        let fd = way.socket.as_raw_fd();
         let slices: heapless::Vec<[IoSlice<'_>; 1], BATCH> = accepted
             .iter()
             .filter_map(|&index| {
@@ -92,13 +92,16 @@ impl Batch {
                 Some([IoSlice::new(buffers.get(usize::from(index))?.get(..length)?)])
             })
             .collect();
-        let destinations = [Some(SockaddrStorage::from(destination)); BATCH];
+        let destinations = [way.named.map(SockaddrStorage::from); BATCH];
         let mut done = 0;
+        let mut again = None;
         let mut unsent = 0;
         while let Some(rest) = slices.get(done..).filter(|rest| !rest.is_empty()) {
             match sendmmsg(fd, send, rest, &destinations[..rest.len()], [], MsgFlags::MSG_DONTWAIT) {
                 Ok(sent) => done += sent.count().max(1),
                 Err(Errno::EAGAIN) => return unsent + rest.len(),
+                // As for one; not twice for the same.
+                Err(_) if again != Some(done) => again = Some(done),
                 Err(_) => {
                     unsent += 1;
                     done += 1;
@@ -109,7 +112,46 @@ impl Batch {
     }
 }
 
-/// Sends one datagram; `false` where the system would not take it.
-pub(super) fn send_one(socket: &Socket, packet: &[u8], destination: SocketAddr) -> bool {
-    sendto(socket.as_raw_fd(), packet, &SockaddrStorage::from(destination), MsgFlags::MSG_DONTWAIT).is_ok()
+/// Whether an error is what an earlier datagram met with, which is told once in place of a datagram: what the kernel makes of ICMP
+/// (`icmp_err_convert`, `icmpv6_err_convert`), and of a signal.
+const fn is_told_once(error: Errno) -> bool {
+    matches!(
+        error,
+        Errno::ECONNREFUSED
+            | Errno::EHOSTUNREACH
+            | Errno::ENETUNREACH
+            | Errno::EHOSTDOWN
+            | Errno::ENONET
+            | Errno::ENOPROTOOPT
+            | Errno::EPROTO
+            | Errno::EACCES
+            | Errno::EOPNOTSUPP
+            | Errno::EMSGSIZE
+            | Errno::EINTR
+    )
+}
+
+/// By which socket datagrams go, and to whom.
+#[derive(Clone, Copy)]
+pub(super) struct WayOut<'a> {
+    pub(super) socket: &'a Socket,
+    /// Their destination; `None` where the socket is connected to it.
+    pub(super) named: Option<SocketAddr>,
+}
+
+impl WayOut<'_> {
+    /// Sends one datagram; `false` where the system would not take it.
+    pub(super) fn send(self, packet: &[u8]) -> bool {
+        let fd = self.socket.as_raw_fd();
+        let attempt = || match self.named {
+            Some(destination) => sendto(fd, packet, &SockaddrStorage::from(destination), MsgFlags::MSG_DONTWAIT),
+            None => send(fd, packet, MsgFlags::MSG_DONTWAIT),
+        };
+        // A connected socket tells what an earlier datagram met with (ICMP) in place of sending this one, once.
+        match attempt() {
+            Ok(_) => true,
+            Err(Errno::EAGAIN) => false,
+            Err(_) => attempt().is_ok(),
+        }
+    }
 }

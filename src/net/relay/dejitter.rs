@@ -7,14 +7,12 @@
 //! or only such as come after it, the new one goes at once. A stream that has more packets in the pool than it needs gets further places only
 //! while half of the pool is free.
 
-use super::batch::send_one;
 use super::leg::LegState;
 use super::pool::{Pool, Queue};
 use super::{Losses, Relay};
 use crate::config::Config;
 use crate::engine::Side;
 use crate::engine::io::Leg;
-use crate::family::Family;
 use crate::limits::{MAX_HELD, MAX_HELD_DATAGRAM, MAX_RELAYS};
 use crate::log_class::NET;
 use crate::rtp::playout::Playout;
@@ -159,9 +157,8 @@ pub(super) struct Way<'a> {
 impl LegState {
     /// Sends a packet that has waited; where there is nowhere to send it any more it is counted as one that never had a destination.
     fn send_held(&self, packet: &[u8], losses: &mut Losses) {
-        let destination = self.destination(false);
-        match destination.and_then(|to| Some((self.socket(Family::of(to.ip()), false)?, to))) {
-            Some((socket, destination)) if send_one(socket, packet, destination) => {}
+        match self.way_out(false) {
+            Some(way_out) if way_out.send(packet) => {}
             Some(_) => losses.unsent = losses.unsent.wrapping_add(1),
             None => losses.unproven = losses.unproven.wrapping_add(1),
         }

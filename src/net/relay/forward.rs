@@ -5,9 +5,9 @@
 use super::batch::Received;
 use super::dejitter::Way;
 use super::leg::LegState;
-use super::place::Place;
+use super::opening::register;
+use super::place::{Place, Port};
 use super::{Losses, Relay};
-use crate::family::Family;
 use crate::rtp::Kind;
 use crate::rtp::latch::Verdict;
 use crate::time::Instant;
@@ -16,31 +16,28 @@ use core::net::SocketAddr;
 impl Relay {
     /// Takes up to `most` datagrams from a socket and relays them; `true` where there may be more.
     pub(super) fn forward(&mut self, place: Place, most: usize, now: Instant) -> bool {
-        let Self { slots, batch, losses, dejitter, taken, .. } = self;
+        let Self { registry, slots, batch, losses, dejitter, taken, connects, dscp, .. } = self;
         let Some(slot) = slots.get_mut(place.slot) else { return false };
         if slot.incarnation != place.incarnation {
             return false;
         }
         let Some(open) = slot.open.as_mut() else { return false };
         let [from, to] = open.legs_of(place.leg);
-        let Some(socket) = from.socket(place.family, place.rtcp) else { return false };
+        let rtcp = place.port == Port::Rtcp;
+        let Some(socket) = from.socket(place.family, place.port) else { return false };
         let received = batch.receive(socket, place.family, most);
         *taken = taken.wrapping_add(batch.received.len() as u32);
-        let destination = to.destination(place.rtcp);
-        let way_out = destination.and_then(|to_ip| {
-            let socket = to.socket(Family::of(to_ip.ip()), place.rtcp)?;
-            Some((socket, to_ip))
-        });
+        let way_out = to.way_out(rtcp);
         let mut has_held = false;
         for index in 0..batch.received.len() {
             let Some((source, payload)) = batch.datagram(index) else {
                 losses.oversized = losses.oversized.wrapping_add(1);
                 continue;
             };
-            let kind = if place.rtcp { Kind::Rtcp } else { Kind::of(payload) };
-            let verdict = judge(from, place.rtcp, source, kind);
+            let kind = if rtcp { Kind::Rtcp } else { Kind::of(payload) };
+            let verdict = judge(from, rtcp, source, kind);
             if verdict == Verdict::Accept && way_out.is_some() {
-                accepted(from, to, place.rtcp, kind, payload, now);
+                accepted(from, to, rtcp, kind, payload, now);
                 if let (Some(dejitter), Kind::Rtp { sequence, ssrc }) = (&mut *dejitter, kind) {
                     let way = Way { slot: place.slot, leg: place.leg, to, losses };
                     if dejitter.hold(way, payload, (sequence, ssrc), now) {
@@ -53,14 +50,16 @@ impl Relay {
                 refused(from, verdict, source, losses);
             }
         }
-        if let Some((socket, destination)) = way_out
-            && !batch.accepted.is_empty()
-        {
-            let unsent = batch.send(socket, destination);
+        let has_sent = !batch.accepted.is_empty();
+        if let Some(way_out) = way_out.filter(|_| has_sent) {
+            let unsent = batch.send(way_out);
             losses.unsent = losses.unsent.wrapping_add(unsent as u32);
-            open.active = now;
         }
-        if has_held {
+        if has_sent || has_held {
+            // Not before all that has come is taken, so that nothing is overtaken.
+            if *connects && place.port == Port::Rtp && received == Received::Drained {
+                from.connect(place.family, *dscp, |own| register(registry, own, Place { port: Port::Peer, ..place }));
+            }
             open.active = now;
         }
         received == Received::Full

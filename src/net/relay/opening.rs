@@ -1,7 +1,7 @@
 //! Opening, aiming, moving and closing relays.
 
 use super::leg::LegState;
-use super::place::{Place, SOCKETS};
+use super::place::{INCARNATIONS, Place, Port, SOCKETS};
 use super::{OPENED_WITH, Open, Relay, Slot};
 use crate::engine::Side;
 use crate::engine::io::{Leg, LegCounters, RelayError, RelayId};
@@ -10,9 +10,10 @@ use crate::limits::MAX_RELAYS;
 use crate::rtp::latch::Peer;
 use crate::time::Instant;
 use core::net::IpAddr;
-use mio::Interest;
 use mio::unix::SourceFd;
+use mio::{Interest, Registry};
 use nix::errno::Errno;
+use socket2::Socket;
 use std::io;
 use std::os::fd::AsRawFd;
 
@@ -37,7 +38,8 @@ impl Relay {
         }
         let legs = [0, 1].map(|leg| LegState::new(sides[leg], ports[leg], self.latching));
         let mut open = Open { id, legs, active: now };
-        let incarnation = self.slots.get(id.index()).map_or(0, |slot| slot.incarnation).wrapping_add(1);
+        let incarnation = self.slots.get(id.index()).map_or(0, |slot| slot.incarnation);
+        let incarnation = incarnation.wrapping_add(1) & INCARNATIONS;
         for (leg, family) in [Leg::Caller, Leg::Callee].into_iter().zip(families) {
             self.bind_leg(&mut open, leg, family, incarnation)?;
         }
@@ -57,7 +59,7 @@ impl Relay {
         let incarnation = slot.incarnation;
         let Some(mut open) = slot.open.take_if(|open| open.id == id) else { return Ok(()) };
         let before = open.legs[leg as usize].len();
-        let bound = match open.legs[leg as usize].socket(family, false) {
+        let bound = match open.legs[leg as usize].socket(family, Port::Rtp) {
             Some(_) => Ok(()),
             None if self.sockets + OPENED_WITH / 2 > self.room => Err(RelayError::Resources),
             None => self.bind_leg(&mut open, leg, family, incarnation),
@@ -81,10 +83,9 @@ impl Relay {
             None if error.kind() == io::ErrorKind::AddrInUse => RelayError::PortTaken(leg),
             _ => RelayError::Resources,
         })?;
-        for rtcp in [false, true] {
-            let token = Place { incarnation, slot, leg, family, rtcp }.token();
-            let Some(fd) = state.socket(family, rtcp).map(AsRawFd::as_raw_fd) else { continue };
-            if self.registry.register(&mut SourceFd(&fd), token, Interest::READABLE).is_err() {
+        for port in [Port::Rtp, Port::Rtcp] {
+            let Some(socket) = state.socket(family, port) else { continue };
+            if register(&self.registry, socket, Place { incarnation, slot, leg, family, port }).is_err() {
                 state.unbind(family);
                 return Err(RelayError::Resources);
             }
@@ -123,6 +124,7 @@ impl Relay {
                 open.legs[leg as usize].counters.aimed = now;
             }
             open.legs[leg as usize].latch.announce(peer);
+            open.legs[leg as usize].disconnect_other();
             open.active = now;
         }
     }
@@ -151,4 +153,9 @@ impl Relay {
             self.pending.mark(bit, false);
         }
     }
+}
+
+/// Has the event loop wait for datagrams of a socket.
+pub(super) fn register(registry: &Registry, socket: &Socket, place: Place) -> io::Result<()> {
+    registry.register(&mut SourceFd(&socket.as_raw_fd()), place.token(), Interest::READABLE)
 }
