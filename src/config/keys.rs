@@ -169,6 +169,11 @@ impl Config {
         self.control_socket = if is_off { Some(socket::OFF.into()) } else { value.path() };
     }
 
+    pub(super) fn set_host_outbound(&mut self, host: &str) {
+        self.host_outbound = host.parse().ok();
+        self.host_outbound_name = if self.host_outbound.is_some() { String::new() } else { host.to_owned() };
+    }
+
     pub(super) fn set_rtp_latching(&mut self, name: &str) {
         self.rtp_latching = if name == "off" { Latching::Off } else { Latching::Restricted };
     }

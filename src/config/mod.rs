@@ -33,6 +33,8 @@ pub struct Config {
     pub if_inbound: String,
     pub if_outbound: String,
     pub host_outbound: Option<IpAddr>,
+    /// The same, where it is a name; else empty.
+    pub host_outbound_name: String,
     pub sip_listen_port: u16,
     /// See [`keys::KEYS`].
     pub transparent: bool,
@@ -146,6 +148,8 @@ impl Config {
         Settings {
             sip_listen_port: self.sip_listen_port,
             host_outbound: self.host_outbound,
+            // The parser has measured it: it fits.
+            host_outbound_name: heapless::String::try_from(self.host_outbound_name.as_str()).unwrap_or_default(),
             rtp_proxy_enable: self.rtp_proxy_enable,
             rtp_port_low: self.rtp_port_low,
             rtp_port_high: self.rtp_port_high,
@@ -180,6 +184,7 @@ impl Default for Config {
             if_inbound: String::new(),
             if_outbound: String::new(),
             host_outbound: None,
+            host_outbound_name: String::new(),
             sip_listen_port: 0,
             transparent: false,
             lan_networks: Prefixes::new(),

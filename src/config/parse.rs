@@ -249,8 +249,8 @@ impl<'a> Parser<'a> {
     }
 
     fn check_interfaces(&mut self) {
-        let Config { if_inbound, if_outbound, host_outbound, .. } = &self.config;
-        if !if_inbound.is_empty() && if_inbound == if_outbound && host_outbound.is_none() {
+        let Config { if_inbound, if_outbound, .. } = &self.config;
+        if !if_inbound.is_empty() && if_inbound == if_outbound && self.line_of("host_outbound") == 0 {
             let line = self.line_of("if_outbound");
             self.report.warning(line, "both interfaces are one; set `host_outbound` to the public address");
         }

@@ -152,8 +152,19 @@ fn an_outbound_proxy_has_a_port() {
 }
 
 #[test]
-fn a_public_name_is_refused_for_now() {
-    assert!(problems("host_outbound = me.example.org").contains("not an IP address; Our public IP address"));
+fn we_are_known_by_an_address_or_a_name() {
+    let known = |text: &str| {
+        let config = good(&format!("host_outbound = {text}"));
+        (config.host_outbound.map(|ip| ip.to_string()), config.host_outbound_name)
+    };
+    assert_eq!(known("198.51.100.7"), (Some("198.51.100.7".to_owned()), String::new()));
+    assert_eq!(known("2001:db8::7"), (Some("2001:db8::7".to_owned()), String::new()));
+    assert_eq!(known("me.example.org"), (None, "me.example.org".to_owned()));
+    assert_eq!(known("me.example.org\nhost_outbound = 192.0.2.1").1, "");
+    assert!(
+        problems("host_outbound = 198.51.100").contains("neither an IP address nor a host name; Our public address")
+    );
+    assert!(problems("host_outbound = a b").contains("not a host name or address"));
 }
 
 #[test]

@@ -33,6 +33,10 @@ pub(super) fn value(kind: Kind, text: &str) -> Result<Value<'_>, String> {
         Kind::Host if text.contains(|c: char| c == '/' || c == ',' || c.is_whitespace()) => {
             Err("not a host name or address".to_owned())
         }
+        // What looks like an address is one, mistyped: the DNS would be asked for it in vain.
+        Kind::Host if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && text.parse::<IpAddr>().is_err() => {
+            Err("neither an IP address nor a host name".to_owned())
+        }
         Kind::Interface | Kind::Host => Ok(Value::Text(text)),
         Kind::Each(kind) => value(*kind, text),
         Kind::OneOf(words) if words.contains(&text) => Ok(Value::Text(text)),

@@ -112,7 +112,7 @@ impl Entry {
 
     /// Takes a negative answer, which ends the use of an earlier good one.
     pub(super) fn not_found(&mut self, seconds: u32, now: Instant) -> bool {
-        if self.lookup != Lookup::Addresses {
+        if !self.lookup.is_for_addresses() {
             return self.found(Records::Pointers(Pointers::default()), seconds, now);
         }
         self.records = None;
@@ -136,7 +136,7 @@ impl Entry {
     pub(super) fn give_up(&mut self, heard: Instant, now: Instant) -> bool {
         let started = self.query.map_or(now, |query| query.started);
         // Once seen it holds until an answer comes: later there may be no other query to see it by.
-        let mute = self.lookup != Lookup::Addresses && (self.mute || (heard != Instant::ZERO && heard >= started));
+        let mute = !self.lookup.is_for_addresses() && (self.mute || (heard != Instant::ZERO && heard >= started));
         let seconds = if mute || self.has_old(now) { STALE_RETRY_SECONDS } else { SILENT_SECONDS };
         self.settle(Outcome::Silent, seconds, now);
         self.stands_in = true;

@@ -12,6 +12,8 @@ use domain::base::iana::Rtype;
 pub(super) enum Lookup {
     /// A, and AAAA where there is no A.
     Addresses,
+    /// AAAA.
+    Ipv6,
     /// SRV.
     Srv,
     /// NAPTR.
@@ -23,9 +25,15 @@ impl Lookup {
     pub(super) const fn kind(self) -> Rtype {
         match self {
             Self::Addresses => Rtype::A,
+            Self::Ipv6 => Rtype::AAAA,
             Self::Srv => Rtype::SRV,
             Self::Naptr => Rtype::NAPTR,
         }
+    }
+
+    /// Whether it is one for addresses.
+    pub(super) const fn is_for_addresses(self) -> bool {
+        matches!(self, Self::Addresses | Self::Ipv6)
     }
 }
 
@@ -99,7 +107,7 @@ fn server(number: usize, servers: &[SocketAddr]) -> Option<SocketAddr> {
 /// Tries in all with these servers.
 pub(super) fn max_tries(lookup: Lookup, servers: &[SocketAddr]) -> usize {
     let most = match lookup {
-        Lookup::Addresses => MAX_TRIES,
+        Lookup::Addresses | Lookup::Ipv6 => MAX_TRIES,
         Lookup::Srv | Lookup::Naptr => MAX_POINTER_TRIES,
     };
     servers.len().saturating_mul(TRIES_PER_SERVER).min(most)

@@ -9,6 +9,7 @@ use super::message::{self, Response};
 use super::name::Name;
 use super::query::{Lookup, Query, max_tries};
 use super::records::Records;
+use crate::family::Family;
 use crate::limits::{MAX_NAME_ADDRESSES, MAX_NAMES, MAX_NAMESERVERS};
 use crate::time::Instant;
 use core::net::{IpAddr, SocketAddr};
@@ -92,7 +93,23 @@ impl Resolver {
 
     /// The addresses of `name`, starting a query where it is not known.
     pub fn resolve(&mut self, name: &[u8], now: Instant, out: &mut dyn Transmit) -> Answer {
-        match Name::parse(name).map(|name| self.look_up(name, Lookup::Addresses, now, out)) {
+        self.addresses(name, Lookup::Addresses, now, out)
+    }
+
+    /// The addresses of `name` in one family, starting a query where they are not known.
+    pub fn resolve_family(&mut self, name: &[u8], family: Family, now: Instant, out: &mut dyn Transmit) -> Answer {
+        let lookup = if family == Family::V4 { Lookup::Addresses } else { Lookup::Ipv6 };
+        match self.addresses(name, lookup, now, out) {
+            Answer::Addresses(mut addresses) => {
+                addresses.retain(|address| Family::of(*address) == family);
+                if addresses.is_empty() { Answer::NoSuchName } else { Answer::Addresses(addresses) }
+            }
+            other => other,
+        }
+    }
+
+    fn addresses(&mut self, name: &[u8], lookup: Lookup, now: Instant, out: &mut dyn Transmit) -> Answer {
+        match Name::parse(name).map(|name| self.look_up(name, lookup, now, out)) {
             Some(Known::Records(Records::Addresses(addresses))) => Answer::Addresses(addresses.clone()),
             Some(Known::Pending) => Answer::Pending,
             Some(Known::None | Known::Records(Records::Pointers(_))) => Answer::NoSuchName,

@@ -34,6 +34,7 @@ mod mask;
 mod media;
 mod mention;
 mod message;
+mod outside;
 mod own;
 mod parked;
 mod port;
@@ -66,13 +67,12 @@ pub use settings::Settings;
 
 use crate::dns::Resolver;
 use crate::dns::Transmit;
-use crate::family::Family;
 use crate::log_class as class;
 use crate::sip::Method;
 use crate::sip::token::Key;
 use crate::table::Late;
 use crate::time::Instant;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use io::MediaReport;
 use message::Provenance;
 
@@ -105,6 +105,7 @@ pub struct Engine {
     buckets: bucket::Buckets,
     turned_away: turned_away::TurnedAway,
     acl: acl::Acl,
+    outside: outside::Outside,
     resolver: Resolver,
     parked: parked::Parked,
     flows: keepalive::Flows,
@@ -133,6 +134,7 @@ impl Engine {
             buckets: bucket::Buckets::new(),
             turned_away: turned_away::TurnedAway::new(),
             acl: acl::Acl::new(),
+            outside: outside::Outside::new(),
             resolver: Resolver::new(),
             parked: parked::Parked::new(),
             flows: keepalive::Flows::new(),
@@ -166,7 +168,16 @@ impl Engine {
         if self.settings().sip_keepalive != settings.sip_keepalive {
             self.flows.ping_soon();
         }
+        if self.settings().host_outbound_name != settings.host_outbound_name {
+            self.outside = outside::Outside::new();
+        }
         self.settings.set(settings.clone());
+    }
+
+    /// Takes what the DNS says of the names that the configuration has.
+    fn look_at_names(&mut self, now: Instant, out: &mut dyn Sink) {
+        self.look_at_access_names(now, out);
+        self.look_outside(now, out);
     }
 
     /// Takes one input and acts on it through `out`. Work is bounded by the size of the input and of the tables.
@@ -187,7 +198,7 @@ impl Engine {
             Input::Dns { from, bytes } => {
                 if self.resolver.response(from, bytes, now) {
                     self.look_up_again(now, out);
-                    self.look_at_access_names(now, out);
+                    self.look_at_names(now, out);
                     self.unpark(now, out);
                 }
             }
@@ -195,7 +206,7 @@ impl Engine {
             Input::Nameservers(servers) => {
                 let seed = self.random.next();
                 self.resolver.configure(servers, seed);
-                self.look_at_access_names(now, out);
+                self.look_at_names(now, out);
             }
             Input::Timeout => self.timeout(now, out),
         }
@@ -212,6 +223,7 @@ impl Engine {
             self.flows.next_timeout(keepalive),
             self.connections.next_timeout(),
             self.next_access_timeout(),
+            self.next_outside_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -245,6 +257,7 @@ impl Engine {
     fn address(&mut self, side: Side, addrs: &[io::Prefix]) {
         if self.addresses.set(side, addrs) {
             self.resolver.start_again();
+            self.outside.look_again();
             match self.addresses.of(side) {
                 Some(ip) => log::info!(target: class::NET, "{} address is {ip}", side.name()),
                 None => log::warn!(target: class::NET, "{} has no address: requests to it are refused", side.name()),
@@ -277,10 +290,11 @@ impl Engine {
             self.binding_ended(&binding, "expired");
         }
         if self.resolver.next_timeout().is_some_and(|at| at <= now) && self.resolver.timeout(now, &mut Queries(out)) {
-            self.look_at_access_names(now, out);
+            self.look_at_names(now, out);
             self.unpark(now, out);
         }
         self.access_timeout(now, out);
+        self.outside_timeout(now, out);
         let keepalive = self.settings().sip_keepalive;
         self.flows.timeout(keepalive, &self.connections, now, out);
         self.connections.timeout(now, out);
@@ -324,19 +338,6 @@ impl Engine {
     fn settings(&self) -> &Settings {
         // `handle` lets nothing through before `configure`.
         self.settings.get().unwrap_or(&UNCONFIGURED)
-    }
-
-    /// The address that stands for us in messages to `side`.
-    fn own(&self, side: Side) -> Option<IpAddr> {
-        let interface = self.addresses.of(side)?;
-        Some(if side == Side::Wan { self.settings().host_outbound.unwrap_or(interface) } else { interface })
-    }
-
-    /// The address that stands for us in media towards `side`, of a family; `None` where we have none there.
-    fn own_of(&self, side: Side, family: Family) -> Option<IpAddr> {
-        let interface = self.addresses.of_family(side, family)?;
-        let outside = self.settings().host_outbound.filter(|ip| side == Side::Wan && Family::of(*ip) == family);
-        Some(outside.unwrap_or(interface))
     }
 
     /// Our address and SIP port for Via, Contact and Record-Route on `side`.

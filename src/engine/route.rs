@@ -276,7 +276,7 @@ impl Engine {
     }
 
     pub(super) fn is_own_address(&self, address: SocketAddr) -> bool {
-        let own_ip = self.addresses.is_own(address.ip()) || self.settings().host_outbound == Some(address.ip());
+        let own_ip = self.addresses.is_own(address.ip()) || self.is_outside(address.ip());
         own_ip && address.port() == self.settings().sip_listen_port
     }
 

@@ -168,6 +168,8 @@ pub struct Settings {
     pub sip_listen_port: u16,
     /// `host_outbound`, where it is an address.
     pub host_outbound: Option<IpAddr>,
+    /// `host_outbound`, where it is a name; else empty.
+    pub host_outbound_name: heapless::String<MAX_NAME>,
     /// `rtp_proxy_enable`
     pub rtp_proxy_enable: bool,
     /// `rtp_port_low`, even.
@@ -217,6 +219,7 @@ impl Settings {
     pub const DEFAULT: Self = Self {
         sip_listen_port: 5060,
         host_outbound: None,
+        host_outbound_name: heapless::String::new(),
         rtp_proxy_enable: true,
         rtp_port_low: 7070,
         rtp_port_high: 7088,

@@ -95,7 +95,10 @@ fn set_checked(settings: &mut Settings, words: &[String]) -> Option<()> {
             let even = |n| number(n)?.try_into().ok().filter(|port: &u16| *port > 0 && port.is_multiple_of(2));
             (settings.rtp_port_low, settings.rtp_port_high) = (even(0)?, even(1)?.max(even(0)?));
         }
-        "host_outbound" => settings.host_outbound = Some(value.parse().ok()?),
+        "host_outbound" => match value.parse() {
+            Ok(ip) => settings.host_outbound = Some(ip),
+            Err(_) => settings.host_outbound_name = value.as_str().try_into().ok()?,
+        },
         "allow_domains" => {
             let domains = values.iter().filter(|domain| *domain != "none").map(|domain| domain.as_str().try_into());
             let domains: Result<Vec<_>, _> = domains.collect();

@@ -15,9 +15,11 @@ keys! {
         more "OpenWrt: wan, or pppoe-wan; elsewhere often eth1 or ppp0. On either side SIP goes by IPv4, or by IPv6 where there is no IPv4; media goes by the one that the far end names."
         => |c, v| c.if_outbound = v.text();
 
-    /// Our public IP address, written into messages in place of that of `if_outbound`, and for media in place of the one
-    /// of its family; names are not resolved in this version.
-    host_outbound: Kind::Address, "" eg "198.51.100.7" => |c, v| c.host_outbound = v.address();
+    /// Our public address, or a name that the DNS has for it, written into messages in place of that of `if_outbound`, and for media
+    /// in place of the one of its family.
+    host_outbound: Kind::Host, "" eg "198.51.100.7"
+        more "A name is looked up while it runs, and again when its TTL is over; the last address stays while the DNS is silent."
+        => |c, v| c.set_host_outbound(&v.text());
 
     /// Port for SIP, on both sides.
     sip_listen_port: PORT, "5060" when Restart => |c, v| c.sip_listen_port = v.int();

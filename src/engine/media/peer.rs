@@ -91,7 +91,7 @@ impl Engine {
 
     /// Whether an address is this host's, the one that it is known by on the WAN included.
     fn is_here(&self, ip: IpAddr) -> bool {
-        self.addresses.is_own(ip) || self.settings().host_outbound == Some(ip)
+        self.addresses.is_own(ip) || self.is_outside(ip)
     }
 
     /// Whether a party on `side` may have its media at the host `ip`. On this host it may be where its signalling is too.

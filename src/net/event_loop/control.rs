@@ -103,6 +103,11 @@ impl Answers<'_> {
         self.side(line, "wan", Side::Wan, &config.if_outbound);
         if let Some(address) = config.host_outbound {
             line.text("host_outbound", &address);
+        } else if let Some((name, found)) = self.engine.host_outbound_name() {
+            match found {
+                Some(address) => line.text("host_outbound", &format_args!("{name} ({address})")),
+                None => line.text("host_outbound", &format_args!("{name} (not known yet)")),
+            }
         }
         self.tables(line);
         self.dns(line);
