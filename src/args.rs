@@ -13,7 +13,9 @@ use std::path::PathBuf;
     note = "Commands for a daemon that runs:\n\
             \x20 status            how it is\n\
             \x20 bindings          registrations\n\
-            \x20 calls [--watch]   calls, and how each party is heard\n\n\
+            \x20 calls [--watch]   calls, and how each party is heard\n\
+            \x20 stats             what has happened since the start\n\
+            \x20 drop CALL         end a call for both parties\n\n\
             Without -c, the first of these is read: $HOME/.siproxdrc, /etc/siproxd.conf,\n\
             /etc/siproxd/siproxd.conf, /usr/etc/siproxd.conf, /usr/local/etc/siproxd.conf.",
     error_code(0, "ended cleanly; with --check: nothing is wrong; the command is carried out"),
@@ -45,6 +47,10 @@ pub struct Args {
     #[argh(switch)]
     pub watch: bool,
 
+    /// with `stats`: as OpenMetrics text, for Prometheus
+    #[argh(switch)]
+    pub openmetrics: bool,
+
     /// tell what is wrong with the configuration, and end
     #[argh(switch)]
     pub check: bool,
@@ -55,7 +61,7 @@ pub struct Args {
 
     /// what to ask or tell a daemon that runs; without it, one is started
     #[argh(positional)]
-    pub command: Option<String>,
+    pub command: Vec<String>,
 }
 
 /// Why there is nothing to run.
@@ -85,8 +91,14 @@ impl Args {
     /// The command, where there is one.
     #[must_use]
     pub fn command(&self) -> Option<Command> {
-        let name = self.command.as_deref()?;
+        let name = self.command.first()?;
         COMMANDS.iter().find(|(known, _)| *known == name).map(|(_, command)| *command)
+    }
+
+    /// The call that `drop` is to end.
+    #[must_use]
+    pub fn call(&self) -> Option<&str> {
+        self.command.get(1).map(String::as_str)
     }
 
     /// What does not go together.
@@ -94,12 +106,25 @@ impl Args {
         if let Some(name) = self.instance.as_ref().filter(|name| !is_instance_name(name)) {
             return Err(Exit::Usage(format!("--instance {name}: a name has letters, digits, _ and -")));
         }
-        let Some(command) = &self.command else {
-            let option = [(self.json, "--json"), (self.watch, "--watch")].into_iter().find(|(is_set, _)| *is_set);
+        let Some(command) = self.command.first() else {
+            let options = [(self.json, "--json"), (self.watch, "--watch"), (self.openmetrics, "--openmetrics")];
+            let option = options.into_iter().find(|(is_set, _)| *is_set);
             return option.map_or(Ok(self), |(_, name)| Err(Exit::Usage(format!("{name} goes with a command"))));
         };
-        if self.watch && command != "calls" {
-            return Err(Exit::Usage("--watch goes with `calls`".to_owned()));
+        for (is_set, what, goes_with) in [
+            (self.watch, "--watch", "calls"),
+            (self.openmetrics, "--openmetrics", "stats"),
+            (self.call().is_some(), "a second word", "drop"),
+        ] {
+            if is_set && command != goes_with {
+                return Err(Exit::Usage(format!("{what} goes with `{goes_with}`")));
+            }
+        }
+        if let Some(word) = self.command.get(2) {
+            return Err(Exit::Usage(format!("unexpected `{word}`")));
+        }
+        if command == "drop" && self.call().is_none() {
+            return Err(Exit::Usage("drop which call? `siproxd calls` has their numbers".to_owned()));
         }
         if COMMANDS.iter().all(|(name, _)| name != command) {
             return Err(Exit::Usage(match nearest(command, COMMANDS.iter().map(|(name, _)| *name)) {
@@ -114,7 +139,7 @@ impl Args {
 const HELP: &str = "--help";
 
 /// Each option: its letter, its name, and whether a value follows.
-const OPTIONS: [(Option<char>, &str, bool); 9] = [
+const OPTIONS: [(Option<char>, &str, bool); 10] = [
     (Some('c'), "--config", true),
     (Some('d'), "--debug", true),
     (Some('p'), "--pid-file", true),
@@ -122,6 +147,7 @@ const OPTIONS: [(Option<char>, &str, bool); 9] = [
     (None, "--instance", true),
     (None, "--json", false),
     (None, "--watch", false),
+    (None, "--openmetrics", false),
     (None, "--check", false),
     (None, "--version", false),
 ];

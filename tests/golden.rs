@@ -19,6 +19,7 @@
 //! == taken 7070 7072                         ports that another program holds
 //! == files none | == files enough            whether more files may be open
 //! == failed 203.0.113.10:5060                a datagram there could not be delivered
+//! == drop                                    the first call is dropped from the control socket
 //! == idle                                    the relay opened last carried nothing for `rtp_timeout`
 //! == restart                                 a new engine with the same key, and the bindings and calls that the old one saved
 //! == keep one                                keeps them as `{sx:one}`, `{via:one}`, `{branch:one}`, `{call-id:one}`

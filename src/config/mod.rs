@@ -153,6 +153,8 @@ impl Config {
             rtp_proxy_enable: self.rtp_proxy_enable,
             rtp_port_low: self.rtp_port_low,
             rtp_port_high: self.rtp_port_high,
+            keep_dialogs: self.rtp_timeout_bye
+                || crate::control::socket::path(self.control_socket.as_deref(), None).is_some(),
             rtp_timeout_bye: self.rtp_timeout_bye,
             default_expires: self.default_expires,
             lan_expires: self.lan_expires,

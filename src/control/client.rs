@@ -1,5 +1,6 @@
 //! The commands: asks a daemon that runs, and shows its answer.
 
+mod metrics;
 mod object;
 mod show;
 
@@ -123,6 +124,9 @@ impl Connection {
         let mut line = json::Line::new(&mut request, super::MAX_REQUEST);
         line.value("v", PROTOCOL);
         line.text("command", &command.name());
+        if let Some(call) = args.call() {
+            line.text("call", &call);
+        }
         line.finish();
         // A daemon that has no place for us says why, and may be gone by now.
         let sent = self.stream.get_mut().write_all(&request);
@@ -142,7 +146,9 @@ impl Connection {
                 writeln!(out, "{line}").map_err(|_| Failure::NobodyReads)?;
             }
             if !args.json {
-                show::line(out, number, &answer).map_err(|_| Failure::NobodyReads)?;
+                let shown =
+                    if args.openmetrics { metrics::line(out, &answer) } else { show::line(out, number, &answer) };
+                shown.map_err(|_| Failure::NobodyReads)?;
             }
             if kind == "end" {
                 return Ok(ExitCode::SUCCESS);

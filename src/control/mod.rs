@@ -14,7 +14,7 @@ pub mod server;
 pub mod socket;
 
 use json::Line;
-use request::Command;
+use request::{Command, Refusal};
 use std::path::{Path, PathBuf};
 
 /// Version of the protocol. It changes only when what there is changes its meaning; what is added does not count.
@@ -68,6 +68,8 @@ pub enum Step {
     More,
     /// There is nothing more: nothing was written.
     Done,
+    /// It cannot be done.
+    Refused(Refusal),
 }
 
 /// Who knows the answers.

@@ -2,6 +2,7 @@
 
 use super::PROTOCOL;
 use super::json::{self, Value};
+use crate::table::Handle;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,11 +13,20 @@ pub enum Command {
     Bindings,
     /// The calls that there are.
     Calls,
+    /// What has happened since the start.
+    Stats,
+    /// End this call.
+    Drop(Handle),
 }
 
 /// Each command with its name.
-pub const COMMANDS: [(&str, Command); 3] =
-    [("status", Command::Status), ("bindings", Command::Bindings), ("calls", Command::Calls)];
+pub const COMMANDS: [(&str, Command); 5] = [
+    ("status", Command::Status),
+    ("bindings", Command::Bindings),
+    ("calls", Command::Calls),
+    ("stats", Command::Stats),
+    ("drop", Command::Drop(Handle::from_parts(0, 0))),
+];
 
 /// Why a request is not carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +39,8 @@ pub enum Refusal {
     Version,
     /// There is no such command.
     UnknownCommand,
+    /// There is no such call, or `call` names none.
+    NoSuchCall,
 }
 
 impl Refusal {
@@ -40,13 +52,16 @@ impl Refusal {
             Self::TooLong => ("too-long", "a request has at most 1024 bytes"),
             Self::Version => ("version", "the daemon speaks another version of the control protocol"),
             Self::UnknownCommand => ("unknown-command", "the daemon knows no such command"),
+            Self::NoSuchCall => {
+                ("no-such-call", "there is no such call; `siproxd calls` has the numbers of those that there are")
+            }
         }
     }
 
     /// Whether nothing that follows can be understood either.
     #[must_use]
     pub const fn is_final(self) -> bool {
-        !matches!(self, Self::UnknownCommand)
+        !matches!(self, Self::UnknownCommand | Self::NoSuchCall)
     }
 }
 
@@ -54,7 +69,8 @@ impl Command {
     /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        COMMANDS.iter().find(|(_, command)| *command == self).map_or("drop", |(name, _)| name)
+        let same = |command: &Self| core::mem::discriminant(command) == core::mem::discriminant(&self);
+        COMMANDS.iter().find(|(_, command)| same(command)).map_or("", |(name, _)| name)
     }
 
     /// Takes one line without its end. Members that are not known are ignored.
@@ -63,10 +79,11 @@ impl Command {
     /// See [`Refusal`].
     pub fn parse(line: &[u8]) -> Result<Self, Refusal> {
         let text = core::str::from_utf8(line).map_err(|_| Refusal::Malformed)?;
-        let (mut version, mut name) = (None, None);
+        let (mut version, mut name, mut call) = (None, None, None);
         let read = json::members(text, &mut |(member, value)| match (member, value) {
             ("v", value) => version = value.number(),
             ("command", Value::Text(text)) => name = Some(text),
+            ("call", Value::Text(text)) => call = Some(text),
             _ => {}
         });
         read.map_err(|_| Refusal::Malformed)?;
@@ -75,8 +92,17 @@ impl Command {
         }
         let name = name.ok_or(Refusal::Malformed)?;
         let known = COMMANDS.iter().find(|(known, _)| *known == name);
-        known.map(|(_, command)| *command).ok_or(Refusal::UnknownCommand)
+        match known.ok_or(Refusal::UnknownCommand)?.1 {
+            Self::Drop(_) => call.and_then(handle).map(Self::Drop).ok_or(Refusal::NoSuchCall),
+            command => Ok(command),
+        }
     }
+}
+
+/// The handle that its number in an answer stands for.
+fn handle(text: &str) -> Option<Handle> {
+    let (index, generation) = text.split_once('.')?;
+    Some(Handle::from_parts(index.parse().ok()?, generation.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -86,7 +112,7 @@ mod tests {
     #[test]
     fn each_command_is_known_by_its_name() {
         for (name, command) in COMMANDS {
-            let line = format!("{{\"v\":1,\"command\":\"{name}\"}}");
+            let line = format!("{{\"v\":1,\"command\":\"{name}\",\"call\":\"0.0\"}}");
             assert_eq!(Command::parse(line.as_bytes()), Ok(command));
             assert_eq!(command.name(), name);
         }
@@ -111,6 +137,10 @@ mod tests {
             (b"{\"v\":2,\"command\":\"status\"}", Refusal::Version),
             (b"{\"v\":2}", Refusal::Version),
             (b"{\"v\":1,\"command\":\"Status\"}", Refusal::UnknownCommand),
+            (b"{\"v\":1,\"command\":\"drop\"}", Refusal::NoSuchCall),
+            (b"{\"v\":1,\"command\":\"drop\",\"call\":1.1}", Refusal::NoSuchCall),
+            (b"{\"v\":1,\"command\":\"drop\",\"call\":\"1\"}", Refusal::NoSuchCall),
+            (b"{\"v\":1,\"command\":\"drop\",\"call\":\"65536.1\"}", Refusal::NoSuchCall),
         ] {
             assert_eq!(Command::parse(line), Err(refusal), "{}", line.escape_ascii());
         }

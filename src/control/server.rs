@@ -293,6 +293,12 @@ impl Place {
                     // One that does not fit is left out, and not counted.
                     job.lines = job.lines.saturating_add(line.finish().into());
                 }
+                Step::Refused(refusal) => {
+                    client.job = None;
+                    output.clear();
+                    let (error, text) = refusal.words();
+                    write_error(output, error, text);
+                }
                 Step::Done => {
                     let (name, lines) = (job.command.name(), job.lines);
                     client.job = None;

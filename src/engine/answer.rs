@@ -16,6 +16,7 @@ use core::net::SocketAddr;
 impl Engine {
     /// Answers a request that is not forwarded, if it may be answered at all, and logs why.
     pub(super) fn answer(&mut self, received: &Received<'_>, cause: Cause, out: &mut dyn Sink) {
+        self.counters.refuse(cause);
         let wording = cause.wording(received.origin == Origin::Phone);
         let (method, from) = (received.method_name(), received.from);
         if cause.is_shortage() {

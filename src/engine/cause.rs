@@ -88,6 +88,44 @@ pub struct Wording {
 }
 
 impl Cause {
+    /// Its name for programs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::Scheme => "scheme",
+            Self::Extension => "extension",
+            Self::TooManyHops => "too-many-hops",
+            Self::Loop => "loop",
+            Self::Forbidden => "forbidden",
+            Self::NotAllowed => "not-allowed",
+            Self::IntervalTooBrief(_) => "interval-too-brief",
+            Self::OutOfOrder => "out-of-order",
+            Self::DomainNotAllowed => "domain-not-allowed",
+            Self::ForeignChallenge => "foreign-challenge",
+            Self::UnknownUser => "unknown-user",
+            Self::NotRegistered => "not-registered",
+            Self::Transport => "transport",
+            Self::NoSuchName => "no-such-name",
+            Self::DnsSilent => "dns-silent",
+            Self::NextHopSilent => "next-hop-silent",
+            Self::Unreachable => "unreachable",
+            Self::NoInterface => "no-interface",
+            Self::OtherFamily => "other-family",
+            Self::BindingsFull => "bindings-full",
+            Self::TransactionsFull => "transactions-full",
+            Self::CallsFull => "calls-full",
+            Self::PortsExhausted => "ports-exhausted",
+            Self::PortTaken => "port-taken",
+            Self::FilesExhausted => "files-exhausted",
+            Self::Version => "version",
+            Self::Description => "description",
+            Self::Encoding => "encoding",
+            Self::MediaFamily(_) => "media-family",
+            Self::TooLarge => "too-large",
+        }
+    }
+
     /// The answer to a request from a phone (`to_phone`), or from the WAN.
     #[must_use]
     pub fn wording(self, to_phone: bool) -> Wording {

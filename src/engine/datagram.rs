@@ -1,6 +1,7 @@
 //! From bytes to a request or a response, and the answer to what is neither.
 
 use super::cause::Cause;
+use super::counters::Count;
 use super::guard::Origin;
 use super::io::{Channel, Sink};
 use super::message::{self, Head, Provenance, Received};
@@ -34,6 +35,7 @@ impl Engine {
         let (msg, fault) = match Message::parse_head(bytes) {
             Ok(parsed) => parsed,
             Err(error) => {
+                self.counters.add(Count::Unreadable);
                 log::debug!(target: class::SIP, "datagram from {from} dropped: {error:?}");
                 return;
             }
@@ -59,8 +61,14 @@ impl Engine {
         let received = Received { msg: &msg, head, on, from, origin, meant_for };
         self.note_contact(&received);
         match msg.start() {
-            StartLine::Request { .. } => self.request(&received, interface, now, out),
-            StartLine::Response { .. } => self.response(&received, now, out),
+            StartLine::Request { .. } => {
+                self.counters.add(Count::Requests);
+                self.request(&received, interface, now, out);
+            }
+            StartLine::Response { .. } => {
+                self.counters.add(Count::Responses);
+                self.response(&received, now, out);
+            }
         }
     }
 
@@ -80,6 +88,7 @@ impl Engine {
         cause: Cause,
         out: &mut dyn Sink,
     ) {
+        self.counters.refuse(cause);
         log::info!(target: class::SIP, "message from {from} dropped: {}", cause.remedy());
         let StartLine::Request { method, .. } = msg.start() else { return };
         if origin == Origin::Stranger || method == Method::Ack {

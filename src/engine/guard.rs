@@ -9,6 +9,7 @@
 use super::Engine;
 use super::acl::List;
 use super::contact::TOKEN_MARK;
+use super::counters::Count;
 use super::io::Side;
 use super::turned_away::MAX_START_LINE;
 use crate::time::Instant;
@@ -76,12 +77,18 @@ impl Engine {
                 Side::Wan => self.turn_away(from, bytes, now),
                 Side::Lan => self.turn_away_on_lan(from, now),
             }
+            self.counters.add(Count::Strangers);
             return false;
         }
         if self.is_denied(origin, from, bytes, now) {
+            self.counters.add(Count::Denied);
             return false;
         }
-        self.buckets.take(origin, from.ip(), now)
+        let is_in_time = self.buckets.take(origin, from.ip(), now);
+        if !is_in_time {
+            self.counters.add(Count::RateLimited);
+        }
+        is_in_time
     }
 }
 

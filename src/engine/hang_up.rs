@@ -46,6 +46,33 @@ pub(super) struct Half {
     number: u32,
 }
 
+/// Why a call is hung up for its parties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// Its media is dead.
+    NoMedia,
+    /// Somebody on the router wants it to end.
+    Dropped,
+}
+
+impl Why {
+    /// For the log.
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Self::NoMedia => "no media for rtp_timeout seconds, both parties get a BYE",
+            Self::Dropped => "dropped from the control socket",
+        }
+    }
+
+    /// For the parties, by Q.850 (RFC 3326 §2): recovery on timer expiry, normal call clearing.
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::NoMedia => "Q.850;cause=102;text=\"no media\"",
+            Self::Dropped => "Q.850;cause=16;text=\"ended at the router\"",
+        }
+    }
+}
+
 /// Whether what would be sent here is for ourselves.
 pub(super) fn is_nowhere(channel: Channel) -> bool {
     channel.conn == Some(NOWHERE)
@@ -62,7 +89,7 @@ impl Engine {
         now: Instant,
     ) {
         let Some(found) = found.filter(|found| found.same_dialog) else { return };
-        let is_kept = self.settings().rtp_timeout_bye;
+        let is_kept = self.settings().keep_dialogs;
         let Some(call) = self.calls.calls.get_mut(found.call) else { return };
         let cseq = &received.head.cseq;
         if cseq.method == Method::Bye {
@@ -89,7 +116,7 @@ impl Engine {
         if let Some(call) = self.calls.calls.get_mut(handle) {
             call.refreshed_until = session.map_or(Instant::ZERO, |seconds| now.after_secs(seconds));
         }
-        if !self.settings().rtp_timeout_bye {
+        if !self.settings().keep_dialogs {
             return;
         }
         let mut of_asker = None;
@@ -131,20 +158,22 @@ impl Engine {
         Some(lines)
     }
 
-    /// Ends a call whose media is dead, and says BYE to both parties.
-    pub(super) fn hang_up(&mut self, handle: Handle, now: Instant, out: &mut dyn Sink) {
-        let Some(call) = self.calls.calls.get_mut(handle) else { return };
+    /// Ends a call, and says BYE to both parties; how many got one.
+    pub(super) fn hang_up(&mut self, handle: Handle, why: Why, now: Instant, out: &mut dyn Sink) -> u8 {
+        let Some(call) = self.calls.calls.get_mut(handle) else { return 0 };
         let (halves, sides, parties) = (core::mem::take(&mut call.halves), call.sides, call.parties);
-        self.end_call(handle, format_args!("no media for rtp_timeout seconds, both parties get a BYE"), now, out);
+        self.end_call(handle, format_args!("{}", why.words()), now, out);
+        let mut said = 0u8;
         for leg in [Leg::Caller, Leg::Callee] {
             let (half, side, party) = (&halves[leg as usize], sides[leg as usize], parties[leg as usize]);
             let branch = self.key.hash("bye", &[&half.lines, &[leg as u8]]);
-            match bye(half, party, &crate::sip::token::hex(&branch)) {
+            match bye(half, party, why, &crate::sip::token::hex(&branch)) {
                 Some(mut bytes) => {
                     let from = SocketAddr::new(party, DEFAULT_PORT);
                     let nowhere =
                         Provenance { on: Channel::tcp(side, NOWHERE), interface: side, from, meant_for: None };
                     self.datagram(nowhere, &mut bytes, now, out);
+                    said = said.saturating_add(1);
                 }
                 None => {
                     let other = parties[leg.other() as usize];
@@ -152,6 +181,7 @@ impl Engine {
                 }
             }
         }
+        said
     }
 
     /// A response to a BYE of our own.
@@ -206,7 +236,7 @@ fn session_expires(value: &[u8]) -> Option<u32> {
 }
 
 /// The BYE that a party at `party` would send.
-fn bye(half: &Half, party: IpAddr, branch: &str) -> Option<Bye> {
+fn bye(half: &Half, party: IpAddr, why: Why, branch: &str) -> Option<Bye> {
     if half.target.is_empty() || half.lines.is_empty() {
         return None;
     }
@@ -217,7 +247,6 @@ fn bye(half: &Half, party: IpAddr, branch: &str) -> Option<Bye> {
     write!(bye, " SIP/2.0\r\nVia: SIP/2.0/UDP {via};branch=z9hG4bK{branch}\r\nMax-Forwards: 70\r\n").ok()?;
     bye.extend_from_slice(&half.lines).ok()?;
     let number = half.number.checked_add(1)?;
-    // Q.850: recovery on timer expiry.
-    write!(bye, "CSeq: {number} BYE\r\nReason: Q.850;cause=102;text=\"no media\"\r\nContent-Length: 0\r\n\r\n").ok()?;
+    write!(bye, "CSeq: {number} BYE\r\nReason: {}\r\nContent-Length: 0\r\n\r\n", why.reason()).ok()?;
     Some(bye)
 }

@@ -17,8 +17,10 @@ mod call;
 mod cause;
 mod connection;
 mod contact;
+pub mod counters;
 mod datagram;
 mod domain;
+pub mod drop_call;
 mod failover;
 mod fork;
 mod forward;
@@ -117,6 +119,7 @@ pub struct Engine {
     has_imports: bool,
     transactions: transaction::Transactions,
     calls: call::Calls,
+    counters: counters::Counters,
 }
 
 impl Engine {
@@ -145,6 +148,7 @@ impl Engine {
             has_imports: false,
             transactions: transaction::Transactions::new(),
             calls: call::Calls::new(),
+            counters: counters::Counters::new(),
         }
     }
 
@@ -309,6 +313,7 @@ impl Engine {
             return self.branch_failed(sender, t, cause, now, out);
         }
         log::warn!(target: class::SIP, "no answer from {}: {}", t.downstream, cause.remedy());
+        self.counters.refuse(cause);
         let wording = cause.wording(t.from_phone);
         let tag = self.tag_of(&t.key);
         // On the WAN a 408 to anything but INVITE is one of many that come too late (RFC 4320 §4.2).

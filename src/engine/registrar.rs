@@ -3,6 +3,7 @@
 use super::binding::{Binding, Offer, UriText, aor_text};
 use super::cause::Cause;
 use super::contact::Place;
+use super::counters::Count;
 use super::hop::Hop;
 use super::hop::Spare;
 use super::io::Side;
@@ -272,6 +273,7 @@ impl Engine {
             self.flows.remove(server);
         }
         self.bindings.confirm(handle, registrar, granted, now);
+        self.counters.add(Count::Registrations);
     }
 
     /// The expiry that a 2xx grants to a binding: that of our Contact in it, else its Expires header (RFC 3261 §10.2.4).
@@ -322,6 +324,7 @@ impl Engine {
         if !binding.valid {
             return;
         }
+        self.counters.add(Count::RegistrationsEnded);
         log::info!(target: class::REG, "{}: phone {} {why}", binding.aor.escape_ascii(), binding.place.address);
         if let Some(server) = binding.registrar {
             self.flows.remove(server);

@@ -176,6 +176,8 @@ pub struct Settings {
     pub rtp_port_low: u16,
     /// `rtp_port_high`, even: the last RTP port; its RTCP port is one above.
     pub rtp_port_high: u16,
+    /// Whether enough is kept of each dialog to hang up for its parties.
+    pub keep_dialogs: bool,
     /// `rtp_timeout_bye`
     pub rtp_timeout_bye: bool,
     /// `default_expires`, seconds.
@@ -223,6 +225,7 @@ impl Settings {
         rtp_proxy_enable: true,
         rtp_port_low: 7070,
         rtp_port_high: 7088,
+        keep_dialogs: true,
         rtp_timeout_bye: false,
         default_expires: 3600,
         lan_expires: 0,

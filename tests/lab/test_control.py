@@ -9,9 +9,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lab.callcheck import assert_ports_closed
 from lab.control import ask, command, connect, shown
 from lab.kamailio import TRUNK, aor
-from lab.netns import PHONES, REMOTES
+from lab.netns import PHONES, REMOTES, ROUTER_LAN, SIP_PORT
 from lab.siproxd import binary
 from lab.voice import talk
 from lab.voicecall import VoiceCall
@@ -104,6 +105,82 @@ def test_watch_goes_on_until_nobody_reads(world: World) -> None:
         watch.kill()
         watch.wait()
         call.end()
+
+
+def test_a_dropped_call_ends_for_both_phones(world: World) -> None:
+    """A BYE to each, ports closed at once, though rtp_timeout_bye is off; a call that is not there is said to be none."""
+    before = _counters(world)
+    for caller, callee in ((world["phone1"], world["remote"]), (world["remote"], world["phone1"])):
+        at_caller, at_callee = caller.mark(), callee.mark()
+        caller.dial(aor(callee.user))
+        callee.event("CALL_INCOMING", at_callee)
+        callee.accept()
+        caller.event("CALL_ESTABLISHED", at_caller)
+        callee.event("CALL_ESTABLISHED", at_callee)
+        call = ask(world.siproxd, "calls")[0]["id"]
+        assert ask(world.siproxd, "drop", call) == [{"v": 1, "type": "dropped", "call": call, "byes": 2, "cancelled": 0}]
+        assert_ports_closed(world.network)
+        caller.event("CALL_CLOSED", at_caller)
+        callee.event("CALL_CLOSED", at_callee)
+        for gone in (call, "511.1", "0.0", "x"):
+            done = command(world.siproxd, "drop", gone)
+            assert done.returncode == 1 and "there is no such call" in done.stderr, done
+    after = _counters(world)
+    happened = {name: after[name] - before[name] for name in after}
+    # A caller that is asked for its password calls twice.
+    assert happened["calls_answered"] == 2 and happened["calls"] == happened["calls_ended"] >= 2, happened
+    world.call(world["phone1"], world["remote"])
+
+
+def test_a_call_that_rings_is_cancelled(world: World) -> None:
+    """The phone that is called stops ringing, and the caller hears so."""
+    phone, remote = world["phone1"], world["remote"]
+    at_caller, at_callee = remote.mark(), phone.mark()
+    remote.dial(aor(phone.user))
+    phone.event("CALL_INCOMING", at_callee)
+    remote.event("CALL_RINGING", at_caller)
+    call, = ask(world.siproxd, "calls")
+    assert call["state"] == "ringing" and "answered_ago" not in call, call
+    assert shown(world.siproxd, "drop", call["id"]) == f"call {call['id']}: cancelled, it had not been answered\n"
+    phone.event("CALL_CLOSED", at_callee)
+    remote.event("CALL_CLOSED", at_caller)
+    assert_ports_closed(world.network)
+
+
+def test_openmetrics_are_what_happened(world: World) -> None:
+    """Each sample has its type, and refused requests count by their cause."""
+    before = _counters(world)
+    endpoint = world.endpoint("phone3")
+    try:
+        call_id = endpoint.call_id()
+        endpoint.send(endpoint.request("MESSAGE", "sip:x@192.0.2.99", sender=aor(TRUNK), call_id=call_id, contact=False),
+                      (ROUTER_LAN, SIP_PORT))
+        assert endpoint.wait_response(call_id).status == 403
+    finally:
+        endpoint.close()
+    samples: dict[str, float] = {}
+    types: dict[str, str] = {}
+    lines = shown(world.siproxd, "stats", "--openmetrics").splitlines()
+    assert lines.pop() == "# EOF"
+    for line in lines:
+        if line.startswith("# TYPE "):
+            _, _, name, kind = line.split(" ")
+            assert name not in types, name
+            types[name] = kind
+        elif not line.startswith("# UNIT "):
+            name, value = line.rsplit(" ", 1)
+            samples[name] = float(value)
+            family = name.partition("{")[0]
+            assert types.get(family.removesuffix("_total")) == "counter" or types.get(family) == "gauge" or \
+                types.get(family.removesuffix("_info")) == "info", line
+    assert samples["siproxd_requests_total"] > before["requests"]
+    assert samples['siproxd_refused_total{cause="domain-not-allowed"}'] >= 1
+    assert samples['siproxd_table_limit{table="calls"}'] == 512
+
+
+def _counters(world: World) -> dict[str, int]:
+    counters: dict[str, int] = ask(world.siproxd, "stats")[0]["counters"]
+    return counters
 
 
 @contextmanager

@@ -85,6 +85,7 @@ fn set_checked(settings: &mut Settings, words: &[String]) -> Option<()> {
         "max_calls" => settings.max_calls = number(0)? as usize,
         "topology_hiding" => settings.topology_hiding = number(0)? != 0,
         "rtp_timeout_bye" => settings.rtp_timeout_bye = number(0)? != 0,
+        "keep_dialogs" => settings.keep_dialogs = number(0)? != 0,
         "rtp_proxy_enable" => settings.rtp_proxy_enable = number(0)? != 0,
         "default_expires" => settings.default_expires = number(0)?,
         "ua_string" => settings.ua_string = values.join(" ").as_str().try_into().ok()?,
@@ -245,6 +246,13 @@ impl Player {
             "idle" => {
                 let relay = self.rig.recorder.last_opened?;
                 self.rig.input(Input::Media(MediaReport::Idle(relay)))
+            }
+            "drop" => {
+                let Rig { engine, recorder, now, .. } = &mut self.rig;
+                let call = engine.call_stats(0, recorder)?.0.id;
+                // What it says of itself is for the test of the edge.
+                engine.drop_call(call, *now, recorder)?;
+                core::mem::take(&mut recorder.outputs)
             }
             "failed" => self.rig.input(Input::SendFailed { via: Channel::WAN, to: address()? }),
             "restart" => self.restart(),

@@ -13,6 +13,8 @@ pub(super) fn line(out: &mut dyn Write, number: u64, answer: &Object<'_>) -> io:
         "status" => status(out, answer),
         "binding" => binding(out, is_first, answer),
         "call" => call(out, is_first, answer),
+        "stats" => stats(out, answer),
+        "dropped" => dropped(out, answer),
         "end" if is_first => match answer.text("command").as_str() {
             "bindings" => writeln!(out, "no registrations"),
             "calls" => writeln!(out, "no calls"),
@@ -109,6 +111,29 @@ pub(super) fn duration(seconds: u64) -> String {
 
 fn row(out: &mut dyn Write, name: &str, value: &str) -> io::Result<()> {
     writeln!(out, "{name:<15}{value}")
+}
+
+fn stats(out: &mut dyn Write, answer: &Object<'_>) -> io::Result<()> {
+    let mut rows = Vec::new();
+    for (group, mark) in [("counters", ""), ("refused", "refused: ")] {
+        answer.object(group).each(&mut |name, value| {
+            rows.push((format!("{mark}{}", name.replace('_', " ")), value.number().unwrap_or(0)));
+        });
+    }
+    writeln!(out, "since the start {} ago", duration(answer.number("uptime").unwrap_or(0)))?;
+    rows.iter().try_for_each(|(name, count)| writeln!(out, "{name:<30}{count:>10}"))
+}
+
+fn dropped(out: &mut dyn Write, answer: &Object<'_>) -> io::Result<()> {
+    let call = answer.text("call");
+    match (answer.number("byes"), answer.number("cancelled")) {
+        (_, Some(1..)) => writeln!(out, "call {call}: cancelled, it had not been answered"),
+        (Some(2), _) => writeln!(out, "call {call}: ended, both parties get a BYE"),
+        (Some(1), _) => {
+            writeln!(out, "call {call}: its media is closed; one party gets a BYE, too little is known of the other")
+        }
+        _ => writeln!(out, "call {call}: its media is closed; no party is told, too little is known of the dialog"),
+    }
 }
 
 fn status(out: &mut dyn Write, answer: &Object<'_>) -> io::Result<()> {

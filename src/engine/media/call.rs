@@ -4,6 +4,7 @@ use crate::engine::Engine;
 use crate::engine::body::description;
 use crate::engine::call::{Between, Call, Found, NO_INVITE, Name, Past};
 use crate::engine::cause::Cause;
+use crate::engine::counters::Count;
 use crate::engine::io::{Leg, Side};
 use crate::engine::message::Received;
 use crate::limits::MAX_CALLS;
@@ -99,6 +100,7 @@ impl Engine {
         };
         let handle = self.calls.insert(call).ok_or(Cause::CallsFull)?;
         self.shortages.over(Cause::CallsFull);
+        self.counters.add(Count::Calls);
         Ok((Some(Found { call: handle, sender: Leg::Caller, same_dialog: true, callee: between.by_to }), true))
     }
 }

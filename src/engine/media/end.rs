@@ -1,6 +1,8 @@
 //! The end of calls, of sections, and of their relays.
 
 use crate::engine::call::Digest;
+use crate::engine::counters::Count;
+use crate::engine::hang_up::Why;
 use crate::engine::io::{Leg, LegCounters, RelayCmd, Sink};
 use crate::engine::{Engine, verdict};
 use crate::log_class as class;
@@ -39,6 +41,7 @@ impl Engine {
                 c.callee_tag = response.to_tag;
                 let names = &c.names;
                 log::info!(target: class::SIP, "call from {} to {} answered", names[0].escape_ascii(), names[1].escape_ascii());
+                self.counters.add(Count::CallsAnswered);
                 self.calls.forget_early(call);
             }
             Method::Invite if !is_success && !c.answered && response.number == c.invite_number => {
@@ -78,6 +81,10 @@ impl Engine {
             }
         }
         if let Some(call) = self.calls.remove(handle) {
+            self.counters.add(Count::CallsEnded);
+            if call.past.fault.is_some() {
+                self.counters.add(Count::CallsAtFault);
+            }
             verdict::log_call_end(&call, why, &told.unwrap_or_default(), now);
         }
     }
@@ -117,7 +124,8 @@ impl Engine {
             return;
         }
         if !others && self.settings().rtp_timeout_bye {
-            return self.hang_up(call, now, out);
+            self.hang_up(call, Why::NoMedia, now, out);
+            return;
         }
         if !others {
             return self.end_call(call, format_args!("no media for rtp_timeout seconds"), now, out);

@@ -2,11 +2,12 @@
 
 use super::{CONTROL, EventLoop};
 use crate::control::json::Line;
-use crate::control::request::Command;
+use crate::control::request::{Command, Refusal};
 use crate::control::server::Server;
 use crate::control::socket::ControlSocket;
 use crate::control::{Identity, Job, Source, Step, answer, begin};
 use crate::engine::Engine;
+use crate::engine::counters::COUNTS;
 use crate::engine::io::Side;
 use crate::limits::{MAX_BINDINGS, MAX_CALLS, MAX_CONNECTIONS, MAX_RELAYS, MAX_TRANSACTIONS};
 use crate::log_class::PROCESS;
@@ -70,6 +71,18 @@ impl Source for Answers<'_> {
         match job.command {
             Command::Status if job.lines == 0 => self.status(line),
             Command::Status => return Step::Done,
+            Command::Stats if job.lines == 0 => self.stats(line),
+            Command::Stats => return Step::Done,
+            Command::Drop(call) if job.lines == 0 => {
+                let Some(dropped) = self.engine.drop_call(call, self.now, &mut self.event_loop.out) else {
+                    return Step::Refused(Refusal::NoSuchCall);
+                };
+                begin(line, "dropped");
+                line.text("call", &call);
+                line.value("byes", dropped.byes);
+                line.value("cancelled", dropped.cancelled);
+            }
+            Command::Drop(_) => return Step::Done,
             Command::Bindings => {
                 let Some((binding, next)) = self.engine.binding_stats(job.from, self.now) else { return Step::Done };
                 answer::binding(line, &binding, self.now);
@@ -139,6 +152,30 @@ impl Answers<'_> {
         self.event_loop.watch.interface(side).addresses.iter().for_each(|address| line.text("", address));
         line.end_array();
         line.end_object();
+    }
+
+    fn stats(&self, line: &mut Line<'_>) {
+        begin(line, "stats");
+        line.text("version", &env!("CARGO_PKG_VERSION"));
+        line.value("uptime", self.now.since(self.started).as_secs());
+        line.object("counters");
+        let counters = self.engine.counters();
+        COUNTS.iter().for_each(|(name, count)| line.value(name, counters.of(*count)));
+        let relay = &self.event_loop.out.relay;
+        let losses = relay.losses();
+        for (name, count) in [
+            ("media_packets", relay.taken()),
+            ("media_unproven", losses.unproven),
+            ("media_unsent", losses.unsent),
+            ("media_oversized", losses.oversized),
+        ] {
+            line.value(name, count);
+        }
+        line.end_object();
+        line.object("refused");
+        counters.refused().for_each(|(name, count)| line.value(name, count));
+        line.end_object();
+        self.tables(line);
     }
 
     /// How full each table is.
