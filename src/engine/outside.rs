@@ -9,6 +9,7 @@ use super::{Engine, Queries};
 use crate::dns::Answer;
 use crate::family::Family;
 use crate::log_class as class;
+use crate::table::Late;
 use crate::time::Instant;
 use core::net::IpAddr;
 
@@ -19,7 +20,7 @@ const RECHECK_SECS: u32 = 5;
 #[derive(Debug)]
 pub(super) struct Outside {
     /// Its address in each family.
-    found: [Option<IpAddr>; 2],
+    found: [Late<IpAddr>; 2],
     /// That it cannot be found has been logged.
     is_missed: bool,
     /// When it is looked at next.
@@ -28,7 +29,7 @@ pub(super) struct Outside {
 
 impl Outside {
     pub(super) const fn new() -> Self {
-        Self { found: [None; 2], is_missed: false, due: Instant::ZERO }
+        Self { found: [Late::new(), Late::new()], is_missed: false, due: Instant::ZERO }
     }
 
     /// Looks at the name at the next timeout, which is due at once: the WAN is another.
@@ -41,7 +42,7 @@ impl Engine {
     /// The address of a family by which the Internet knows us, where that is not the one of the interface.
     fn outside_of(&self, family: Family) -> Option<IpAddr> {
         let given = self.settings().host_outbound.filter(|ip| Family::of(*ip) == family);
-        given.or_else(|| self.outside.found.get(family as usize).copied().flatten())
+        given.or_else(|| self.outside.found[family as usize].get().copied())
     }
 
     /// Whether the Internet knows us by `ip`, which no interface may have.
@@ -108,17 +109,18 @@ impl Engine {
     }
 
     fn take_outside(&mut self, name: &str, family: Family, answer: Answer, is_first: bool) {
-        let Some(found) = self.outside.found.get_mut(family as usize) else { return };
+        let place = &mut self.outside.found[family as usize];
+        let found = place.get().copied();
         let problem = match answer {
             Answer::Pending => return,
             // Of several, the one in use stays as long as it is one of them.
             Answer::Addresses(addresses) => {
-                match addresses.iter().find(|ip| Some(**ip) == *found).or(addresses.first()) {
+                match addresses.iter().find(|ip| Some(**ip) == found).or(addresses.first()) {
                     Some(ip) => {
-                        if *found != Some(*ip) {
+                        if found != Some(*ip) {
                             log::info!(target: class::NET, "host_outbound {name} is {ip}");
                         }
-                        *found = Some(*ip);
+                        place.set(*ip);
                         None
                     }
                     None => Some("has no address"),
@@ -131,7 +133,7 @@ impl Engine {
         if !is_first {
             return;
         }
-        match (problem, *found) {
+        match (problem, found) {
             (Some(_), _) if self.outside.is_missed => {}
             (Some(problem), Some(ip)) => {
                 log::warn!(target: class::NET, "host_outbound {name} {problem} of {family}; it stays {ip}");
