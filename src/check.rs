@@ -2,9 +2,10 @@
 
 use crate::config::Config;
 use crate::control;
-use crate::engine::Engine;
+use crate::engine::{Engine, Side};
 use crate::limits::{MAX_CONNECTIONS, MAX_DATAGRAM, MAX_RELAYS, MAX_STREAM_BYTES};
 use crate::log;
+use crate::net::ifaddr::Watch;
 use crate::net::relay::dejitter;
 use core::fmt;
 
@@ -31,11 +32,16 @@ pub struct Summary<'a>(pub &'a Config);
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let config = self.0;
-        writeln!(
-            f,
-            "phones on {}, Internet on {}, SIP port {}",
-            config.if_inbound, config.if_outbound, config.sip_listen_port
-        )?;
+        if config.if_inbound.is_empty() || config.if_outbound.is_empty() {
+            let mut watch = Watch::new(&config.if_inbound, &config.if_outbound);
+            watch.first_look();
+            for choice in [Side::Lan, Side::Wan].into_iter().filter_map(|side| watch.choice(side)) {
+                writeln!(f, "{choice}")?;
+            }
+        } else {
+            writeln!(f, "phones on {}, Internet on {}", config.if_inbound, config.if_outbound)?;
+        }
+        writeln!(f, "SIP port {}", config.sip_listen_port)?;
         if config.rtp_proxy_enable {
             let (low, high) = (config.rtp_port_low, config.rtp_port_high);
             let pairs = usize::from(high.saturating_sub(low) / 2) + 1;

@@ -25,6 +25,9 @@ static ENGINE: Mutex<Engine> = Mutex::new(Engine::new());
 /// With `--check`: it would start, with warnings.
 const EXIT_WARNINGS: u8 = 2;
 
+/// What there is to say of a configuration that nobody has written.
+const NO_FILE: &str = "no configuration file: all has its default";
+
 fn main() -> ExitCode {
     process::log_panics();
     siproxd::log::start();
@@ -63,13 +66,7 @@ fn main() -> ExitCode {
 /// The configuration, as file and command line give it; what is wrong with it is on stderr.
 fn read(args: &Args) -> Option<(Source, Config, Report)> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
-    let source = Source::new(args.config.as_deref(), home.as_deref(), args.debug, args.pid_file.as_deref());
-    let source = source
-        .inspect_err(|tried| {
-            eprintln!("siproxd: no configuration file; give one with -c, or make one of these:");
-            tried.iter().for_each(|place| eprintln!("  {}", place.display()));
-        })
-        .ok()?;
+    let mut source = Source::new(args.config.as_deref(), home.as_deref(), args.debug, args.pid_file.as_deref());
     let (config, mut report) = source.read().inspect_err(|report| eprint!("{report}")).ok()?;
     process::out_of_reach(&config, &mut report, args.check);
     if report.is_fatal() {
@@ -81,7 +78,10 @@ fn read(args: &Args) -> Option<(Source, Config, Report)> {
 
 fn check(file: &Path, config: &Config, report: &Report) -> ExitCode {
     eprint!("{report}");
-    say(format_args!("{}: OK\n{}", file.display(), Summary(config)));
+    match file.as_os_str().is_empty() {
+        true => say(format_args!("{NO_FILE}\n{}", Summary(config))),
+        false => say(format_args!("{}: OK\n{}", file.display(), Summary(config))),
+    }
     if report.has_warnings() { ExitCode::from(EXIT_WARNINGS) } else { ExitCode::SUCCESS }
 }
 
@@ -93,6 +93,9 @@ fn run(args: &Args, source: Source, config: &Config, report: &Report) -> io::Res
         eprintln!("siproxd: no syslog: {error}");
     }
     log::info!(target: PROCESS, "siproxd {} starts", env!("CARGO_PKG_VERSION"));
+    if source.name().as_os_str().is_empty() {
+        log::info!(target: PROCESS, "{NO_FILE}");
+    }
     report.log();
     let privileges = Privileges::plan(config)?;
     let background = config.daemonize.then(Background::prepare).transpose()?;

@@ -52,7 +52,10 @@ impl Reload {
     }
 
     fn summary(&self) -> String {
-        let file = self.report.file.display();
+        let file = match self.report.file.as_os_str().is_empty() {
+            true => "no configuration file".to_owned(),
+            false => self.report.file.display().to_string(),
+        };
         match (self.is_applied(), self.applied.len(), self.restart.len()) {
             (false, ..) => "reload: nothing has changed, the old configuration stays".to_owned(),
             (true, 0, 0) => format!("reload: {file} says what it said before; password file and names were read again"),

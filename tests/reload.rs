@@ -28,7 +28,7 @@ impl Rig {
         let head = format!("if_inbound = lo\nif_outbound = none0\nsip_listen_port = {sip}\n");
         let file = directory.join("siproxd.conf");
         fs::write(&file, format!("{head}{text}")).unwrap();
-        let source = Source::new(Some(&file), None, None, None).unwrap();
+        let mut source = Source::new(Some(&file), None, None, None);
         let (config, _) = source.read().unwrap();
         let mut engine = Box::new(Engine::new());
         Accounts::read(&config).unwrap().give_to(&mut engine);

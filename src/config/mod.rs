@@ -339,6 +339,7 @@ impl Report {
     fn line(&self, problem: &Problem, prefix: &str) -> String {
         let (file, text) = (self.file.display(), &problem.text);
         match problem.line {
+            0 if self.file.as_os_str().is_empty() => format!("{prefix}{text}"),
             0 => format!("{file}: {prefix}{text}"),
             line => format!("{file}:{line}: {prefix}{text}"),
         }
@@ -389,7 +390,10 @@ const PLACES: [&str; 4] =
 pub fn find_file(home: Option<&Path>) -> Result<PathBuf, Vec<PathBuf>> {
     let tried: Vec<PathBuf> =
         home.map(|home| home.join(".siproxdrc")).into_iter().chain(PLACES.iter().map(PathBuf::from)).collect();
-    tried.iter().find(|place| std::fs::File::open(place).is_ok()).cloned().ok_or(tried)
+    let opened = |place: &&PathBuf| std::fs::File::open(place).is_ok();
+    // One that is there and may not be read is not to be passed over: what it says would be missed.
+    let is_there = |place: &&PathBuf| std::fs::symlink_metadata(place).is_ok();
+    tried.iter().find(opened).or_else(|| tried.iter().find(is_there)).cloned().ok_or(tried)
 }
 
 #[cfg(test)]

@@ -254,14 +254,6 @@ impl<'a> Parser<'a> {
             let line = self.line_of("if_outbound");
             self.report.warning(line, "both interfaces are one; set `host_outbound` to the public address");
         }
-        for name in ["if_inbound", "if_outbound"] {
-            let meant = keys::find(name).map_or("", |(_, key)| key.doc.trim());
-            // A line with a bad value has its own error, which this one would only repeat.
-            let is_bad = self.report.problems.iter().any(|problem| problem.text.starts_with(name));
-            if self.line_of(name) == 0 && !is_bad {
-                self.report.error(0, format!("`{name}` is missing; {meant}"));
-            }
-        }
     }
 
     fn check_accounts(&mut self) {

@@ -1,17 +1,22 @@
 //! What addresses the two interfaces have, and when that changes.
 //!
 //! Any change that the system tells of starts a fresh look at all links and then all addresses: one source of truth, and
-//! nothing to keep in step. An interface that is missing, renamed, down or without an address has an empty list. Where
+//! nothing to keep in step. What the configuration does not name is chosen, see `choice`; then routes are looked at as well. An interface that is missing, renamed, down or without an address has an empty list. Where
 //! rtnetlink is not permitted, [`Watch::recheck`] asks a socket that is bound to the interface for its address.
 
-use super::rtnetlink::{Body, Dump, GROUPS, Message, messages, request};
+mod by_device;
+
+use super::choice::{Choice, Link, Name, choose};
+use super::rtnetlink::{Body, DefaultRoute, Dump, GROUPS, Message, ROUTE_GROUPS, messages, request};
 use crate::engine::Side;
 use crate::engine::io::Prefix;
 use crate::family::Family;
 use crate::limits::MAX_PREFIXES;
 use crate::log_class::NET;
 use crate::time::Duration;
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use by_device::{by_device, told_apart};
+use core::fmt;
+use core::net::{IpAddr, SocketAddr};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use nix::errno::Errno;
@@ -31,11 +36,12 @@ const BUFFER: usize = 16 * 1024;
 /// Datagrams read at one time; the rest waits for [`Watch::recheck`].
 const BUDGET: usize = 256;
 
+/// Interfaces that are looked at, where two are to be chosen; and default routes.
+const MAX_LINKS: usize = 64;
+const MAX_ROUTES: usize = 16;
+
 /// How long [`Watch::first_look`] waits at most; the answers are ready when the request returns.
 const FIRST_LOOK: Duration = Duration::from_millis(500);
-
-/// Prefix length of an address that the fallback found, which does not tell it: the usual one of a home network.
-const FALLBACK_PREFIX: u8 = 24;
 
 /// The addresses of one interface.
 pub type Addresses = heapless::Vec<Prefix, MAX_PREFIXES>;
@@ -67,22 +73,44 @@ impl Interface {
 #[derive(Debug)]
 pub struct Watch {
     names: [String; 2],
+    choices: [Choice; 2],
+    /// Choices that the log does not have yet.
+    is_news: [bool; 2],
     current: [Interface; 2],
     netlink: Option<Netlink>,
 }
 
 impl Watch {
-    /// A watch over the interfaces of these names; nothing is known until the first look.
+    /// A watch over the interfaces of these names, where an empty one is to be chosen; nothing is known until the first look.
     #[must_use]
     pub fn new(lan: &str, wan: &str) -> Self {
-        let netlink = match Netlink::open() {
+        let names = [lan.to_owned(), wan.to_owned()];
+        let chooses = names.iter().any(String::is_empty);
+        let netlink = match Netlink::open(chooses) {
             Ok(netlink) => Some(netlink),
             Err(error) => {
                 log::warn!(target: NET, "rtnetlink is not available ({error}); address changes are noticed within seconds only");
+                if chooses {
+                    log::error!(target: NET, "without rtnetlink no interface can be chosen: set if_inbound and if_outbound");
+                }
                 None
             }
         };
-        Self { names: [lan.into(), wan.into()], current: Default::default(), netlink }
+        let choices = choose(&[], &[], &names, &Default::default());
+        let is_news = names.each_ref().map(String::is_empty);
+        Self { names, choices, is_news, current: Default::default(), netlink }
+    }
+
+    /// The name of the interface on `side`; empty where none is chosen yet.
+    #[must_use]
+    pub fn name(&self, side: Side) -> &str {
+        &self.choices[side as usize].name
+    }
+
+    /// Which interface was chosen for `side`, and why; `None` where the configuration names it.
+    #[must_use]
+    pub fn choice(&self, side: Side) -> Option<impl fmt::Display + '_> {
+        self.names[side as usize].is_empty().then_some(&self.choices[side as usize])
     }
 
     /// Registers the socket, where there is one.
@@ -114,13 +142,20 @@ impl Watch {
 
     /// Takes what the system tells; `true` where an interface changed.
     pub fn ready(&mut self) -> bool {
-        match &mut self.netlink {
-            Some(netlink) => match netlink.read(&self.names) {
-                Some(seen) => self.settle(seen),
-                None => false,
-            },
-            None => false,
-        }
+        let Self { names, choices, netlink: Some(netlink), .. } = self else { return false };
+        let mut complete = None;
+        netlink.read(names, &mut |links, routes| {
+            let choices = choose(links, routes, names, choices);
+            let seen = choices.each_ref().map(|choice| {
+                let link = links.iter().find(|link| link.name == choice.name);
+                link.map_or_else(Interface::default, Interface::from)
+            });
+            complete = Some((choices, seen));
+        });
+        complete.is_some_and(|(choices, seen)| {
+            self.take_choices(choices);
+            self.settle(seen) || self.is_news.contains(&true)
+        })
     }
 
     /// Looks again; `true` where an interface changed. Call every [`RECHECK_INTERVAL`].
@@ -131,6 +166,23 @@ impl Watch {
         }
         let seen = [0, 1].map(|side| by_device(&self.names[side]));
         self.settle(told_apart(seen))
+    }
+
+    fn take_choices(&mut self, choices: [Choice; 2]) {
+        for (side, (choice, before)) in choices.iter().zip(&self.choices).enumerate() {
+            self.is_news[side] |=
+                self.names[side].is_empty() && (&choice.name, choice.why) != (&before.name, before.why);
+        }
+        self.choices = choices;
+    }
+
+    /// Puts into the log which interfaces were chosen since the last call, and why.
+    pub fn tell_choices(&mut self) {
+        for (choice, is_news) in self.choices.iter().zip(&mut self.is_news) {
+            if core::mem::take(is_news) {
+                log::info!(target: NET, "{choice}");
+            }
+        }
     }
 
     fn settle(&mut self, seen: [Interface; 2]) -> bool {
@@ -149,35 +201,29 @@ struct Netlink {
     asked: Option<Dump>,
     /// Something changed since the look began.
     changed: bool,
-    seen: [Seen; 2],
+    /// Whether an interface is to be chosen, for which all of them and the default routes are needed.
+    chooses: bool,
+    links: Vec<Link>,
+    routes: heapless::Vec<DefaultRoute, MAX_ROUTES>,
     buffer: Box<[u8; BUFFER]>,
 }
 
-/// One interface during a look.
-#[derive(Clone, Debug, Default)]
-struct Seen {
-    index: Option<u32>,
-    up: bool,
-    v4: Addresses,
-    v6: Addresses,
-}
-
-impl From<Seen> for Interface {
-    fn from(seen: Seen) -> Self {
+impl From<&Link> for Interface {
+    fn from(link: &Link) -> Self {
         // Those that everybody can reach go before those of a site (RFC 4193).
         let is_local = |prefix: &&Prefix| matches!(prefix.address, IpAddr::V6(ip) if ip.is_unique_local());
-        let global = seen.v6.iter().filter(|prefix| !is_local(prefix));
-        let local = seen.v6.iter().filter(is_local);
-        let addresses = seen.v4.iter().chain(global).chain(local).take(MAX_PREFIXES).copied().collect();
-        Self { index: seen.index, addresses }
+        let global = link.v6.iter().filter(|prefix| !is_local(prefix));
+        let local = link.v6.iter().filter(is_local);
+        let addresses = link.v4.iter().chain(global).chain(local).take(MAX_PREFIXES).copied().collect();
+        Self { index: Some(link.index), addresses }
     }
 }
 
 impl Netlink {
-    fn open() -> io::Result<Self> {
+    fn open(chooses: bool) -> io::Result<Self> {
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let fd = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkRoute)?;
-        bind(fd.as_raw_fd(), &NetlinkAddr::new(0, GROUPS))?;
+        bind(fd.as_raw_fd(), &NetlinkAddr::new(0, if chooses { GROUPS | ROUTE_GROUPS } else { GROUPS }))?;
         let port = getsockname::<NetlinkAddr>(fd.as_raw_fd())?.pid();
         Ok(Self {
             fd,
@@ -185,7 +231,9 @@ impl Netlink {
             sequence: 0,
             asked: None,
             changed: false,
-            seen: Default::default(),
+            chooses,
+            links: Vec::new(),
+            routes: heapless::Vec::new(),
             buffer: Box::new([0; BUFFER]),
         })
     }
@@ -194,19 +242,19 @@ impl Netlink {
         self.asked.is_some() || self.changed
     }
 
-    /// Reads all there is and asks what is to be asked next; the interfaces once a look is complete.
-    fn read(&mut self, names: &[String; 2]) -> Option<[Interface; 2]> {
-        let mut complete = None;
+    /// Reads all there is and asks what is to be asked next; what each look that is complete has seen goes to `complete`.
+    fn read(&mut self, names: &[String; 2], complete: &mut dyn FnMut(&[Link], &[DefaultRoute])) {
         for _ in 0..BUDGET {
             if self.asked.is_none() && self.changed {
                 self.changed = false;
-                self.seen = Default::default();
+                self.links.clear();
+                self.routes.clear();
                 self.ask(Dump::Links);
             }
             match recvfrom::<NetlinkAddr>(self.fd.as_raw_fd(), &mut self.buffer[..]) {
                 Ok((length, Some(sender))) if sender.pid() == 0 => {
                     if self.datagram(length, names) {
-                        complete = Some(self.seen.clone().map(Interface::from));
+                        complete(&self.links, &self.routes);
                     }
                 }
                 Ok(_) | Err(Errno::EINTR) => {}
@@ -218,7 +266,6 @@ impl Netlink {
                 Err(_) => break,
             }
         }
-        complete
     }
 
     fn ask(&mut self, dump: Dump) {
@@ -230,7 +277,8 @@ impl Netlink {
 
     /// Takes one datagram of the kernel; `true` where it ends a look.
     fn datagram(&mut self, length: usize, names: &[String; 2]) -> bool {
-        let Self { buffer, seen, sequence, port, changed, asked, .. } = self;
+        let Self { buffer, links, routes, chooses, sequence, port, changed, asked, .. } = self;
+        let is_wanted = |name: &[u8]| *chooses || names.iter().any(|wanted| wanted.as_bytes() == name);
         let mut done = false;
         for message in messages(buffer.get(..length).unwrap_or(&[])) {
             if message.port != *port || message.sequence != *sequence {
@@ -238,7 +286,7 @@ impl Netlink {
                 continue;
             }
             *changed |= message.interrupted;
-            note(&message, seen, names);
+            note(&message, links, routes, &is_wanted);
             match message.body {
                 Body::Done => done = true,
                 Body::Error => *asked = None,
@@ -250,7 +298,11 @@ impl Netlink {
                 self.ask(Dump::Addresses);
                 false
             }
-            (true, Some(Dump::Addresses)) => {
+            (true, Some(Dump::Addresses)) if self.chooses => {
+                self.ask(Dump::Routes);
+                false
+            }
+            (true, Some(Dump::Addresses | Dump::Routes)) => {
                 self.asked = None;
                 true
             }
@@ -259,49 +311,29 @@ impl Netlink {
     }
 }
 
-fn note(message: &Message<'_>, seen: &mut [Seen; 2], names: &[String; 2]) {
+fn note(
+    message: &Message<'_>,
+    links: &mut Vec<Link>,
+    routes: &mut heapless::Vec<DefaultRoute, MAX_ROUTES>,
+    is_wanted: &dyn Fn(&[u8]) -> bool,
+) {
     match message.body {
-        Body::Link { index, name, up } => {
-            for (seen, _) in seen.iter_mut().zip(names).filter(|(_, wanted)| wanted.as_bytes() == name) {
-                seen.index = Some(index);
-                seen.up = up;
+        Body::Link { index, name, state } if links.len() < MAX_LINKS && is_wanted(name) => {
+            if let Some(name) = str::from_utf8(name).ok().and_then(|name| Name::try_from(name).ok()) {
+                links.push(Link { index, name, state, ..Link::default() });
             }
         }
         Body::Address { index, prefix, usable: true } => {
-            for seen in seen.iter_mut().filter(|seen| seen.up && seen.index == Some(index)) {
-                let list = if prefix.address.is_ipv4() { &mut seen.v4 } else { &mut seen.v6 };
+            for link in links.iter_mut().filter(|link| link.state.is_up && link.index == index) {
+                let list = if prefix.address.is_ipv4() { &mut link.v4 } else { &mut link.v6 };
                 let _ = list.push(prefix);
             }
         }
+        Body::DefaultRoute(route) => {
+            let _ = routes.push(route);
+        }
         _ => {}
     }
-}
-
-/// The address that a socket bound to the device would use, for where rtnetlink is closed to us.
-fn by_device(name: &str) -> Interface {
-    let index = nix::net::if_::if_nametoindex(name).ok();
-    let local = || -> io::Result<SocketAddr> {
-        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-        socket.bind_device(Some(name.as_bytes()))?;
-        // Connecting a UDP socket sends nothing; the address is one for documentation (RFC 5737).
-        socket.connect(&SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 9)).into())?;
-        socket.local_addr()?.as_socket().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
-    };
-    let mut addresses = Addresses::new();
-    if index.is_some()
-        && let Ok(local) = local()
-    {
-        let _ = addresses.push(Prefix { address: local.ip(), length: FALLBACK_PREFIX });
-    }
-    Interface { index, addresses }
-}
-
-/// Takes the address from a WAN interface that has the LAN's: a socket on a device without an address gets another one's.
-fn told_apart([lan, mut wan]: [Interface; 2]) -> [Interface; 2] {
-    if lan.index != wan.index && lan.address() == wan.address() {
-        wan.addresses.clear();
-    }
-    [lan, wan]
 }
 
 /// The side that the system's way to a peer leads into: what tells where a connection came from, for its handshake has gone
@@ -332,6 +364,7 @@ fn source_towards(peer: SocketAddr) -> io::Result<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rtnetlink::LinkState;
     use super::*;
 
     #[test]
@@ -346,36 +379,23 @@ mod tests {
     }
 
     #[test]
-    fn without_rtnetlink_an_interface_cannot_have_the_other_ones_address() {
-        assert_eq!(by_device("none-such0"), Interface::default());
-        let interface = |index, last| {
-            let prefix = Prefix { address: [192, 168, 1, last].into(), length: FALLBACK_PREFIX };
-            Interface { index: Some(index), addresses: [prefix].into_iter().collect() }
-        };
-        let [lan, wan] = told_apart([interface(2, 1), interface(3, 1)]);
-        assert_eq!((lan, wan.address()), (interface(2, 1), None));
-        let fine = [interface(2, 1), interface(3, 2)];
-        assert_eq!(told_apart(fine.clone()), fine);
-        let one = [interface(2, 1), interface(2, 1)];
-        assert_eq!(told_apart(one.clone()), one);
-    }
-
-    #[test]
     fn addresses_count_only_on_links_that_are_up() {
-        let names = ["br-lan".to_string(), "wan".to_string()];
-        let mut seen: [Seen; 2] = Default::default();
-        let say = |seen: &mut [Seen; 2], body| {
-            note(&Message { sequence: 1, port: 1, interrupted: false, body }, seen, &names);
+        let (mut links, mut routes) = (Vec::new(), heapless::Vec::new());
+        let mut say = |body| {
+            let message = Message { sequence: 1, port: 1, interrupted: false, body };
+            note(&message, &mut links, &mut routes, &|name| name != b"other");
         };
         let prefix = |octets: [u8; 4]| Prefix { address: octets.into(), length: 24 };
         let six = Prefix { address: "2001:db8::1".parse().expect("an address"), length: 64 };
-        say(&mut seen, Body::Link { index: 2, name: b"br-lan", up: true });
-        say(&mut seen, Body::Link { index: 3, name: b"wan", up: false });
-        say(&mut seen, Body::Address { index: 2, prefix: six, usable: true });
-        say(&mut seen, Body::Address { index: 2, prefix: prefix([192, 168, 1, 1]), usable: true });
-        say(&mut seen, Body::Address { index: 3, prefix: prefix([203, 0, 113, 1]), usable: true });
-        let [lan, wan] = seen.map(Interface::from);
-        assert_eq!(lan.addresses, [prefix([192, 168, 1, 1]), six]);
-        assert_eq!(wan, Interface { index: Some(3), ..Interface::default() });
+        let (up, down) = (LinkState { is_up: true, ..LinkState::default() }, LinkState::default());
+        say(Body::Link { index: 2, name: b"br-lan", state: up });
+        say(Body::Link { index: 3, name: b"wan", state: down });
+        say(Body::Link { index: 4, name: b"other", state: up });
+        say(Body::Address { index: 2, prefix: six, usable: true });
+        say(Body::Address { index: 2, prefix: prefix([192, 168, 1, 1]), usable: true });
+        say(Body::Address { index: 3, prefix: prefix([203, 0, 113, 1]), usable: true });
+        let [lan, wan] = &links[..] else { panic!("{links:?}") };
+        assert_eq!(Interface::from(lan).addresses, [prefix([192, 168, 1, 1]), six]);
+        assert_eq!(Interface::from(wan), Interface { index: Some(3), ..Interface::default() });
     }
 }

@@ -7,6 +7,7 @@
 //! * [`ifaddr`]: what addresses the two interfaces have, by rtnetlink.
 //! * [`conntrack`]: the system's connection tracking, and what of it stands in our way.
 
+mod choice;
 pub mod conntrack;
 mod descriptors;
 mod dscp;

@@ -6,6 +6,7 @@ use super::netlink::{
     Frame, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN, attributes, frames, u32_at,
 };
 use crate::engine::io::Prefix;
+use crate::family::Family;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Multicast groups that tell of links and of addresses of both families.
@@ -14,9 +15,14 @@ pub(super) const GROUPS: u32 = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IF
 /// Length of a dump request in bytes.
 pub(super) const REQUEST: usize = NLMSG_HDRLEN + 16;
 
+/// Multicast groups that tell of routes of both families.
+pub(super) const ROUTE_GROUPS: u32 = RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
+
 const RTMGRP_LINK: u32 = 1;
 const RTMGRP_IPV4_IFADDR: u32 = 0x10;
 const RTMGRP_IPV6_IFADDR: u32 = 0x100;
+const RTMGRP_IPV4_ROUTE: u32 = 0x40;
+const RTMGRP_IPV6_ROUTE: u32 = 0x400;
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
@@ -24,18 +30,36 @@ const RTM_GETLINK: u16 = 18;
 const RTM_NEWADDR: u16 = 20;
 const RTM_DELADDR: u16 = 21;
 const RTM_GETADDR: u16 = 22;
+const RTM_NEWROUTE: u16 = 24;
+const RTM_DELROUTE: u16 = 25;
+const RTM_GETROUTE: u16 = 26;
 const NLM_F_DUMP_INTR: u16 = 0x10;
 
-/// `struct ifinfomsg`, `struct ifaddrmsg`.
+/// `struct ifinfomsg`, `struct ifaddrmsg`, `struct rtmsg`.
 const IFINFOMSG: usize = 16;
 const IFADDRMSG: usize = 8;
+const RTMSG: usize = 12;
 
 const IFLA_IFNAME: u16 = 3;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_INFO_KIND: u16 = 1;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_FLAGS: u16 = 8;
 
+const RTA_OIF: u16 = 4;
+const RTA_PRIORITY: u16 = 6;
+const RTA_MULTIPATH: u16 = 9;
+const RTA_TABLE: u16 = 15;
+const RT_TABLE_MAIN: u32 = 254;
+const RTN_UNICAST: u8 = 1;
+/// The first next hop's interface in `RTA_MULTIPATH` (`struct rtnexthop`).
+const RTNH_IFINDEX: usize = 4;
+
 const IFF_UP: u32 = 1;
+const IFF_LOOPBACK: u32 = 1 << 3;
+const IFF_POINTOPOINT: u32 = 1 << 4;
+const IFF_RUNNING: u32 = 1 << 6;
 const IFA_F_TEMPORARY: u32 = 0x01;
 const IFA_F_DADFAILED: u32 = 0x08;
 const IFA_F_DEPRECATED: u32 = 0x20;
@@ -51,6 +75,8 @@ pub(super) enum Dump {
     Links,
     /// All addresses.
     Addresses,
+    /// All routes.
+    Routes,
 }
 
 /// A request for all objects of a kind; the answers carry `sequence`.
@@ -58,6 +84,7 @@ pub(super) fn request(dump: Dump, sequence: u32) -> [u8; REQUEST] {
     let kind = match dump {
         Dump::Links => RTM_GETLINK,
         Dump::Addresses => RTM_GETADDR,
+        Dump::Routes => RTM_GETROUTE,
     };
     let mut bytes = [0; REQUEST];
     bytes[..4].copy_from_slice(&(REQUEST as u32).to_ne_bytes());
@@ -89,9 +116,11 @@ pub(super) enum Body<'a> {
         index: u32,
         /// Its name, without the closing zero byte.
         name: &'a [u8],
-        /// It is administratively up.
-        up: bool,
+        /// What it is, and how it is.
+        state: LinkState,
     },
+    /// A default route of the main table.
+    DefaultRoute(DefaultRoute),
     /// An interface has an address.
     Address {
         /// The interface's number.
@@ -111,6 +140,33 @@ pub(super) enum Body<'a> {
     Other,
 }
 
+/// What a link is, and how it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of the system")]
+pub(super) struct LinkState {
+    /// Administratively up.
+    pub(super) is_up: bool,
+    /// It has a carrier; a bridge, a port that has one.
+    pub(super) is_running: bool,
+    /// It leads to this host.
+    pub(super) is_loopback: bool,
+    /// A tunnel, or a line to a provider.
+    pub(super) is_point_to_point: bool,
+    /// Several links in one network.
+    pub(super) is_bridge: bool,
+}
+
+/// Where packets go that no other route is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DefaultRoute {
+    /// Of which packets.
+    pub(super) family: Family,
+    /// The number of the interface that they leave by.
+    pub(super) interface: u32,
+    /// The route with the lowest counts.
+    pub(super) metric: u32,
+}
+
 /// The messages of one datagram; ends at the first that does not fit.
 pub(super) fn messages(bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
     frames(bytes).map(|Frame { kind, flags, sequence, port, body }| Message {
@@ -120,7 +176,8 @@ pub(super) fn messages(bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
         body: match kind {
             RTM_NEWLINK => link(body),
             RTM_NEWADDR => address(body).unwrap_or(Body::Other),
-            RTM_DELLINK | RTM_DELADDR => Body::Removed,
+            RTM_NEWROUTE => default_route(body).map_or(Body::Other, Body::DefaultRoute),
+            RTM_DELLINK | RTM_DELADDR | RTM_DELROUTE => Body::Removed,
             NLMSG_DONE => Body::Done,
             NLMSG_ERROR => Body::Error,
             _ => Body::Other,
@@ -132,7 +189,37 @@ fn link(body: &[u8]) -> Body<'_> {
     let (Some(index), Some(flags)) = (u32_at(body, 4), u32_at(body, 8)) else { return Body::Other };
     let name = attributes(body, IFINFOMSG).find(|(kind, _)| *kind == IFLA_IFNAME).map_or(&[][..], |(_, name)| name);
     let name = name.split(|&byte| byte == 0).next().unwrap_or(&[]);
-    Body::Link { index, name, up: flags & IFF_UP != 0 }
+    let info = attributes(body, IFINFOMSG).find(|(kind, _)| *kind == IFLA_LINKINFO).map_or(&[][..], |(_, info)| info);
+    let kind = attributes(info, 0).find(|(kind, _)| *kind == IFLA_INFO_KIND).map_or(&[][..], |(_, kind)| kind);
+    let state = LinkState {
+        is_up: flags & IFF_UP != 0,
+        is_running: flags & IFF_RUNNING != 0,
+        is_loopback: flags & IFF_LOOPBACK != 0,
+        is_point_to_point: flags & IFF_POINTOPOINT != 0,
+        is_bridge: kind.strip_suffix(b"\0").unwrap_or(kind) == b"bridge",
+    };
+    Body::Link { index, name, state }
+}
+
+fn default_route(body: &[u8]) -> Option<DefaultRoute> {
+    let [family, length, _, _, table, _, _, kind] = *body.get(..8)?.first_chunk()?;
+    let family = match family {
+        AF_INET => Family::V4,
+        AF_INET6 => Family::V6,
+        _ => return None,
+    };
+    let (mut table, mut interface, mut metric) = (u32::from(table), None, 0);
+    for (kind, value) in attributes(body, RTMSG) {
+        match kind {
+            RTA_OIF => interface = u32_at(value, 0),
+            RTA_MULTIPATH => interface = interface.or(u32_at(value, RTNH_IFINDEX)),
+            RTA_PRIORITY => metric = u32_at(value, 0).unwrap_or(0),
+            RTA_TABLE => table = u32_at(value, 0).unwrap_or(table),
+            _ => {}
+        }
+    }
+    let is_default = length == 0 && kind == RTN_UNICAST && table == RT_TABLE_MAIN;
+    Some(DefaultRoute { family, interface: interface.filter(|_| is_default)?, metric })
 }
 
 fn address(body: &[u8]) -> Option<Body<'_>> {
@@ -218,11 +305,12 @@ mod tests {
         let mut bytes = message(RTM_NEWLINK, 2, &link_body(3, 0x1043, b"br-lan\0"));
         bytes.extend(message(RTM_NEWLINK, 2 | NLM_F_DUMP_INTR, &link_body(4, 0x1002, b"wan\0")));
         bytes.extend(message(NLMSG_DONE, 2, &[0; 4]));
+        let none = LinkState::default();
         assert_eq!(
             bodies(&bytes),
             [
-                Body::Link { index: 3, name: b"br-lan", up: true },
-                Body::Link { index: 4, name: b"wan", up: false },
+                Body::Link { index: 3, name: b"br-lan", state: LinkState { is_up: true, is_running: true, ..none } },
+                Body::Link { index: 4, name: b"wan", state: none },
                 Body::Done
             ]
         );
@@ -254,6 +342,35 @@ mod tests {
         assert!(!usable(0, 0xc0, None));
         assert!(!usable(0, 0x80, Some(0x80 | IFA_F_DEPRECATED)));
         assert!(!usable(0, 0x80, Some(0x300 | IFA_F_TEMPORARY)));
+    }
+
+    #[test]
+    fn a_bridge_and_default_routes() {
+        let mut body = link_body(3, 0x1043, b"br-lan\0");
+        body.extend(attribute(IFLA_LINKINFO | 1 << 15, &attribute(IFLA_INFO_KIND, b"bridge\0")));
+        let bytes = message(RTM_NEWLINK, 2, &body);
+        assert!(matches!(bodies(&bytes)[..], [Body::Link { state: LinkState { is_bridge: true, .. }, .. }]));
+        let route = |family: u8, length: u8, table: u8, kind: u8, attributes: &[Vec<u8>]| {
+            let mut body = vec![family, length, 0, 0, table, 3, 0, kind, 0, 0, 0, 0];
+            body.extend(attributes.concat());
+            message(RTM_NEWROUTE, 2, &body)
+        };
+        let out = attribute(RTA_OIF, &7u32.to_ne_bytes());
+        let metric = attribute(RTA_PRIORITY, &100u32.to_ne_bytes());
+        let found = |bytes: &[u8]| match bodies(bytes)[..] {
+            [Body::DefaultRoute(route)] => Some(route),
+            _ => None,
+        };
+        let wanted = DefaultRoute { family: Family::V4, interface: 7, metric: 100 };
+        assert_eq!(found(&route(AF_INET, 0, 254, 1, &[out.clone(), metric])), Some(wanted));
+        let hops = [[16u8, 0, 0, 0], 9u32.to_ne_bytes(), [0; 4], [0; 4]].concat();
+        let wanted = DefaultRoute { family: Family::V6, interface: 9, metric: 0 };
+        assert_eq!(found(&route(AF_INET6, 0, 254, 1, &[attribute(RTA_MULTIPATH, &hops)])), Some(wanted));
+        for (length, table, kind) in [(8, 254, 1), (0, 200, 1), (0, 254, 7)] {
+            assert_eq!(found(&route(AF_INET, length, table, kind, core::slice::from_ref(&out))), None);
+        }
+        let other = attribute(RTA_TABLE, &1000u32.to_ne_bytes());
+        assert_eq!(found(&route(AF_INET, 0, 254, 1, &[out, other])), None);
     }
 
     #[test]

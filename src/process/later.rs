@@ -54,7 +54,9 @@ pub fn out_of_reach(config: &Config, report: &mut Report, is_check: bool) {
     }
     let file = std::path::absolute(&report.file).unwrap_or_else(|_| report.file.clone());
     let mut found = Vec::new();
-    found.extend(view.reading(&file, "a reload"));
+    if !report.file.as_os_str().is_empty() {
+        found.extend(view.reading(&file, "a reload"));
+    }
     found.extend(config.proxy_auth_pwfile.as_ref().and_then(|path| view.reading(path, "a reload")));
     found.extend(config.registration_file.as_ref().and_then(|path| view.replacing(path)));
     found.extend(view.in_jail(RESOLV_CONF, "nameservers stay those of the start"));

@@ -5,12 +5,13 @@ use super::*;
 keys! {
     "Networks";
 
-    /// Interface on the side of the phones.
+    /// Interface on the side of the phones; without it, one that has a private network and is not the WAN's.
     if_inbound: Kind::Interface, "" when Restart shipped "br-lan"
-        more "OpenWrt: br-lan; elsewhere often eth0."
+        more "OpenWrt: br-lan; elsewhere often eth0. Of several without it, br-lan goes first, then a bridge. Where there is none it is the WAN's, if that has a private network."
         => |c, v| c.if_inbound = v.text();
 
-    /// Interface on the side of the Internet; it may come and go and change its address.
+    /// Interface on the side of the Internet, which may come and go and change its address; without it, the one that the
+    /// default route leads to.
     if_outbound: Kind::Interface, "" when Restart shipped "wan"
         more "OpenWrt: wan, or pppoe-wan; elsewhere often eth1 or ppp0. On either side SIP goes by IPv4, or by IPv6 where there is no IPv4; media goes by the one that the far end names."
         => |c, v| c.if_outbound = v.text();

@@ -24,6 +24,7 @@ impl EventLoop {
 
     /// Moves the sockets to the addresses that the interfaces have now.
     pub(super) fn take_addresses(&mut self) -> Result<(), BindError> {
+        self.watch.tell_choices();
         for side in [Side::Lan, Side::Wan] {
             for family in Family::BOTH {
                 let address = self.watch.interface(side).address_of(family);
@@ -50,11 +51,11 @@ impl EventLoop {
             if self.told[side as usize].as_ref() == Some(&addresses) {
                 continue;
             }
-            let (network, name) = match side {
-                Side::Lan => ("LAN", &self.config.if_inbound),
-                Side::Wan => ("WAN", &self.config.if_outbound),
-            };
+            let (network, name) = (side.name(), self.watch.name(side));
             match &addresses[..] {
+                [] if name.is_empty() => {
+                    log::warn!(target: NET, "there is no {network} interface now; waiting for one");
+                }
                 [] => log::warn!(target: NET, "{network} interface {name} has no address now; waiting for one"),
                 all => log::info!(target: NET, "{network} interface {name} has {}", List(all)),
             }

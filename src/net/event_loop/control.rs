@@ -112,8 +112,8 @@ impl Answers<'_> {
         line.text("config", &self.identity.config.display());
         line.value("uptime", self.now.since(self.started).as_secs());
         line.value("sip_port", config.sip_listen_port);
-        self.side(line, "lan", Side::Lan, &config.if_inbound);
-        self.side(line, "wan", Side::Wan, &config.if_outbound);
+        self.side(line, "lan", Side::Lan, self.event_loop.watch.name(Side::Lan));
+        self.side(line, "wan", Side::Wan, self.event_loop.watch.name(Side::Wan));
         if let Some(address) = config.host_outbound {
             line.text("host_outbound", &address);
         } else if let Some((name, found)) = self.engine.host_outbound_name() {
@@ -129,9 +129,9 @@ impl Answers<'_> {
 
     /// What keeps it from its work now.
     fn problems(&self, line: &mut Line<'_>) {
-        let config = &self.event_loop.config;
         line.array("problems");
-        for (side, interface) in [(Side::Lan, &config.if_inbound), (Side::Wan, &config.if_outbound)] {
+        for side in [Side::Lan, Side::Wan] {
+            let interface = self.event_loop.watch.name(side);
             if self.event_loop.watch.interface(side).addresses.is_empty() {
                 line.text("", &format_args!("{} interface {interface} has no address", side.name()));
             }
@@ -185,7 +185,8 @@ impl Answers<'_> {
         let (low, high) = (config.rtp_port_low, config.rtp_port_high);
         let pairs = usize::from(high.saturating_sub(low) / 2) + 1;
         // Each interface has all of them.
-        let all_ports = if config.if_inbound == config.if_outbound { pairs } else { 2 * pairs };
+        let watch = &self.event_loop.watch;
+        let all_ports = if watch.name(Side::Lan) == watch.name(Side::Wan) { pairs } else { 2 * pairs };
         line.object("tables");
         for (name, used, limit) in [
             ("calls", usage.calls, config.max_calls.min(MAX_CALLS)),

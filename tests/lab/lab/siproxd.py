@@ -39,9 +39,10 @@ class Siproxd:
 
     def __init__(self, network: Network, name: str = "siproxd", options: tuple[str, ...] = ("-d", "-1"),
                  wait: bool = True, config: Path | None = None, prefix: tuple[str, ...] = (), host: str = "router",
-                 **directives: object) -> None:
+                 file: bool = True, **directives: object) -> None:
         """Starts it with the lab's configuration, changed by `directives` (None removes one); `prefix` is a command that runs it,
-        in `host`."""
+        in `host`; without `file` it has no configuration at all."""
+        self._file = file
         self._host = host
         self._prefix = prefix
         self._network = network
@@ -141,5 +142,8 @@ class Siproxd:
         # An empty /var/lib of its own, which only this process sees (`ip netns exec` unshares the mounts): a shipped
         # configuration keeps its state there, and this machine shall not.
         private = 'mount -t tmpfs tmpfs /var/lib && exec "$@"'
+        # Its home has no configuration.
+        home = ["env", f"HOME={self.dir}"]
+        given = ["-c", str(self.config)] if self._file else []
         return Process(self._network.ns(self._host), [
-            "sh", "-c", private, "sh", *self._prefix, str(binary()), "-c", str(self.config), *self.options], self.log)
+            "sh", "-c", private, "sh", *self._prefix, *home, str(binary()), *given, *self.options], self.log)

@@ -81,10 +81,10 @@ class World:
         assert self._siproxd, "this lab runs without siproxd"
         return self._siproxd
 
-    def start_siproxd(self, config: Path | None = None) -> Siproxd:
-        """Starts the daemon, in a lab that was made without it, with the lab's configuration or a file as it is; LAN phones started from
-        now on use it."""
-        self._siproxd = Siproxd(self.network, options=self._options, config=config, **self._directives)
+    def start_siproxd(self, config: Path | None = None, file: bool = True) -> Siproxd:
+        """Starts the daemon, in a lab that was made without it, with the lab's configuration, a file as it is, or with none; LAN phones
+        started from now on use it."""
+        self._siproxd = Siproxd(self.network, options=self._options, config=config, file=file, **self._directives)
         return self._siproxd
 
     def phone(self, host: str, accounts: list[Account] | None = None, *, account: str = "", extra: str = "") -> Phone:
