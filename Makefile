@@ -9,7 +9,14 @@ TARGET = $(shell sed -n 's/^\([^\# ][^ ]*\) .*/\1/p' cross/targets)
 # Seconds that each fuzz target runs, e.g. `make fuzz TIME=3600`.
 TIME = 60
 
-.PHONY: demo test lint unit lab fuzz bench openwrt cross cross-try install root
+.PHONY: program demo test lint unit lab fuzz bench openwrt cross cross-try install root
+
+# The program and, apart, its symbols: what a crash report is read with (docs/troubleshooting.md). `SIPROXD_BUILD` says which build it is.
+program: export SIPROXD_BUILD ?= build $(shell git describe --always --dirty 2>/dev/null || date -u +%Y%m%d%H%M%S)
+program:
+	cargo --config profile.release.strip=false --config 'profile.release.debug="line-tables-only"' build --release --locked
+	! readelf -S target/release/siproxd | grep -q '\.symtab' || \
+		{ objcopy --only-keep-debug target/release/siproxd target/release/siproxd.debug && objcopy --strip-all target/release/siproxd; }
 
 demo: root install
 	@cargo build --release --locked --quiet

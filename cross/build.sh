@@ -1,5 +1,6 @@
 #!/bin/bash
-# build.sh TARGET...: stripped static release programs, target/TARGET/release/siproxd, and their sizes.
+# build.sh TARGET...: stripped static release programs, target/TARGET/release/siproxd, and their sizes; the symbols of each beside it, in
+# siproxd.debug.
 #
 # Sets the targets up first (see setup.sh, whose CROSS_DIR is heeded). Words after `--` go to cargo.
 set -euo pipefail
@@ -19,8 +20,16 @@ cross/setup.sh "${targets[@]}"
 # Debian's own toolchain: rustup's has no source of the standard library that its compiler accepts without a nightly.
 export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
 export PATH="$CROSS_DIR/bin:$PATH"
+# What a crash report names; see docs/troubleshooting.md.
+export SIPROXD_BUILD=${SIPROXD_BUILD:-build $(git describe --always --dirty 2>/dev/null || date -u +%Y%m%d%H%M%S)}
 for target in "${targets[@]}"; do
-    /usr/bin/cargo --config cross/config.toml build --release --locked --quiet --bin siproxd --target "$target" "$@"
+    /usr/bin/cargo --config cross/config.toml --config profile.release.strip=false \
+        --config 'profile.release.debug="line-tables-only"' build --release --locked --quiet --bin siproxd --target "$target" "$@"
     program=${CARGO_TARGET_DIR:-target}/$target/release/siproxd
+    # Cargo leaves a program alone that is up to date: its symbols are there already then.
+    if readelf -S "$program" | grep -q '\.symtab'; then
+        objcopy --only-keep-debug "$program" "$program.debug"
+        objcopy --strip-all "$program"
+    fi
     printf '%-32s %9d bytes  %s\n' "$target" "$(stat -c %s "$program")" "$program"
 done

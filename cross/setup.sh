@@ -15,7 +15,7 @@ dir=${CROSS_DIR:-$here/../target/cross}
 llvm=22
 
 install_packages() {
-    local packages="clang-$llvm lld-$llvm qemu-user-static make dpkg-dev xz-utils binutils gcc libc6-dev ca-certificates"
+    local packages="clang-$llvm lld-$llvm qemu-user-static make dpkg-dev xz-utils binutils binutils-multiarch gcc libc6-dev ca-certificates"
     [ "${SKIP_RUST:-0}" = 1 ] || packages="$packages rustc-web cargo-web rust-web-src"
     # shellcheck disable=SC2086
     if ! dpkg -s $packages >/dev/null 2>&1; then

@@ -29,7 +29,8 @@ const EXIT_WARNINGS: u8 = 2;
 const NO_FILE: &str = "no configuration file: all has its default";
 
 fn main() -> ExitCode {
-    process::log_panics();
+    process::watch_panics();
+    process::hold_signals();
     siproxd::log::start();
     let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let args = match Args::parse(&words) {

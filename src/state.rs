@@ -5,7 +5,7 @@ mod key;
 mod original;
 mod tally;
 
-pub use file::remedy;
+pub use file::{crash_path, remedy};
 pub use key::{key, seed};
 pub use tally::Tally;
 
@@ -47,7 +47,7 @@ pub fn prepare(path: &Path, account: Option<(u32, u32)>) {
     if let Some(directory) = created {
         told(directory, chown(directory, Some(uid), Some(gid)));
     }
-    for path in [path, &key_path(path)] {
+    for path in [path, &key_path(path), &crash_path(path)] {
         let file = OpenOptions::new()
             .append(true)
             .create(true)

@@ -301,3 +301,20 @@ fn a_reader_of_stderr_that_stalls_is_not_waited_for() {
     let status = child.wait().expect("ended");
     assert!(status.success(), "{status}");
 }
+
+#[test]
+fn a_second_one_is_told_whose_port_it_wants() {
+    let home = Home::new("second");
+    let (sip, _) = loopback(&home, "");
+    let mut child = home.command(&[]).stderr(Stdio::null()).spawn().expect("the program");
+    let daemon = Daemon::of(&home);
+    let (code, _, err) = home.run(&[]);
+    assert_eq!(code, 1);
+    let last = err.lines().last().expect("a line");
+    assert!(last.contains(&format!("127.0.0.1:{sip} (UDP)")) && last.contains("in use"), "{err}");
+    // And the first one's file is still its own.
+    assert_eq!(fs::read_to_string(home.0.join("pid")).expect("the file").trim(), daemon.0.to_string());
+    daemon.send(Signal::SIGTERM);
+    assert_eq!(child.wait().expect("its end").code(), Some(0));
+    assert!(!home.0.join("pid").exists());
+}

@@ -15,6 +15,7 @@ use mio::{Interest, Registry, Token};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
+use std::sync::Mutex;
 use std::time::Instant;
 
 /// Readers at a time.
@@ -36,6 +37,18 @@ const ACCEPT_BUDGET: usize = 16;
 /// Reads of one turn, each of [`DISCARD`] bytes, before a reader counts as one that means to flood us.
 const READ_BUDGET: usize = 64;
 const DISCARD: usize = 2048;
+
+/// The readers' connections once more, for what a panic has to say while nothing else may be relied on.
+static CONNECTIONS: Mutex<[Option<TcpStream>; MAX_DEBUG_READERS]> = Mutex::new([const { None }; MAX_DEBUG_READERS]);
+
+/// Sends text to all readers, behind whatever they have been sent so far; they are not waited for.
+pub(super) fn last_words(text: &str) {
+    if let Ok(mut connections) = CONNECTIONS.try_lock() {
+        for stream in connections.iter_mut().flatten() {
+            let _ = stream.write_all(b"\n").and_then(|()| stream.write_all(text.as_bytes()));
+        }
+    }
+}
 
 /// The listener and its readers, part of the event loop.
 #[derive(Debug)]
@@ -206,6 +219,9 @@ impl DebugPort {
         if started.is_err() {
             return;
         }
+        if let Some(connection) = held(&CONNECTIONS).get_mut(slot) {
+            *connection = stream.try_clone().ok();
+        }
         if let Some(place) = self.readers.get_mut(slot) {
             let position = held(&RING).lines_of_last(REPLAY);
             *place = Some(Reader { stream, from, position, stalled_at: None, is_half_closed: false });
@@ -215,8 +231,9 @@ impl DebugPort {
     }
 
     fn drop_reader(&mut self, slot: usize, reason: Drop) {
-        // Closing the socket takes it out of the event loop as well.
+        // Closing both takes it out of the event loop as well.
         if let Some(reader) = self.readers.get_mut(slot).and_then(Option::take) {
+            held(&CONNECTIONS).get_mut(slot).and_then(Option::take);
             self.count();
             log::info!(target: PROCESS, "debug_port: {} dropped, {reason}", reader.from);
         }
@@ -229,6 +246,7 @@ impl DebugPort {
 
 impl core::ops::Drop for DebugPort {
     fn drop(&mut self) {
+        held(&CONNECTIONS).fill_with(|| None);
         LOGGER.set_readers(0);
         LOGGER.set_debug_port(false);
     }

@@ -15,7 +15,6 @@ mod syslog;
 
 use crate::log_class;
 use ::log::{Level, LevelFilter, Log, Metadata, Record};
-use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 use core::time::Duration;
 use line::Line;
@@ -98,15 +97,16 @@ pub fn turn() {
     }
 }
 
-/// Writes an error even while another line is being written, as a panic does.
-pub fn emergency(text: fmt::Arguments<'_>) {
+/// Writes an error of several lines to all who may read it, even while another line is being written, as a panic does.
+pub fn emergency(text: &str) {
     if LOGGER.to_stderr.load(Relaxed) {
-        let _ = writeln!(std::io::stderr(), "{text}");
+        let _ = std::io::stderr().write_all(text.as_bytes());
     }
+    debug_port::last_words(text);
     if LOGGER.to_syslog(Level::Error, log_class::PROCESS)
         && let Ok(mut syslog) = SYSLOG.try_lock()
     {
-        syslog.write(Level::Error, &text.to_string());
+        text.lines().for_each(|line| syslog.write(Level::Error, line));
     }
 }
 
@@ -225,6 +225,7 @@ impl Log for Logger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::fmt;
 
     fn logger(mask: u32, to_stderr: bool, silence: u8, readers: u32) -> Logger {
         Logger {

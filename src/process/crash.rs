@@ -1,15 +1,117 @@
-//! What a panic leaves behind.
+//! What a panic leaves behind, before the process ends: message, place and backtrace, on stderr, in syslog, with the readers of
+//! `debug_port`, and in a file beside `registration_file`.
+//!
+//! A panic is a bug, and there is no way to cause one from outside that we know of. So nothing here may rely on what the program was doing:
+//! no lock is waited for, and what fails is passed over.
 
-use core::fmt::Display;
+use crate::log_class::PROCESS;
+use crate::state::crash_path;
+use core::fmt::{self, Write as _};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use nix::fcntl::OFlag;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-/// Sends what a panic has to say to the log instead of stderr alone.
-pub fn log_panics() {
+/// Which build this is, as whoever builds it says; `make` and `cross/build.sh` give the commit.
+pub const BUILD: &str = match option_env!("SIPROXD_BUILD") {
+    Some(build) => build,
+    None => "unknown build",
+};
+
+/// Bytes of the longest report: fifty frames and more.
+const MAX_REPORT: usize = 8 * 1024;
+
+/// The file, once it is known.
+static FILE: OnceLock<PathBuf> = OnceLock::new();
+
+/// Where the program was loaded, which the addresses of a backtrace count from; 0 where that is not known.
+static LOADED_AT: AtomicUsize = AtomicUsize::new(0);
+
+/// Has panics tell of themselves. Call once, first of all.
+pub fn watch_panics() {
+    // While there is a /proc: a jail has none.
+    LOADED_AT.store(loaded_at().unwrap_or(0), Relaxed);
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("no message");
-        let place: &dyn Display = match panic.location() {
-            Some(location) => location,
-            None => &"an unknown place",
+        let mut report = Report::new();
+        let _ = write!(report, "siproxd {}, {BUILD}: bug at ", env!("CARGO_PKG_VERSION"));
+        let _ = match panic.location() {
+            Some(place) => write!(report, "{place}"),
+            None => write!(report, "an unknown place"),
         };
-        crate::log::emergency(format_args!("siproxd: bug at {place}: {message}"));
+        let _ = writeln!(report, ": {message}");
+        write_backtrace(&mut report);
+        if let Some(path) = FILE.get() {
+            let _ = keep(path, report.text());
+        }
+        crate::log::emergency(report.text());
     }));
+}
+
+/// Names the file that a panic is kept in, beside `registration_file`; says so where there is one from before.
+pub fn keep_crashes_beside(registration_file: &Path) {
+    let path = crash_path(registration_file);
+    if fs::metadata(&path).is_ok_and(|file| file.len() > 0) {
+        let shown = path.display();
+        log::warn!(target: PROCESS, "siproxd has crashed before: please report {shown}, and remove it");
+    }
+    let _ = FILE.set(path);
+}
+
+/// Where the program is in memory: the first mapping that proc(5) has of it.
+fn loaded_at() -> Option<usize> {
+    let maps = fs::read_to_string("/proc/self/maps").ok()?;
+    let program = std::env::current_exe().ok()?;
+    let line = maps.lines().find(|line| line.ends_with(program.to_str().unwrap_or("?")))?;
+    usize::from_str_radix(line.split('-').next()?, 16).ok()
+}
+
+fn write_backtrace(report: &mut Report) {
+    let backtrace = Backtrace::force_capture();
+    if backtrace.status() != BacktraceStatus::Captured {
+        let _ = writeln!(report, "no backtrace: this build has no unwinder");
+        return;
+    }
+    let _ = writeln!(report, "loaded at {:#x}", LOADED_AT.load(Relaxed));
+    // With addresses: a program without symbols has nothing else.
+    let _ = writeln!(report, "{backtrace:#}");
+}
+
+/// Writes the report over that of an earlier crash; never through a link.
+fn keep(path: &Path, report: &str) -> std::io::Result<()> {
+    let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
+    let options = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).custom_flags(flags).clone();
+    let mut file = options.open(path)?;
+    if file.metadata()?.is_file() {
+        file.write_all(report.as_bytes())?;
+        file.sync_all()?;
+    }
+    Ok(())
+}
+
+/// A text of fixed size; what does not fit is left out.
+struct Report {
+    text: heapless::String<MAX_REPORT>,
+}
+
+impl Report {
+    const fn new() -> Self {
+        Self { text: heapless::String::new() }
+    }
+
+    fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Write for Report {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.text.capacity() - self.text.len();
+        let fitting = text.get(..text.floor_char_boundary(room)).unwrap_or_default();
+        self.text.push_str(fitting).map_err(|_| fmt::Error)
+    }
 }

@@ -6,11 +6,11 @@ mod pid_file;
 mod privileges;
 mod signals;
 
-pub use crash::log_panics;
+pub use crash::{BUILD, keep_crashes_beside, watch_panics};
 pub use later::out_of_reach;
 pub use pid_file::PidFile;
 pub use privileges::Privileges;
-pub use signals::{Signal, Signals};
+pub use signals::{Signal, Signals, hold as hold_signals};
 
 use nix::unistd;
 use std::fs::{File, OpenOptions};

@@ -6,7 +6,7 @@
 //!
 //! A step that fails ends the program: half of it is worse than none, for nobody would look at it again.
 
-use super::in_words;
+use super::{in_words, keep_crashes_beside};
 use crate::config::Config;
 use crate::log_class::PROCESS;
 use crate::state;
@@ -126,6 +126,9 @@ impl Privileges {
         if let Some(account) = &self.account {
             let name = &account.name;
             account.become_it(self.keep).map_err(|error| in_words(format_args!("user = {name}"), error))?;
+        }
+        if let Some(path) = &config.registration_file {
+            keep_crashes_beside(path);
         }
         prctl::set_no_new_privs().map_err(|error| in_words("no_new_privs", error))?;
         if self.account.is_some() || self.jail.is_some() {

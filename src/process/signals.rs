@@ -19,6 +19,16 @@ pub enum Signal {
     User,
 }
 
+/// Keeps the signals that only ask for something from ending the process before [`Signals`] takes them; call first of all.
+pub fn hold() {
+    let mut set = SigSet::empty();
+    for signal in [signal::SIGHUP, signal::SIGUSR1, signal::SIGUSR2] {
+        set.add(signal);
+    }
+    // Where that fails, one that comes this early ends it.
+    let _ = set.thread_block();
+}
+
 /// Signals as events of a file descriptor (signalfd(2)): an iterator over those that have come. From its making on, they
 /// no longer interrupt anything.
 #[derive(Debug)]
@@ -75,6 +85,18 @@ impl AsRawFd for Signals {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_signal_that_comes_early_is_kept() {
+        hold();
+        for signal in [signal::SIGUSR1, signal::SIGHUP] {
+            signal::raise(signal).expect("a signal");
+        }
+        let mut signals = Signals::new().expect("a signalfd");
+        let mut came = [signals.next(), signals.next()];
+        came.sort_by_key(|signal| *signal == Some(Signal::Status));
+        assert_eq!(came, [Some(Signal::Hangup), Some(Signal::Status)]);
+    }
 
     #[test]
     fn signals_are_events() {

@@ -34,6 +34,11 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Where a crash is kept, beside `registration_file`.
+pub fn crash_path(registration_file: &Path) -> PathBuf {
+    with_suffix(registration_file, ".crash")
+}
+
 /// Replaces a file as a whole: a new one beside it, synchronised, then renamed.
 ///
 /// Where the directory takes no new file (it belongs to somebody else, or the file is a mount of its own) the file is
