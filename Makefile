@@ -28,7 +28,7 @@ lint:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	@command -v mandoc >/dev/null || apt-get install -y -q mandoc
-	mandoc -T lint -W warning docs/siproxd.8 docs/siproxd.conf.5
+	@! mandoc -T lint docs/siproxd.8 docs/siproxd.conf.5 | grep -v "referenced manual not found: Xr siproxd"
 
 unit:
 	cargo test --locked --quiet

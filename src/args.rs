@@ -56,7 +56,7 @@ pub struct Args {
     #[argh(switch)]
     pub check: bool,
 
-    /// print the version, and end
+    /// print the version, what it was built for and has room for, and end
     #[argh(switch)]
     pub version: bool,
 
@@ -152,6 +152,11 @@ const OPTIONS: [(Option<char>, &str, bool); 10] = [
     (None, "--check", false),
     (None, "--version", false),
 ];
+
+/// The options, by letter and by name, as shells complete them.
+pub fn option_names() -> impl Iterator<Item = String> {
+    OPTIONS.iter().flat_map(|(letter, name, _)| letter.map(|c| format!("-{c}")).into_iter().chain([(*name).to_owned()]))
+}
 
 /// Takes getopt's spellings apart: `-cFILE`, `--config=FILE`, and names cut short where that is unambiguous. Of an option
 /// that is given twice the last one counts; help is help whatever follows.

@@ -37,3 +37,4 @@ pub mod span;
 pub mod state;
 pub mod table;
 pub mod time;
+pub mod version;

@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         }
     };
     if args.version {
-        say(format_args!("siproxd {}", env!("CARGO_PKG_VERSION")));
+        say(format_args!("{}", siproxd::version::Version));
         return ExitCode::SUCCESS;
     }
     if let Some(command) = args.command() {

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use siproxd::limits::{MAX_BINDINGS, MAX_CALLS};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -63,8 +64,15 @@ fn help_and_version_end_with_0() {
             assert!(out.contains(option), "{out}");
         }
     }
-    let version = concat!("siproxd ", env!("CARGO_PKG_VERSION"), "\n").to_owned();
-    assert_eq!(home.run(&["--version"]), (0, version, String::new()));
+    let (code, out, err) = home.run(&["--version"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines[0], concat!("siproxd ", env!("CARGO_PKG_VERSION")));
+    let machine = std::env::consts::ARCH;
+    assert!(lines[1].starts_with(&format!("target {machine}-")) && lines[1].contains(", profile "), "{out}");
+    assert!(lines[1].contains(", commit ") && !lines[1].ends_with("commit "), "{out}");
+    assert!(lines[2].starts_with(&format!("at most {MAX_BINDINGS} registrations, {MAX_CALLS} calls, ")), "{out}");
+    assert_eq!(lines.len(), 3, "{out}");
 }
 
 #[test]
