@@ -3,7 +3,7 @@
 //! A line of the file is `user password`, or `user $ha1-sha256$` and an HA1 in hexadecimal; `#` begins a comment. No line
 //! is ever shown, not even a wrong one.
 
-use crate::config::Config;
+use crate::config::{Config, Problem, Report, Severity};
 use crate::engine::Engine;
 use crate::engine::auth::{Account, AccountError, MAX_ACCOUNT_NAME, MAX_PASSWORD, Secret, check_realm};
 use crate::limits::MAX_ACCOUNTS;
@@ -15,6 +15,9 @@ use std::path::Path;
 
 /// Bytes of the largest password file: room for every account, each with three hashes.
 const MAX_FILE: u64 = 512 * 1024;
+
+/// Lines that are told of one file.
+const MAX_TOLD: usize = 20;
 
 /// The permission of everybody to read.
 const READABLE_BY_OTHERS: u32 = 0o004;
@@ -44,7 +47,7 @@ impl Accounts {
             taken.map_err(|error| io::Error::other(format!("proxy_auth_passwd: {}", describe(error))))?;
             return Ok(accounts);
         };
-        let text = read(path).and_then(|text| check_lines(&text).map(|users| (text, users)));
+        let text = read(path).and_then(|(text, _)| check_lines(&text).map(|users| (text, users)));
         let (text, users) =
             text.map_err(|error| io::Error::other(format!("proxy_auth_pwfile {}: {error}", path.display())))?;
         log::info!(target: AUTH, "{}: {users} accounts in realm {realm}", path.display());
@@ -70,26 +73,87 @@ impl core::fmt::Debug for Accounts {
     }
 }
 
+/// Adds to the report of a configuration what is wrong with its accounts: each line of the password file that cannot be taken, and who
+/// else may read it.
+pub fn check(config: &Config, report: &mut Report) {
+    let (Some(realm), line) = (&config.proxy_auth_realm, config.line_of("proxy_auth_realm")) else { return };
+    if let Err(error) = check_realm(realm) {
+        report.add(Severity::Error, line, describe(error));
+    }
+    let Some(path) = &config.proxy_auth_pwfile else {
+        let shared = config.proxy_auth_passwd.as_deref();
+        let shared = shared.map(|password| Account { user: None, secret: Secret::Password(password) });
+        if let Some(Err(error)) = shared.map(|account| account.check()) {
+            report.add(Severity::Error, config.line_of("proxy_auth_passwd"), describe(error));
+        }
+        return;
+    };
+    let directive = config.line_of("proxy_auth_pwfile");
+    let (text, mode) = match read(path) {
+        Ok(read) => read,
+        Err(error) => {
+            let text = format!("proxy_auth_pwfile = {}: {error}", path.display());
+            return report.add(Severity::Error, directive, text);
+        }
+    };
+    if mode & READABLE_BY_OTHERS != 0 {
+        let text = format!("{} has passwords and can be read by everybody: chmod o-r", path.display());
+        report.add(Severity::Warning, directive, text);
+    }
+    let mut bad = Vec::new();
+    let users = lines(&text, &mut |line, column, text| {
+        if bad.len() < MAX_TOLD {
+            bad.push(Problem { file: Some(path.clone()), line, column, severity: Severity::Error, text });
+        }
+    });
+    if users == 0 && bad.is_empty() {
+        let text = format!("{} has no account: no phone can register", path.display());
+        report.add(Severity::Warning, directive, text);
+    }
+    report.problems.extend(bad);
+}
+
+/// Looks at the lines of a password file, and tells the place of each that cannot be taken, with the reason. Returns how many accounts
+/// there are.
+fn lines(text: &str, wrong: &mut dyn FnMut(usize, usize, String)) -> usize {
+    let mut users = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let start = line.trim_start();
+        let column = line.chars().count() - start.chars().count() + 1;
+        match account(line) {
+            Ok(Some(account)) => match account.check() {
+                Ok(()) => users.extend(account.user),
+                Err(error) => wrong(number, column, describe(error)),
+            },
+            Ok(None) => {}
+            Err(NoAccount) => wrong(
+                number,
+                column,
+                "no `user password`, and no `user` with `$ha1-md5$`, `$ha1-sha256$` or `$ha1-sha512-256$` and a hash"
+                    .to_owned(),
+            ),
+        }
+    }
+    users.sort_unstable();
+    users.dedup();
+    if users.len() > MAX_ACCOUNTS {
+        wrong(0, 0, describe(AccountError::Full));
+    }
+    users.len()
+}
+
 /// How many accounts the lines of a file are for.
 ///
 /// # Errors
 /// The first line that cannot be taken, and why.
 fn check_lines(text: &str) -> io::Result<usize> {
-    let mut users = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        let fail = |why: &str| io::Error::other(format!("line {number}: {why}"));
-        let Some(account) = account(line).map_err(|NoAccount| {
-            fail("no `user password`, and no `user` with `$ha1-md5$`, `$ha1-sha256$` or `$ha1-sha512-256$` and a hash")
-        })?
-        else {
-            continue;
-        };
-        account.check().map_err(|error| fail(&describe(error)))?;
-        users.extend(account.user);
-    }
-    users.sort_unstable();
-    users.dedup();
-    if users.len() > MAX_ACCOUNTS { Err(io::Error::other(describe(AccountError::Full))) } else { Ok(users.len()) }
+    let mut first = None;
+    let users = lines(text, &mut |line, _, text| {
+        if first.is_none() {
+            first = Some(if line == 0 { text } else { format!("line {line}: {text}") });
+        }
+    });
+    first.map_or(Ok(users), |text| Err(io::Error::other(text)))
 }
 
 fn describe(error: AccountError) -> String {
@@ -103,17 +167,16 @@ fn describe(error: AccountError) -> String {
     }
 }
 
-fn read(path: &Path) -> io::Result<String> {
+/// The text of a file, and its mode.
+fn read(path: &Path) -> io::Result<(String, u32)> {
     let file = file::open(path)?;
-    if file.metadata()?.mode() & READABLE_BY_OTHERS != 0 {
-        log::warn!(target: AUTH, "{} has passwords and can be read by everybody: chmod o-r", path.display());
-    }
+    let mode = file.metadata()?.mode();
     let mut text = String::new();
     file.take(MAX_FILE + 1).read_to_string(&mut text)?;
     if text.len() as u64 > MAX_FILE {
         return Err(io::Error::other(format!("larger than {MAX_FILE} bytes")));
     }
-    Ok(text)
+    Ok((text, mode))
 }
 
 /// What a line is that cannot be understood.

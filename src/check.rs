@@ -1,5 +1,9 @@
 //! What `--check` says of a good configuration.
 
+mod system;
+
+pub use system::surroundings;
+
 use crate::config::Config;
 use crate::control;
 use crate::engine::{Engine, Side};
@@ -45,7 +49,9 @@ impl fmt::Display for Summary<'_> {
         if config.rtp_proxy_enable {
             let (low, high) = (config.rtp_port_low, config.rtp_port_high);
             let pairs = usize::from(high.saturating_sub(low) / 2) + 1;
-            let calls = pairs.min(config.max_calls);
+            // On one interface both sides take theirs from the same ports.
+            let is_one = !config.if_inbound.is_empty() && config.if_inbound == config.if_outbound;
+            let calls = (if is_one { pairs / 2 } else { pairs }).min(config.max_calls);
             writeln!(f, "media on UDP ports {low} to {}: room for {calls} calls", high.saturating_add(1))?;
         } else {
             writeln!(f, "media is not relayed")?;
@@ -60,6 +66,16 @@ impl fmt::Display for Summary<'_> {
             )?;
         }
         let bytes = MEMORY_CEILING + dejitter::bytes(places);
-        write!(f, "at most {} kB of tables", bytes.div_ceil(1024))
+        write!(f, "at most {} kB of tables", bytes.div_ceil(1024))?;
+        let edge = [
+            ("relays", MAX_RELAYS * RELAY_BYTES),
+            ("TCP", MAX_CONNECTIONS * CONNECTION_BYTES + MAX_STREAM_BYTES),
+            ("log", log::STATIC_BYTES),
+            ("held media", dejitter::bytes(places)),
+        ];
+        let parts = Engine::TABLES.into_iter().chain(edge).filter(|(_, bytes)| *bytes > 0);
+        parts.enumerate().try_for_each(|(place, (name, bytes))| {
+            write!(f, "{} {name} {}", if place == 0 { ":" } else { "," }, bytes.div_ceil(1024))
+        })
     }
 }

@@ -5,7 +5,7 @@
 use core::fmt;
 use siproxd::accounts::Accounts;
 use siproxd::args::{Args, Exit};
-use siproxd::check::Summary;
+use siproxd::check::{self, Summary};
 use siproxd::config::{Config, Report, Source};
 use siproxd::control::socket::ControlSocket;
 use siproxd::control::{Identity, client};
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     }
     let Some((source, config, report)) = read(&args) else { return ExitCode::FAILURE };
     if args.check {
-        return check(source.name(), &config, &report);
+        return summarise(source.name(), &config, &report);
     }
     match run(&args, source, &config, &report) {
         Ok(()) => ExitCode::SUCCESS,
@@ -70,6 +70,8 @@ fn read(args: &Args) -> Option<(Source, Config, Report)> {
     let mut source = Source::new(args.config.as_deref(), home.as_deref(), args.debug, args.pid_file.as_deref());
     let (config, mut report) = source.read().inspect_err(|report| eprint!("{report}")).ok()?;
     process::out_of_reach(&config, &mut report, args.check);
+    check::surroundings(&config, &mut report);
+    report.sort();
     if report.is_fatal() {
         eprint!("{report}");
         return None;
@@ -77,7 +79,7 @@ fn read(args: &Args) -> Option<(Source, Config, Report)> {
     Some((source, config, report))
 }
 
-fn check(file: &Path, config: &Config, report: &Report) -> ExitCode {
+fn summarise(file: &Path, config: &Config, report: &Report) -> ExitCode {
     eprint!("{report}");
     match file.as_os_str().is_empty() {
         true => say(format_args!("{NO_FILE}\n{}", Summary(config))),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
 
-const GOOD: &str = "if_inbound = lo\nif_outbound = wan0\n";
+const GOOD: &str = "if_inbound = lo\nif_outbound = lo\nhost_outbound = 198.51.100.7\n";
 
 /// A directory that is the program's home, removed at the end.
 struct Home(PathBuf);
@@ -123,9 +123,11 @@ fn check_tells_what_the_configuration_comes_to() {
     home.file("a.conf", GOOD);
     let (code, out, _) = home.run(&["--check", "-ca.conf"]);
     assert_eq!(code, 0);
-    assert!(out.contains("media on UDP ports 7070 to 7089: room for 10 calls"), "{out}");
+    assert!(out.contains("media on UDP ports 7070 to 7089: room for 5 calls"), "{out}");
     let tables = |out: &str| -> u32 {
-        let line = out.lines().find_map(|line| line.strip_prefix("at most ")?.strip_suffix(" kB of tables"));
+        let line = out
+            .lines()
+            .find_map(|line| line.strip_prefix("at most ")?.split_once(" kB of tables").map(|(number, _)| number));
         line.and_then(|number| number.parse().ok()).expect("a number")
     };
     home.file("b.conf", &format!("{GOOD}rtp_input_dejitter = 60000\n"));
@@ -139,7 +141,10 @@ fn check_tells_what_the_configuration_comes_to() {
     let (code, out, err) = home.run(&["--check", "-cb.conf"]);
     assert_eq!(code, 2);
     assert!(out.contains("OK"));
-    assert!(err.starts_with("b.conf:3: warning: `plugin_stun` is not in this version; without it you miss: "), "{err}");
+    assert!(
+        err.starts_with("b.conf:4:15: warning: `plugin_stun` is not in this version; without it you miss: "),
+        "{err}"
+    );
 
     home.file("b.conf", &format!("{GOOD}thread_stack_size = 16\nuse_rport = 1\nplugin_demo_string = a\n"));
     let (code, _, err) = home.run(&["--check", "-cb.conf"]);
@@ -150,9 +155,9 @@ fn check_tells_what_the_configuration_comes_to() {
 fn a_bad_file_is_told_by_line_and_ends_with_1() {
     let home = Home::new("bad");
     home.file("bad.conf", "if_inbound = lo\n\nif_outbund = wan0\nrtp_timeout = soon # yes\nsip_listen_port 5060\n");
-    let expected = "bad.conf:3: unknown directive `if_outbund`; did you mean `if_outbound`?\n\
-        bad.conf:4: rtp_timeout = soon: not a number; Seconds without media after which a stream is closed, but while it rings. Default: 300.\n\
-        bad.conf:5: `sip_listen_port 5060` has no `=`; a line is `name = value`; did you mean `sip_listen_port = 5060`?\n";
+    let expected = "bad.conf:3:1: unknown directive `if_outbund`; did you mean `if_outbound`?\n\
+        bad.conf:4:15: rtp_timeout = soon: not a number; Seconds without media after which a stream is closed, but while it rings. Default: 300.\n\
+        bad.conf:5:1: `sip_listen_port 5060` has no `=`; a line is `name = value`; did you mean `sip_listen_port = 5060`?\n";
     for words in [&["-c", "bad.conf"][..], &["-c", "bad.conf", "--check"]] {
         assert_eq!(home.run(words), (1, String::new(), expected.to_owned()));
     }
@@ -325,4 +330,73 @@ fn a_second_one_is_told_whose_port_it_wants() {
     daemon.send(Signal::SIGTERM);
     assert_eq!(child.wait().expect("its end").code(), Some(0));
     assert!(!home.0.join("pid").exists());
+}
+
+/// What `--check` says of a file, by exit code, without what it says of the machine.
+fn checked(home: &Home, text: &str) -> (i32, String) {
+    home.file("c.conf", text);
+    let (code, _, err) = home.run(&["--check", "-c", "c.conf"]);
+    (code, err)
+}
+
+#[test]
+fn check_looks_at_what_the_system_has() {
+    let home = Home::new("system");
+    let (code, err) = checked(&home, "if_inbound = lo\nif_outbound = lo0\n");
+    assert_eq!(code, 2);
+    assert!(
+        err.starts_with("c.conf:2: warning: `if_outbound`: there is no interface lo0 now; did you mean `lo`?"),
+        "{err}"
+    );
+    let (code, err) = checked(&home, &format!("{GOOD}pid_file = none/pid\n"));
+    assert_eq!(code, 1);
+    assert!(err.contains("c.conf:4: `pid_file`: there is no directory"), "{err}");
+    let (code, err) =
+        checked(&home, &format!("{GOOD}hosts_allow_reg = 10.0.0.0/8\nhosts_deny_sip = 127.0.0.0/8, ::1\n"));
+    assert_eq!(code, 2);
+    assert!(err.contains("c.conf:4: warning: `hosts_allow_reg` has nothing of the LAN (127.0.0.1/8"), "{err}");
+    assert!(err.contains("c.conf:5: warning: `hosts_deny_sip` has all of the LAN"), "{err}");
+}
+
+#[test]
+fn check_reads_the_password_file() {
+    let home = Home::new("passwords");
+    let text = format!("{GOOD}proxy_auth_realm = r\nproxy_auth_pwfile = passwords\n");
+    let (code, err) = checked(&home, &text);
+    assert_eq!(code, 1);
+    assert!(err.contains("c.conf:5: proxy_auth_pwfile = ") && err.contains("No such file"), "{err}");
+    let path = home.file("passwords", "alice secret\n  bob\n\u{e9} $ha1-md5$12\n");
+    let (code, err) = checked(&home, &text);
+    assert_eq!(code, 1);
+    for place in ["/passwords:2:3: no `user password`", "/passwords:3:1: no `user password`"] {
+        assert!(err.contains(place), "{err}");
+    }
+    assert!(err.contains("can be read by everybody: chmod o-r") && !err.contains("secret"), "{err}");
+    let mode = |mode| fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).expect("its mode");
+    fs::write(&path, "alice secret\n").expect("written");
+    mode(0o600);
+    assert_eq!(checked(&home, &text), (0, String::new()));
+    fs::write(&path, "# nobody\n").expect("written");
+    let (code, err) = checked(&home, &text);
+    assert_eq!(code, 2);
+    assert!(err.contains("has no account: no phone can register"), "{err}");
+}
+
+#[test]
+fn what_is_no_file_is_named_and_not_waited_for() {
+    let home = Home::new("nofile");
+    let fifo = home.0.join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+    for (path, said) in
+        [("fifo", "it is no regular file"), ("/dev/zero", "it is no regular file"), (".", "it is a directory")]
+    {
+        let (code, _, err) = home.run(&["--check", "-c", path]);
+        assert_eq!(code, 1);
+        assert!(err.contains(said), "{err}");
+        let (_, err) = checked(&home, &format!("{GOOD}proxy_auth_realm = r\nproxy_auth_pwfile = {path}\n"));
+        assert!(err.contains(said), "{err}");
+    }
+    home.file("large", &"#\n".repeat(600_000));
+    let (code, _, err) = home.run(&["--check", "-c", "large"]);
+    assert!(code == 1 && err.contains("larger than 1048576 bytes"), "{err}");
 }

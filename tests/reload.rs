@@ -80,7 +80,7 @@ fn an_error_leaves_all_as_it_was() {
     let reload = rig.reload("rtp_timeout = 60\nrtp_dscp = 99\n");
     assert!(!reload.is_applied());
     let text = reload.to_string();
-    assert!(text.contains("siproxd.conf:5: rtp_dscp = 99: not from 0 to 63"), "{text}");
+    assert!(text.contains("siproxd.conf:5:12: rtp_dscp = 99: not from 0 to 63"), "{text}");
     assert!(text.ends_with("reload: nothing has changed, the old configuration stays\n"), "{text}");
 
     // A password file that is not there, or is wrong in one line.
@@ -90,7 +90,7 @@ fn an_error_leaves_all_as_it_was() {
     assert!(!reload.is_applied() && reload.to_string().contains("No such file"), "{reload}");
     fs::write(&passwords, "alice secret\nbob\n").unwrap();
     let reload = rig.reload(&text);
-    assert!(reload.to_string().contains("line 2: no `user password`"), "{reload}");
+    assert!(reload.to_string().contains("passwords:2:1: no `user password`"), "{reload}");
     assert!(!reload.to_string().contains("secret"), "{reload}");
 
     // The debug port is another's.

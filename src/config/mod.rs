@@ -1,5 +1,6 @@
 //! The configuration: where its file is, what it says, and what is wrong with it.
 
+mod check;
 pub mod keys;
 pub mod kind;
 mod parse;
@@ -263,18 +264,25 @@ pub enum Severity {
     Error,
 }
 
+/// Problems that are told of one file.
+const MAX_PROBLEMS: usize = 100;
+
 /// One thing that is wrong with the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
+    /// The file, where it is another one than the configuration.
+    pub file: Option<PathBuf>,
     /// The line, from 1; 0 where it is the whole file.
     pub line: usize,
+    /// The character in the line, from 1; 0 where it is the whole line.
+    pub column: usize,
     /// How bad it is.
     pub severity: Severity,
     /// What is wrong, and what was meant.
     pub text: String,
 }
 
-/// All that is wrong with a file, in the order of its lines. One line of text for each problem: `FILE:LINE: what`.
+/// All that is wrong with a file, in the order of its lines. One line of text for each problem: `FILE:LINE:COLUMN: what`.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// The file.
@@ -297,8 +305,12 @@ impl Report {
         report
     }
 
-    fn add(&mut self, severity: Severity, line: usize, text: impl Into<String>) {
-        self.problems.push(Problem { line, severity, text: text.into() });
+    pub(crate) fn add(&mut self, severity: Severity, line: usize, text: impl Into<String>) {
+        self.add_at(severity, line, 0, text);
+    }
+
+    pub(crate) fn add_at(&mut self, severity: Severity, line: usize, column: usize, text: impl Into<String>) {
+        self.problems.push(Problem { file: None, line, column, severity, text: text.into() });
     }
 
     /// Whether there is something that whoever wrote the file should change.
@@ -319,9 +331,16 @@ impl Report {
         self.add(Severity::Note, line, text);
     }
 
-    /// Puts the problems into the order of the lines; what concerns the whole file comes last.
-    fn sort(&mut self) {
+    /// Puts the problems into the order of the lines; what concerns the whole file comes last. A file that is none has enough of the first
+    /// ones.
+    pub fn sort(&mut self) {
         self.problems.sort_by_key(|problem| if problem.line == 0 { usize::MAX } else { problem.line });
+        let more = self.problems.len().saturating_sub(MAX_PROBLEMS);
+        if more > 0 && self.is_fatal() {
+            self.problems.sort_by_key(|problem| problem.severity != Severity::Error);
+            self.problems.truncate(MAX_PROBLEMS);
+            self.error(0, format!("and {more} more like these"));
+        }
     }
 
     /// Puts each problem with its place into the log, which has its own word for how bad it is.
@@ -337,11 +356,13 @@ impl Report {
     }
 
     fn line(&self, problem: &Problem, prefix: &str) -> String {
-        let (file, text) = (self.file.display(), &problem.text);
+        let (file, text) = (problem.file.as_ref().unwrap_or(&self.file).display(), &problem.text);
+        let Problem { line, column, .. } = problem;
         match problem.line {
             0 if self.file.as_os_str().is_empty() => format!("{prefix}{text}"),
             0 => format!("{file}: {prefix}{text}"),
-            line => format!("{file}:{line}: {prefix}{text}"),
+            _ if *column == 0 => format!("{file}:{line}: {prefix}{text}"),
+            _ => format!("{file}:{line}:{column}: {prefix}{text}"),
         }
     }
 }

@@ -7,20 +7,14 @@ use super::kind::{Kind, Value};
 use super::plugins::Plugin;
 use super::value::value;
 use super::written::Written;
-use super::{Config, Report};
-use crate::limits::{MAX_ACCESS_NAMES, MAX_ALLOWED_DOMAINS, MAX_MASKED_HOSTS, MAX_OUTBOUND_DOMAINS, MAX_PREFIXES};
+use super::{Config, Report, Severity};
+use crate::limits::{MAX_ACCESS_NAMES, MAX_ALLOWED_DOMAINS, MAX_PREFIXES};
 use crate::state::file::open;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Bytes of the largest configuration file that is read; a device or a wrong file shall not fill the memory.
 const MAX_FILE: u64 = 1 << 20;
-
-/// Microseconds in a millisecond, which packets are held back in.
-const MILLISECOND: u32 = 1000;
-
-/// The value of `use_rport` that asks for it on both sides, as this program does.
-const USE_RPORT_BOTH: u8 = 3;
 
 /// The bytes of `file`.
 pub(super) fn read(file: &Path) -> Result<Vec<u8>, Report> {
@@ -61,12 +55,14 @@ pub(super) fn parse_again<'a>(
     parser.finish()
 }
 
-struct Parser<'a> {
+pub(super) struct Parser<'a> {
     directory: &'a Path,
-    config: Config,
-    report: Report,
+    pub(super) config: Config,
+    pub(super) report: Report,
     /// The line that last set each directive, by its place in the table; 0 where none has.
-    set_at: Vec<usize>,
+    pub(super) set_at: Vec<usize>,
+    /// The character in each line where its value begins, from 1; for the lines that have been read.
+    columns: Vec<u32>,
 }
 
 impl<'a> Parser<'a> {
@@ -76,53 +72,82 @@ impl<'a> Parser<'a> {
             config: Config::default(),
             report: Report { file: file.to_owned(), problems: Vec::new() },
             set_at: vec![0; KEYS.len()],
+            columns: Vec::new(),
         }
     }
 
     fn finish(mut self) -> Result<(Config, Report), Report> {
         self.check();
-        let Self { mut config, mut report, .. } = self;
+        let Self { mut config, mut report, columns, .. } = self;
         config.finish();
+        for problem in report.problems.iter_mut().filter(|problem| problem.column == 0) {
+            let column = problem.line.checked_sub(1).and_then(|place| columns.get(place));
+            problem.column = column.map_or(0, |column| *column as usize);
+        }
         report.sort();
         if report.is_fatal() { Err(report) } else { Ok((config, report)) }
     }
 
     fn line(&mut self, number: usize, line: &str) {
-        let line = line.split('#').next().unwrap_or_default().trim();
+        let whole = line.split('#').next().unwrap_or_default();
+        let line = whole.trim();
+        // The character, from 1, at which a part of the line begins.
+        let column = |part: &str| {
+            let before = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+            whole.get(..before).map_or(0, |before| before.chars().count().saturating_add(1))
+        };
+        self.columns.push(0);
         if line.is_empty() {
             return;
         }
         let Some((name, text)) = line.split_once('=') else {
             let name = line.split_whitespace().next().unwrap_or_default();
             let rest = line.get(name.len()..).unwrap_or_default().trim();
-            let hint = match suggestion(name) {
-                Some(meant) if !rest.is_empty() => format!("; did you mean `{meant} = {rest}`?"),
+            let (meant, is_secret) = suggestion(name).map_or((None, false), |meant| {
+                (Some(meant), keys::find(meant).is_some_and(|(_, key)| key.is_secret()))
+            });
+            let hint = match meant {
+                Some(meant) if is_secret => format!("; did you mean `{meant} = ...`?"),
+                Some(meant) if !rest.is_empty() => format!("; did you mean `{meant} = {}`?", short(rest)),
                 _ => String::new(),
             };
-            self.report.error(number, format!("`{line}` has no `=`; a line is `name = value`{hint}"));
+            let shown = short(if is_secret { name } else { line });
+            let text = format!("`{shown}` has no `=`; a line is `name = value`{hint}");
+            self.report.add_at(Severity::Error, number, column(line), text);
             return;
         };
         let (name, text) = (name.trim(), text.trim());
         let Some((place, key)) = keys::find(name) else {
             let hint = suggestion(name).map_or(String::new(), |meant| format!("; did you mean `{meant}`?"));
-            self.report.error(number, format!("unknown directive `{name}`{hint}"));
+            let text = format!("unknown directive `{}`{hint}", short(name));
+            self.report.add_at(Severity::Error, number, column(line), text);
             return;
         };
+        if let Some(last) = self.columns.last_mut() {
+            *last = u32::try_from(column(text)).unwrap_or(0);
+        }
         if text.is_empty() {
             let default = if key.default.is_empty() { "nothing" } else { key.default };
             self.report.warning(number, format!("`{name}` has no value; {default} is used"));
             return;
         }
+        let written = text;
         let absolute = if key.kind == Kind::Path { self.directory.join(text) } else { PathBuf::new() };
         let text = absolute.to_str().filter(|path| !path.is_empty()).unwrap_or(text);
         match value(key.kind, text) {
             Ok(value) => self.set(number, place, key, text, &value),
             Err(wrong) => {
-                let default = match key.default {
-                    "" => String::new(),
-                    default => format!(" Default: {default}."),
-                };
-                self.report.error(number, format!("{name} = {text}: {wrong}; {}{default}", key.doc.trim()));
+                // Of a list it is the item that is wrong.
+                let item = wrong.strip_prefix('`').and_then(|rest| rest.split('`').next());
+                let at = item.and_then(|item| written.find(item)).and_then(|at| written.get(at..)).unwrap_or(written);
+                let shown = if key.is_secret() { "..." } else { short(written) };
+                let mut text = format!("{name} = {shown}: {wrong}; {}", key.doc.trim());
+                match (key.default, example(key.kind)) {
+                    ("", "") => {}
+                    ("", example) => text += &format!(" For example: {example}."),
+                    (default, _) => text += &format!(" Default: {default}."),
+                }
+                self.report.add_at(Severity::Error, number, column(at), text);
             }
         }
     }
@@ -186,178 +211,6 @@ impl<'a> Parser<'a> {
         }
         Ok(())
     }
-
-    /// The line that set a directive; 0 where none has.
-    fn line_of(&self, name: &str) -> usize {
-        keys::find(name).and_then(|(place, _)| self.set_at.get(place)).copied().unwrap_or(0)
-    }
-
-    /// What no line shows alone.
-    fn check(&mut self) {
-        self.check_interfaces();
-        self.check_ports();
-        self.check_dejitter();
-        if self.line_of("outbound_proxy_host") == 0 {
-            match self.line_of("outbound_proxy_port") {
-                0 => (),
-                line => self.report.warning(line, "`outbound_proxy_port` means nothing without `outbound_proxy_host`"),
-            }
-            match self.line_of("outbound_proxy_transport") {
-                0 => (),
-                line => {
-                    self.report.warning(line, "`outbound_proxy_transport` means nothing without `outbound_proxy_host`");
-                }
-            }
-        }
-        self.check_outbound_domains();
-        self.check_masks();
-        self.check_accounts();
-        self.check_effects();
-    }
-
-    /// What has no effect, and why.
-    fn check_effects(&mut self) {
-        let set = || KEYS.iter().zip(&self.set_at).filter(|(key, line)| key.set.is_none() && **line != 0);
-        let names = |of_plugins: bool| -> Vec<&str> {
-            let is_one = |name: &str| match Plugin::of_directive(name) {
-                // Of one that is loaded all has been said with `load_plugin`.
-                Some(plugin) => of_plugins && !self.config.plugins.contains(&plugin),
-                None => !of_plugins,
-            };
-            set().map(|(key, _)| key.name).filter(|name| is_one(name)).collect()
-        };
-        let (missing, of_plugins) = (names(false), names(true));
-        if !missing.is_empty() {
-            self.report.warning(0, format!("without effect in this version: {}", missing.join(", ")));
-        }
-        if let Some(first) = of_plugins.first() {
-            let names = of_plugins.join(", ");
-            let text = format!("without effect, for no `load_plugin` names its plugin: {names}");
-            self.report.note(self.line_of(first), text);
-        }
-        let Config { use_rport, thread_stack_size, .. } = self.config;
-        let rport_line = self.line_of("use_rport");
-        if rport_line != 0 && use_rport != USE_RPORT_BOTH {
-            let text =
-                format!("`use_rport` = {use_rport} has no effect: rport is always asked for, as with {USE_RPORT_BOTH}");
-            self.report.note(rport_line, text);
-        }
-        if thread_stack_size != 0 {
-            let text = "`thread_stack_size` has no effect: there is no thread for media";
-            self.report.note(self.line_of("thread_stack_size"), text);
-        }
-    }
-
-    fn check_interfaces(&mut self) {
-        let Config { if_inbound, if_outbound, .. } = &self.config;
-        if !if_inbound.is_empty() && if_inbound == if_outbound && self.line_of("host_outbound") == 0 {
-            let line = self.line_of("if_outbound");
-            self.report.warning(line, "both interfaces are one; set `host_outbound` to the public address");
-        }
-    }
-
-    fn check_accounts(&mut self) {
-        let realm = self.line_of("proxy_auth_realm");
-        let secrets = ["proxy_auth_passwd", "proxy_auth_pwfile"].map(|name| (name, self.line_of(name)));
-        match (realm, secrets.map(|(_, line)| line)) {
-            (0, _) => {
-                for (name, line) in secrets.into_iter().filter(|(_, line)| *line != 0) {
-                    self.report.warning(line, format!("`{name}` means nothing without `proxy_auth_realm`"));
-                }
-            }
-            (_, [0, 0]) => {
-                let text = "no phone can register: `proxy_auth_pwfile` or `proxy_auth_passwd` is missing";
-                self.report.warning(realm, text);
-            }
-            _ => {}
-        }
-    }
-
-    fn check_outbound_domains(&mut self) {
-        let Config { outbound_domain_names, outbound_domain_hosts, outbound_domain_ports, .. } = &self.config;
-        let [names, hosts, ports] =
-            [outbound_domain_names.len(), outbound_domain_hosts.len(), outbound_domain_ports.len()];
-        let lines =
-            ["outbound_domain_name", "outbound_domain_host", "outbound_domain_port"].map(|name| self.line_of(name));
-        let last = lines.into_iter().max().unwrap_or(0);
-        if names != hosts || (ports != 0 && ports != names) {
-            let [of_name, of_host, of_port] = lines.map(ends);
-            self.report.error(
-                last,
-                format!(
-                    "each domain needs its host, and a port or none has one: `outbound_domain_name` is there {names} \
-                     times{of_name}, `outbound_domain_host` {hosts} times{of_host}, `outbound_domain_port` {ports} \
-                     times{of_port}"
-                ),
-            );
-        } else if self.config.outbound_domains().is_none() {
-            self.report.error(last, format!("`outbound_domain_…`: more than {MAX_OUTBOUND_DOMAINS} bytes in all"));
-        }
-    }
-
-    fn check_masks(&mut self) {
-        let [masks, masked] = [self.config.mask_hosts.len(), self.config.masked_hosts.len()];
-        let [mask_line, masked_line] = ["mask_host", "masked_host"].map(|name| self.line_of(name));
-        let last = mask_line.max(masked_line);
-        if masks != masked {
-            self.report.error(
-                last,
-                format!(
-                    "each `mask_host` needs its `masked_host`: there are {masks}{} of the one, and {masked}{} of the other",
-                    ends(mask_line),
-                    ends(masked_line)
-                ),
-            );
-        } else if self.config.masks().is_none() {
-            self.report
-                .error(last, format!("`mask_host` and `masked_host`: more than {MAX_MASKED_HOSTS} bytes in all"));
-        }
-    }
-
-    fn check_dejitter(&mut self) {
-        let Config { rtp_input_dejitter, rtp_output_dejitter, .. } = self.config;
-        for (name, value) in [("rtp_input_dejitter", rtp_input_dejitter), ("rtp_output_dejitter", rtp_output_dejitter)]
-        {
-            if (1..MILLISECOND).contains(&value) {
-                let meant = value * MILLISECOND;
-                let text = format!("`{name}` is in microseconds: {value} evens nothing out, {value} ms are {meant}");
-                self.report.warning(self.line_of(name), text);
-            }
-        }
-    }
-
-    fn check_ports(&mut self) {
-        let (low_line, high_line) = (self.line_of("rtp_port_low"), self.line_of("rtp_port_high"));
-        let range_line = if high_line == 0 { low_line } else { high_line };
-        let Config { rtp_port_low, rtp_port_high, sip_listen_port, debug_port, .. } = self.config;
-        if rtp_port_low % 2 == 1 && low_line != 0 {
-            let even = u32::from(rtp_port_low) + 1;
-            self.report.warning(low_line, format!("`rtp_port_low` is odd; {even} is used"));
-        }
-        // An odd upper limit is the common way to write it: its pair is whole.
-        let (low, high) = (round_up(rtp_port_low), round_down(rtp_port_high));
-        if low > high {
-            let text =
-                format!("no pair of ports from {rtp_port_low} to {rtp_port_high}; `rtp_port_high` is the last one");
-            self.report.error(range_line, text);
-        } else if (low..=high.saturating_add(1)).contains(&sip_listen_port) {
-            let line = match self.line_of("sip_listen_port") {
-                0 => range_line,
-                line => line,
-            };
-            self.report
-                .error(line, format!("`sip_listen_port` {sip_listen_port} is one of the media ports {low} to {high}"));
-        }
-        if debug_port == sip_listen_port {
-            let line = self.line_of("debug_port");
-            self.report.error(line, format!("`debug_port` and `sip_listen_port` are both {debug_port}"));
-        }
-    }
-}
-
-/// Where the last line of a list stands, in brackets.
-fn ends(line: usize) -> String {
-    if line == 0 { String::new() } else { format!(" (the last in line {line})") }
 }
 
 impl Config {
@@ -369,13 +222,38 @@ impl Config {
     }
 }
 
-const fn round_up(port: u16) -> u16 {
+pub(super) const fn round_up(port: u16) -> u16 {
     port.saturating_add(port % 2)
 }
 
-const fn round_down(port: u16) -> u16 {
+pub(super) const fn round_down(port: u16) -> u16 {
     port - port % 2
 }
+
+/// A value that a directive without a default may have.
+const fn example(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Interface => "eth0",
+        Kind::Host | Kind::Each(Kind::Host) => "sip.example.org",
+        Kind::Address => "192.0.2.1",
+        Kind::Networks => "192.0.2.0/24",
+        Kind::AccessList => "192.168.1.0/24, phone.example.org",
+        Kind::Domains => "example.org",
+        Kind::Plugin => "plugin_logcall.la",
+        _ => "",
+    }
+}
+
+/// Characters of a value that a message shows.
+const SHOWN: usize = 80;
+
+/// As much of a value as a message shows.
+fn short(text: &str) -> &str {
+    text.char_indices().nth(SHOWN).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
+}
+
+/// Bytes of the longest word that is taken for one that was mistyped.
+const MAX_MISTYPED: usize = 64;
 
 /// The directive that was most likely meant by `name`.
 fn suggestion(name: &str) -> Option<&'static str> {
@@ -384,6 +262,9 @@ fn suggestion(name: &str) -> Option<&'static str> {
 
 /// The nearest of `names` to what was written, if any is near enough to be meant.
 pub(crate) fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    if written.len() > MAX_MISTYPED {
+        return None;
+    }
     let written = written.to_ascii_lowercase();
     // A third of the letters wrong is still a slip; more is another word.
     let limit = (written.len() / 3).max(1);

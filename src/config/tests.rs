@@ -13,10 +13,17 @@ fn good(text: &str) -> Config {
     parse(&format!("{text}\n{INTERFACES}")).map_err(|report| report.to_string()).expect("a good file").0
 }
 
+/// A report of which the columns are of no interest.
+fn without_columns(report: &Report) -> String {
+    let mut report = report.clone();
+    report.problems.iter_mut().for_each(|problem| problem.column = 0);
+    report.to_string()
+}
+
 /// The problems of a file that has the interfaces as well.
 fn problems(text: &str) -> String {
     match parse(&format!("{text}\n{INTERFACES}")) {
-        Ok((_, report)) | Err(report) => report.to_string(),
+        Ok((_, report)) | Err(report) => without_columns(&report),
     }
 }
 
@@ -93,9 +100,9 @@ fn all_problems_are_told_and_nothing_applied() {
     let report = parse("if_inbund = a\nrtp_port_low\nrtp_proxy_enable = 2\n").expect_err("errors");
     assert_eq!(
         report.to_string(),
-        "a.conf:1: unknown directive `if_inbund`; did you mean `if_inbound`?\n\
-         a.conf:2: `rtp_port_low` has no `=`; a line is `name = value`\n\
-         a.conf:3: rtp_proxy_enable = 2: not from 0 to 1; 1 relays media; 0 leaves session descriptions alone. Default: 1.\n"
+        "a.conf:1:1: unknown directive `if_inbund`; did you mean `if_inbound`?\n\
+         a.conf:2:1: `rtp_port_low` has no `=`; a line is `name = value`\n\
+         a.conf:3:20: rtp_proxy_enable = 2: not from 0 to 1; 1 relays media; 0 leaves session descriptions alone. Default: 1.\n"
     );
 }
 
@@ -251,7 +258,7 @@ fn what_is_done_in_any_case_is_noted_and_is_no_warning() {
         ("thread_stack_size = 16", "`thread_stack_size` has no effect: there is no thread for media"),
     ] {
         let (_, report) = parse(&format!("{INTERFACES}{line}")).expect("a good file");
-        assert_eq!(report.to_string(), format!("a.conf:3: note: {note}\n"));
+        assert_eq!(without_columns(&report), format!("a.conf:3: note: {note}\n"));
         assert!(!report.has_warnings());
     }
     assert_eq!(problems("use_rport = 3\nthread_stack_size = 0\nplugindir = /usr/lib/siproxd/"), "");
@@ -340,8 +347,9 @@ fn the_shipped_file_is_good_as_it_is_and_with_every_example() {
     let (_, report) = Config::parse(Path::new("siproxd.conf"), text.as_bytes()).expect("the shipped file");
     assert_eq!(report.to_string(), "");
     let (_, report) = Config::parse(Path::new("siproxd.conf"), all.as_bytes()).expect("all examples");
-    // What this version does not have, a plugin, directives of others, and `use_rport` as it is by default.
-    assert_eq!(report.problems.len(), 4, "{report}");
+    // What this version does not have, a plugin, directives of others, `use_rport` as it is by default, an address of a debug port that
+    // is off, and more calls than ports.
+    assert_eq!(report.problems.len(), 6, "{report}");
 }
 
 #[test]
@@ -531,4 +539,100 @@ fn the_manual_names_what_needs_a_restart() {
         .collect();
     let table: Vec<&str> = KEYS.iter().filter(|key| key.when == When::Restart).map(|key| key.name).collect();
     assert_eq!(named, table);
+}
+
+#[test]
+fn a_problem_has_its_line_and_column_and_what_was_meant() {
+    let told = |text: &str| match parse(&format!("{text}\n{INTERFACES}")) {
+        Ok((_, report)) | Err(report) => report.to_string(),
+    };
+    for (line, start) in [
+        ("  rtp_timout = 3", "a.conf:1:3: unknown directive `rtp_timout`; did you mean `rtp_timeout`?"),
+        ("\trtp_timeout =  soon", "a.conf:1:17: rtp_timeout = soon: not a number;"),
+        ("wan_allow = 192.0.2.1, 192.0.2.300", "a.conf:1:24: wan_allow = 192.0.2.1, 192.0.2.300: `192.0.2.300` is not"),
+        ("hosts_deny_sip = a, 10.0.0.0/40", "a.conf:1:21: hosts_deny_sip = a, 10.0.0.0/40: `10.0.0.0/40`: a length"),
+        ("rtp_timeout = 30\n# é\n  é = 1", "a.conf:3:3: unknown directive `é`"),
+        ("debug_bind = home", "a.conf:1:14: debug_bind = home: not an IP address; Address that"),
+        ("rtp_latching = of", "a.conf:1:16: rtp_latching = of: not one of restricted, off;"),
+        ("debug_port = 5060", "a.conf:1:14: `debug_port` and `sip_listen_port` are both 5060"),
+    ] {
+        let told = told(line);
+        assert!(told.starts_with(start), "{told}");
+    }
+    assert!(told("debug_bind = home").trim_end().ends_with("For example: 192.0.2.1."), "{}", told("debug_bind = home"));
+    // A secret is not shown, wherever the slip is.
+    let told = told("proxy_auth_passwd topsecret\nproxy_auth_passwrd topsecret");
+    assert!(!told.contains("topsecret") && told.lines().count() == 2, "{told}");
+}
+
+#[test]
+fn what_contradicts_itself_is_told() {
+    for (text, wanted) in [
+        (
+            "wan_allow = 0.0.0.0/0",
+            "a.conf:1: warning: `wan_allow` names a network of length 0: everybody on the Internet may call",
+        ),
+        (
+            "lan_networks = ::/0",
+            "a.conf:1: warning: `lan_networks` names a network of length 0: everybody counts as a phone",
+        ),
+        (
+            "hosts_deny_sip = 0.0.0.0/0",
+            "a.conf:1: warning: `hosts_deny_sip` names a network of length 0: nobody is heard",
+        ),
+        (
+            "hosts_allow_reg = 10.0.0.0/24\nhosts_deny_sip = 10.0.0.0/8",
+            "a.conf:1: warning: `hosts_allow_reg` admits 10.0.0.0/24, which `hosts_deny_sip` = 10.0.0.0/8 denies",
+        ),
+        ("host_outbound = 192.168.1.1", "a.conf:1: warning: `host_outbound` = 192.168.1.1 is private"),
+        ("host_outbound = 100.64.0.1", "a.conf:1: warning: `host_outbound` = 100.64.0.1 is private"),
+        ("host_outbound = 127.0.0.1", "a.conf:1: `host_outbound` = 127.0.0.1 is nobody's address on the Internet"),
+        ("debug_bind = 10.0.0.1", "a.conf:1: warning: `debug_bind` means nothing without `debug_port`"),
+        ("debug_bind = 0.0.0.0\ndebug_port = 5050", "a.conf:1: warning: the log is read on all interfaces"),
+        ("max_calls = 0", "a.conf:1: warning: `max_calls` = 0: no call can be made"),
+        ("max_bindings = 0", "a.conf:1: warning: `max_bindings` = 0: no phone can register"),
+        (
+            "max_calls = 11",
+            "a.conf:1: warning: `max_calls` = 11, but the ports 7070 to 7089 have room for 10; `rtp_port_high` = 7091 has room",
+        ),
+        (
+            "rtp_proxy_enable = 0\nrtp_dscp = 46\nrtp_timeout = 30",
+            "a.conf:1: warning: without effect, for `rtp_proxy_enable` = 0 relays no media: rtp_timeout, rtp_dscp",
+        ),
+        ("lan_expires = 7200", "a.conf:1: warning: `lan_expires` = 7200 is longer than `default_expires` = 3600"),
+        ("autosave_registrations = 60", "a.conf:1: note: `autosave_registrations` means nothing without"),
+    ] {
+        let told = problems(text);
+        assert!(told.starts_with(wanted) && told.lines().count() == 1, "{told}");
+    }
+    assert_eq!(problems("max_calls = 10\nlan_expires = 60\nhost_outbound = 198.51.100.7"), "");
+    assert_eq!(problems("hosts_allow_sip = 10.0.0.0/8\nhosts_deny_sip = 10.0.0.13"), "");
+}
+
+#[test]
+fn on_one_interface_a_call_takes_four_ports() {
+    let told = |ports: &str| {
+        let text = format!("if_inbound = a\nif_outbound = a\nhost_outbound = 198.51.100.7\n{ports}");
+        match parse(&text) {
+            Ok((_, report)) | Err(report) => without_columns(&report),
+        }
+    };
+    assert_eq!(told("rtp_port_low = 7070\nrtp_port_high = 7073"), "");
+    assert!(told("rtp_port_low = 7070\nrtp_port_high = 7071").starts_with("a.conf:5: not one call has room"));
+    assert!(
+        told("max_calls = 6").contains("have room for 5; `rtp_port_high` = 7093 has room for all"),
+        "{}",
+        told("max_calls = 6")
+    );
+}
+
+#[test]
+fn a_file_that_is_none_has_an_end() {
+    let long = format!("{} = {}\n", "x".repeat(500_000), "y".repeat(400_000));
+    let told = problems(&long);
+    assert!(told.len() < 1000, "{}", told.len());
+    let many = "nonsense\n".repeat(20_000);
+    let report = parse(&many).expect_err("errors");
+    assert_eq!(report.problems.len(), 101);
+    assert!(report.to_string().ends_with("and 19900 more like these\n"), "{}", report.problems.len());
 }

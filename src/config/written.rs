@@ -63,6 +63,13 @@ impl Config {
         })
     }
 
+    /// The line that sets a directive; 0 where none does.
+    pub(crate) fn line_of(&self, name: &str) -> usize {
+        let place = super::keys::find(name).map(|(place, _)| place);
+        let last = self.written.iter().rfind(|written| Some(written.place) == place);
+        last.map_or(0, |written| written.line)
+    }
+
     /// A directive's value as text.
     fn value_of(&self, place: usize, key: &Key) -> String {
         let mut texts = self.written.iter().filter(|written| written.place == place).map(|written| &written.text[..]);

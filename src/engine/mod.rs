@@ -152,6 +152,15 @@ impl Engine {
         }
     }
 
+    /// Bytes of the largest tables, for people.
+    pub const TABLES: [(&'static str, usize); 5] = [
+        ("registrations", size_of::<binding::Bindings>()),
+        ("calls", size_of::<call::Calls>()),
+        ("transactions", size_of::<transaction::Transactions>()),
+        ("accounts", size_of::<auth::Auth>()),
+        ("names", size_of::<Resolver>()),
+    ];
+
     /// Sets the key of tokens and branches, and the seed of random choices. Call once, before any input.
     pub fn seed(&mut self, key: Key, seed: u64) {
         self.key = key;

@@ -4,7 +4,7 @@
 //! changed.
 
 use super::privileges::Account;
-use crate::config::{Config, Problem, Report, Severity};
+use crate::config::{Config, Report, Severity};
 use nix::unistd;
 use std::fs;
 use std::io;
@@ -67,7 +67,7 @@ pub fn out_of_reach(config: &Config, report: &mut Report, is_check: bool) {
 }
 
 fn add(report: &mut Report, severity: Severity, text: String) {
-    report.problems.push(Problem { line: 0, severity, text });
+    report.add(severity, 0, text);
 }
 
 /// The file system as it will be seen.

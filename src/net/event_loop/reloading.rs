@@ -3,7 +3,7 @@
 //! Running calls and bindings stay as they are. What a call was begun with it keeps: its ports, its DSCP, how its packets are held back.
 
 use super::{EventLoop, StartError};
-use crate::accounts::Accounts;
+use crate::accounts::{self, Accounts};
 use crate::config::{Config, Report};
 use crate::engine::Engine;
 use crate::net::conntrack::OwnPorts;
@@ -26,10 +26,14 @@ impl EventLoop {
     }
 
     fn try_reload(&mut self, engine: &mut Engine) -> Result<Reload, Report> {
-        let (wanted, report) = self.source.read()?;
+        let (wanted, mut report) = self.source.read()?;
         let file = self.source.name();
         // What could fail is done first; from `apply` on nothing does.
         let config = wanted.with_what_stays_of(&self.config, file)?;
+        accounts::check(&config, &mut report);
+        if report.is_fatal() {
+            return Err(report);
+        }
         let accounts = Accounts::read(&config).map_err(|error| Report::of_error(file, error.to_string()))?;
         let debug = self.debug_address(&config);
         if let Some(address) = debug {
