@@ -24,7 +24,7 @@ export PATH="$CROSS_DIR/bin:$PATH"
 export SIPROXD_BUILD=${SIPROXD_BUILD:-build $(git describe --always --dirty 2>/dev/null || date -u +%Y%m%d%H%M%S)}
 for target in "${targets[@]}"; do
     /usr/bin/cargo --config cross/config.toml --config profile.release.strip=false \
-        --config 'profile.release.debug="line-tables-only"' build --release --locked --quiet --bin siproxd --target "$target" "$@"
+        --config 'profile.release.debug="line-tables-only"' build --release --locked --quiet --no-default-features --bin siproxd --target "$target" "$@"
     program=${CARGO_TARGET_DIR:-target}/$target/release/siproxd
     # Cargo leaves a program alone that is up to date: its symbols are there already then.
     if readelf -S "$program" | grep -q '\.symtab'; then

@@ -1,5 +1,7 @@
 //! The process: into the background, privileges, process number file, signals, panics.
 
+#[cfg(feature = "landlock")]
+mod confine;
 mod crash;
 mod later;
 mod pid_file;

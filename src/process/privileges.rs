@@ -1,7 +1,7 @@
 //! Root, and how it is given up for good: once, after the sockets are bound, before anything from a network is read.
 //!
 //! ```text
-//!   look up user and groups ──▶ bind ──▶ chroot ──▶ setgroups ──▶ setgid ──▶ setuid ──▶ no_new_privs
+//!   look up user and groups ──▶ bind ──▶ chroot ──▶ setgroups ──▶ setgid ──▶ setuid ──▶ no_new_privs, Landlock
 //! ```
 //!
 //! A step that fails ends the program: half of it is worse than none, for nobody would look at it again.
@@ -131,14 +131,26 @@ impl Privileges {
             keep_crashes_beside(path);
         }
         prctl::set_no_new_privs().map_err(|error| in_words("no_new_privs", error))?;
+        let confined = if is_confined(config) { ", confined by Landlock" } else { "" };
         if self.account.is_some() || self.jail.is_some() {
             let place = self.jail.as_deref().map_or_else(|| "/".to_owned(), shown);
             let port = if self.keep.is_empty() { "" } else { ", and may bind to ports below 1024" };
             let (user, group) = (unistd::getuid(), unistd::getgid());
-            log::info!(target: PROCESS, "running as user {user}, group {group}, in {place}{port}");
+            log::info!(target: PROCESS, "running as user {user}, group {group}, in {place}{port}{confined}");
         }
         Ok(())
     }
+}
+
+/// Confines the process beyond the rights of its account, where this build and the kernel can.
+#[cfg(feature = "landlock")]
+fn is_confined(config: &Config) -> bool {
+    super::confine::confine(config)
+}
+
+#[cfg(not(feature = "landlock"))]
+const fn is_confined(_: &Config) -> bool {
+    false
 }
 
 fn enter(jail: &Path) -> io::Result<()> {

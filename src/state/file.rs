@@ -100,7 +100,9 @@ pub fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room on that disk",
         io::ErrorKind::ReadOnlyFilesystem => "; let it be written to (mount -o remount,rw), or name another place",
-        io::ErrorKind::PermissionDenied => "; give its directory to the account that siproxd runs as (chown)",
+        io::ErrorKind::PermissionDenied => {
+            "; give its directory to the account that siproxd runs as (chown), and start siproxd again"
+        }
         io::ErrorKind::NotFound => "; make its directory, for the account that siproxd runs as (mkdir, chown)",
         _ => "",
     }

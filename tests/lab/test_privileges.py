@@ -66,7 +66,7 @@ def test_nothing_is_left_of_root(home: World) -> None:
     """User, groups and capabilities are those of `user`, and registrations are saved by it."""
     state = home.network.dir / "state"
     siproxd = Siproxd(home.network, user="nobody", registration_file=state / "registrations")
-    siproxd.wait_line("running as user 65534, group 65534, in /\n")
+    siproxd.wait_line("running as user 65534, group 65534, in /, confined by Landlock\n")
     _assert_is_nobody(siproxd.process.pid)
     assert state.stat().st_uid == NOBODY, "the directory that was made is the account's"
     _register(home)
@@ -85,6 +85,20 @@ def test_low_ports_are_bound_again(home: World) -> None:
     home.network.set_wan(NEW_WAN)
     for kind in ("UDP", "TCP"):
         siproxd.wait_line(f"listening for SIP on {NEW_WAN}:{LOW_PORT} \\({kind}\\)")
+    siproxd.assert_alive()
+
+
+def test_files_are_written_in_their_directory_alone(home: World) -> None:
+    """Somebody puts another directory of the account in the place of that of `registration_file`: the kernel lets nothing be written there."""
+    state, other = home.network.dir / "state", home.network.dir / "other"
+    siproxd = Siproxd(home.network, user="nobody", registration_file=state / "registrations", autosave_registrations=1)
+    other.mkdir()
+    os.chown(other, NOBODY, NOBODY)
+    state.rename(home.network.dir / "moved")
+    state.symlink_to(other)
+    _register(home)
+    siproxd.wait_line("cannot be saved: Permission denied")
+    assert not list(other.iterdir())
     siproxd.assert_alive()
 
 
