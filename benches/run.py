@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures siproxd against the floor, rtpengine and kamailio, as root, in two network namespaces.
 
-    benches/run.py [--only relay,full,moderation,techniques,signalling,size] [--rounds 5] [--seconds 4] [--calls 10,50,100,200,500]
+    benches/run.py [--only relay,full,moderation,listing,techniques,signalling,size] [--rounds 5] [--seconds 4] [--calls 10,50,100,200,500]
                    [--no-rtpengine] [--write docs/performance.md]
 
 CPU is user and system time of the process, from /proc/PID/task/*/schedstat: what utime + stime of /proc/PID/stat add up
@@ -19,6 +19,7 @@ import subprocess
 import sys
 
 import calls
+import listing
 import relaying
 import signalling
 from router import PEERS, go_before_others, namespaces, pin, resident
@@ -52,6 +53,10 @@ def moderation(arguments):
     return relaying.report_moderation(relaying.measure_moderation(arguments, progress), arguments)
 
 
+def listed(arguments):
+    return listing.report(listing.measure(arguments, progress), arguments)
+
+
 def signals(arguments):
     compared = signalling.compare(arguments.rounds, calls.CONF, calls.BINARY, progress)
     return signalling.report(compared, signalling.micro())
@@ -67,7 +72,7 @@ def size(arguments):
     return [*lines, f"| binary | {os.path.getsize(calls.BINARY) / 1024:.0f} KiB |"]
 
 
-SECTIONS = {"relay": relay, "full": full, "moderation": moderation, "techniques": techniques, "signalling": signals, "size": size}
+SECTIONS = {"relay": relay, "full": full, "moderation": moderation, "listing": listed, "techniques": techniques, "signalling": signals, "size": size}
 
 
 def put(text, name, lines):

@@ -15,13 +15,15 @@ use std::path::PathBuf;
             \x20 bindings          registrations\n\
             \x20 calls [--watch]   calls, and how each party is heard\n\
             \x20 stats             what has happened since the start\n\
-            \x20 drop CALL         end a call for both parties\n\n\
+            \x20 log               the log, from its last lines on\n\
+            \x20 drop CALL         end a call for both parties\n\
+            \x20 reload            read the configuration again\n\n\
             Without -c, the first of these is read: $HOME/.siproxdrc, /etc/siproxd.conf,\n\
             /etc/siproxd/siproxd.conf, /usr/etc/siproxd.conf, /usr/local/etc/siproxd.conf.\n\
             Without any, LAN and WAN are found by their addresses and the default route.",
     error_code(0, "ended cleanly; with --check: nothing is wrong; the command is carried out"),
     error_code(1, "the configuration is wrong, or a port is taken; the command failed"),
-    error_code(2, "with --check: it would start, with warnings")
+    error_code(2, "with --check: it would start, with warnings; with reload: something waits for a restart")
 )]
 pub struct Args {
     /// configuration file

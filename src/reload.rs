@@ -51,7 +51,8 @@ impl Reload {
         }
     }
 
-    fn summary(&self) -> String {
+    /// What it came to, in one line.
+    pub(crate) fn summary(&self) -> String {
         let file = match self.report.file.as_os_str().is_empty() {
             true => "no configuration file".to_owned(),
             false => self.report.file.display().to_string(),

@@ -266,3 +266,76 @@ fn another_version_of_the_daemon_is_understood_or_told() {
         daemon.join().expect("it was asked");
     }
 }
+
+#[test]
+fn a_reload_is_told_as_a_whole() {
+    let home = Home::new("reload");
+    let config = home.configure("a.conf", "default_expires = 600");
+    let daemon = home.start(&["-c", "a.conf"]);
+    let text = fs::read_to_string(&config).expect("a file");
+    let reload = || home.run(&["-c", "a.conf", "reload"]);
+
+    let (code, out, err) = reload();
+    assert_eq!((code, err.as_str(), out.lines().count()), (0, "", 1), "{out}");
+
+    fs::write(&config, text.replace("= 600", "= 700")).expect("a file");
+    let (code, out, _) = reload();
+    assert_eq!(code, 0, "{out}");
+    assert!(out.starts_with("default_expires: 600 before, 700 now\n") && out.contains(" is applied, 1 "), "{out}");
+
+    let port = text.split("sip_listen_port = ").nth(1).and_then(|rest| rest.lines().next()).expect("a port");
+    fs::write(&config, text.replace(&format!("sip_listen_port = {port}"), "sip_listen_port = 5999")).expect("a file");
+    let (code, out, _) = reload();
+    assert_eq!(code, 2, "{out}");
+    assert!(out.contains(&format!("needs a restart: sip_listen_port: {port} before, 5999 now\n")), "{out}");
+    let (_, out, _) = home.run(&["-c", "a.conf", "--json", "reload"]);
+    assert!(out.contains("{\"v\":1,\"type\":\"restart\",\"directive\":\"sip_listen_port\",\"old\":\""), "{out}");
+    assert!(out.contains("\"applied\":true,\"changed\":0,\"waiting\":1,"), "{out}");
+
+    fs::write(&config, text.replace("default_expires", "default_expirs")).expect("a file");
+    let (code, out, _) = reload();
+    assert_eq!(code, 1, "{out}");
+    let line = text.lines().position(|line| line.starts_with("default_expires")).expect("the line") + 1;
+    assert!(out.contains(&format!("a.conf:{line}: unknown directive `default_expirs`")), "{out}");
+    assert!(out.contains("nothing has changed"), "{out}");
+    let (code, out, _) = home.run(&["-c", "a.conf", "status"]);
+    assert!(code == 0 && out.contains(&format!("SIP port       {port}\n")), "{out}");
+    drop(daemon);
+}
+
+#[test]
+fn the_log_comes_with_its_last_lines_and_goes_on() {
+    let home = Home::new("log");
+    home.configure("a.conf", "debug_level = 0");
+    let mut daemon = home.start(&["-c", "a.conf"]);
+    let mut reader = home.command(&["-c", "a.conf", "log"]).stdout(Stdio::piped()).spawn().expect("the program");
+    let mut lines = BufReader::new(reader.stdout.take().expect("a pipe")).lines();
+    let mut wait_for = |words: &str| {
+        let found = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains(words)));
+        assert!(found.is_some(), "{words}");
+    };
+    // Of before it connected, and of after.
+    wait_for(" INFO  process control socket ");
+    kill(Pid::from_raw(daemon.child.id() as i32), Signal::SIGUSR1).expect("sent");
+    wait_for("status: 0 calls, 0 media sections");
+
+    // There are places for four; the others are left to those who ask something.
+    let more: Vec<_> = (0..3)
+        .map(|_| {
+            let mut child = home.command(&["-c", "a.conf", "log"]).stdout(Stdio::piped()).spawn().expect("the program");
+            // The pipe stays open: who has nobody to write to ends.
+            let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+            stdout.read_line(&mut String::new()).expect("a line");
+            (child, stdout)
+        })
+        .collect();
+    let (code, _, err) = home.run(&["-c", "a.conf", "log"]);
+    assert!(code == 1 && err.contains("as many clients read the log as may"), "{err}");
+    assert_eq!(home.run(&["-c", "a.conf", "status"]).0, 0);
+
+    assert_eq!(daemon.stop(Signal::SIGTERM), Some(0));
+    for mut child in more.into_iter().map(|(child, _)| child).chain([reader]) {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}

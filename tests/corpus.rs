@@ -20,6 +20,11 @@ fn replay(name: &str) {
 }
 
 #[test]
+fn control() {
+    replay("control");
+}
+
+#[test]
 fn digest() {
     replay("digest");
 }

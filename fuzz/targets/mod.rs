@@ -5,6 +5,7 @@
 //! and a folder of seeds in `fuzz/corpus`.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each program uses one target, and may panic")]
 
+mod control;
 mod digest;
 mod dns;
 mod engine;
@@ -19,6 +20,7 @@ mod token;
 #[path = "../../tests/rig/mod.rs"]
 pub mod rig;
 
+pub use control::control;
 pub use digest::digest;
 pub use dns::dns;
 pub use engine::engine;
@@ -34,7 +36,8 @@ pub use token::token;
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their folder in `fuzz/corpus`.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
+    ("control", control),
     ("digest", digest),
     ("dns", dns),
     ("engine", engine),

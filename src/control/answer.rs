@@ -2,12 +2,15 @@
 
 use super::begin;
 use super::json::Line;
+use crate::config::{Change, Severity};
 use crate::engine::binding_stats::{BindingState, BindingStats};
 use crate::engine::io::{Leg, Side};
 use crate::engine::stats::{CallStats, SectionStats};
+use crate::reload::Reload;
 use crate::rtp::format::Media;
 use crate::sip::via::Transport;
 use crate::time::Instant;
+use core::fmt::Display;
 
 /// The member names of the two parties.
 const PARTIES: [(&str, Leg); 2] = [("caller", Leg::Caller), ("callee", Leg::Callee)];
@@ -80,6 +83,43 @@ pub fn call(line: &mut Line<'_>, call: &CallStats<'_>, now: Instant) {
     if let Some(fault) = call.fault {
         line.text("verdict", &fault);
     }
+}
+
+/// The `number`th line about a reload: what is wrong, what waits for a restart, what acts, and last what it came to. `false` where there is no
+/// more.
+pub fn reload(line: &mut Line<'_>, reload: &Reload, number: usize) -> bool {
+    let Reload { report, applied, restart } = reload;
+    let mut change = |kind: &str, change: &Change, text: &dyn Display| {
+        begin(line, kind);
+        line.text("directive", &change.name);
+        line.text("old", &change.old);
+        line.text("new", &change.new);
+        line.text("text", text);
+    };
+    let after_problems = number.checked_sub(report.problems.len());
+    let after_restart = after_problems.and_then(|number| number.checked_sub(restart.len()));
+    if let Some(problem) = report.problems.get(number) {
+        begin(line, "problem");
+        line.text("severity", &if problem.severity == Severity::Error { "error" } else { "warning" });
+        line.text("file", &report.file.display());
+        if problem.line > 0 {
+            line.value("line", problem.line);
+        }
+        line.text("text", &problem.text);
+    } else if let Some(one) = after_problems.and_then(|number| restart.get(number)) {
+        change("restart", one, &format_args!("`{}` needs a restart", one.name));
+    } else if let Some(one) = after_restart.and_then(|number| applied.get(number)) {
+        change("applied", one, one);
+    } else if after_restart == Some(applied.len()) {
+        begin(line, "reload");
+        line.value("applied", reload.is_applied());
+        line.value("changed", applied.len());
+        line.value("waiting", restart.len());
+        line.text("text", &reload.summary());
+    } else {
+        return false;
+    }
+    true
 }
 
 fn section(line: &mut Line<'_>, section: &SectionStats) {

@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Time between two looks of `--watch`.
 const PERIOD: Duration = Duration::from_secs(1);
 
+/// After `reload`: it is applied, but something waits for a restart.
+const EXIT_RESTART: u8 = 2;
+
 /// Puts the cursor of a terminal to the top and clears it (ECMA-48 CUP, ED).
 const CLEAR: &str = "\x1b[H\x1b[J";
 
@@ -130,7 +133,11 @@ impl Connection {
         line.finish();
         // A daemon that has no place for us says why, and may be gone by now.
         let sent = self.stream.get_mut().write_all(&request);
-        let mut number = 0;
+        if command == Command::Log {
+            // It may be silent for as long as nothing happens.
+            self.stream.get_ref().set_read_timeout(None).map_err(|error| error.to_string())?;
+        }
+        let (mut number, mut code) = (0, ExitCode::SUCCESS);
         loop {
             let Some(line) = self.line()? else {
                 let why = sent.err().map_or_else(String::new, |error| format!(": {error}"));
@@ -151,7 +158,14 @@ impl Connection {
                 shown.map_err(|_| Failure::NobodyReads)?;
             }
             if kind == "end" {
-                return Ok(ExitCode::SUCCESS);
+                return Ok(code);
+            }
+            if kind == "reload" {
+                code = match (answer.is_true("applied"), answer.number("waiting")) {
+                    (false, _) => ExitCode::FAILURE,
+                    (true, Some(0)) => ExitCode::SUCCESS,
+                    (true, _) => ExitCode::from(EXIT_RESTART),
+                };
             }
             number += 1;
         }

@@ -139,7 +139,7 @@ struct Escaped<'l, 'b>(&'l mut Line<'b>);
 
 impl fmt::Write for Escaped<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let must = |c: char| c < ' ' || matches!(c, '"' | '\\' | '\u{7f}');
+        let must = |c: char| c.is_control() || matches!(c, '"' | '\\');
         for piece in text.split_inclusive(must) {
             let Some(last) = piece.chars().next_back().filter(|c| must(*c)) else {
                 self.0.raw(piece);

@@ -13,6 +13,8 @@ pub mod request;
 pub mod server;
 pub mod socket;
 
+use crate::log::tail::Tail;
+use crate::reload::Reload;
 use json::Line;
 use request::{Command, Refusal};
 use std::path::{Path, PathBuf};
@@ -51,7 +53,7 @@ impl Identity {
 }
 
 /// How far an answer has come.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Job {
     /// What was asked for.
     pub command: Command,
@@ -59,6 +61,18 @@ pub struct Job {
     pub from: usize,
     /// Lines written so far.
     pub lines: u32,
+    /// Of [`Command::Log`]: where in the log it is.
+    pub tail: Option<Tail>,
+    /// Of [`Command::Reload`]: what came of it.
+    pub reload: Option<Reload>,
+}
+
+impl Job {
+    /// An answer of which nothing is written yet.
+    #[must_use]
+    pub const fn new(command: Command) -> Self {
+        Self { command, from: 0, lines: 0, tail: None, reload: None }
+    }
 }
 
 /// What became of a step.
@@ -66,6 +80,8 @@ pub struct Job {
 pub enum Step {
     /// A line was written, and there may be more.
     More,
+    /// There is nothing now, but may be later.
+    Wait,
     /// There is nothing more: nothing was written.
     Done,
     /// It cannot be done.

@@ -15,16 +15,22 @@ pub enum Command {
     Calls,
     /// What has happened since the start.
     Stats,
+    /// The log from now on, and the last lines before.
+    Log,
+    /// Read the configuration again.
+    Reload,
     /// End this call.
     Drop(Handle),
 }
 
 /// Each command with its name.
-pub const COMMANDS: [(&str, Command); 5] = [
+pub const COMMANDS: [(&str, Command); 7] = [
     ("status", Command::Status),
     ("bindings", Command::Bindings),
     ("calls", Command::Calls),
     ("stats", Command::Stats),
+    ("log", Command::Log),
+    ("reload", Command::Reload),
     ("drop", Command::Drop(Handle::from_parts(0, 0))),
 ];
 
@@ -39,6 +45,8 @@ pub enum Refusal {
     Version,
     /// There is no such command.
     UnknownCommand,
+    /// As many read the log as may.
+    Busy,
     /// There is no such call, or `call` names none.
     NoSuchCall,
 }
@@ -52,6 +60,7 @@ impl Refusal {
             Self::TooLong => ("too-long", "a request has at most 1024 bytes"),
             Self::Version => ("version", "the daemon speaks another version of the control protocol"),
             Self::UnknownCommand => ("unknown-command", "the daemon knows no such command"),
+            Self::Busy => ("busy", "as many clients read the log as may"),
             Self::NoSuchCall => {
                 ("no-such-call", "there is no such call; `siproxd calls` has the numbers of those that there are")
             }
@@ -61,7 +70,7 @@ impl Refusal {
     /// Whether nothing that follows can be understood either.
     #[must_use]
     pub const fn is_final(self) -> bool {
-        !matches!(self, Self::UnknownCommand | Self::NoSuchCall)
+        !matches!(self, Self::UnknownCommand | Self::Busy | Self::NoSuchCall)
     }
 }
 

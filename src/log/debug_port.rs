@@ -5,7 +5,7 @@
 //! dropped. What readers send is thrown away; there are no commands.
 
 use super::ring::Ring;
-use super::{LOGGER, RING, held};
+use super::{LOGGER, REPLAY, RING, held};
 use crate::log_class::PROCESS;
 use core::fmt;
 use core::net::{Ipv4Addr, SocketAddr};
@@ -20,9 +20,6 @@ use std::time::Instant;
 
 /// Readers at a time.
 pub const MAX_DEBUG_READERS: usize = 4;
-
-/// Bytes of lines from before it connected that a reader gets.
-const REPLAY: usize = 16 * 1024;
 
 /// What the one too many reads.
 const REFUSAL: &str =

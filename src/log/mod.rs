@@ -1,4 +1,4 @@
-//! Where log lines go: stderr in the foreground, syslog in the background, and readers of `debug_port`.
+//! Where log lines go: stderr in the foreground, syslog in the background, and readers of `debug_port` and of the control socket.
 //!
 //! The rest of the program uses the macros of the `log` crate with a `target` of [`crate::log_class`]. Errors, warnings and
 //! information are always written; debug lines where `debug_level` has the bit of their class and somebody wants them.
@@ -12,6 +12,7 @@ mod ring;
 mod secrets;
 mod stderr;
 mod syslog;
+pub mod tail;
 
 use crate::log_class;
 use ::log::{Level, LevelFilter, Log, Metadata, Record};
@@ -32,12 +33,14 @@ static LOGGER: Logger = Logger {
     to_stderr: AtomicBool::new(true),
     silence: AtomicU8::new(SILENCE_ALL),
     readers: AtomicU32::new(0),
+    tails: AtomicU32::new(0),
     has_debug_port: AtomicBool::new(false),
+    has_tails: AtomicBool::new(false),
 };
 /// Where a line is put together. 16 KiB.
 static LINE: Mutex<Line> = Mutex::new(Line::new());
 static REPEATS: Mutex<Repeats> = Mutex::new(Repeats::new());
-/// What readers of the debug port have yet to get. 64 KiB, touched only where there is a debug port.
+/// What readers of the debug port have yet to get. 64 KiB, touched only where there is a debug port or a control socket.
 static RING: Mutex<Ring> = Mutex::new(Ring::new());
 static STDERR: Mutex<Stderr> = Mutex::new(Stderr::new());
 static SYSLOG: Mutex<Syslog> = Mutex::new(Syslog::new());
@@ -82,6 +85,14 @@ pub fn set_silence(silence_log: u8) {
     }
 }
 
+/// Keeps the last lines from now on, for readers by the control socket.
+pub fn keep_for_tails() {
+    LOGGER.has_tails.store(true, Relaxed);
+}
+
+/// Bytes of lines from before it connected that a reader gets.
+const REPLAY: usize = 16 * 1024;
+
 /// Ends logging to stderr, once the process is in the background; syslog gets the new process number.
 pub fn leave_stderr() {
     held(&SYSLOG).set_process_number(std::process::id());
@@ -121,8 +132,12 @@ struct Logger {
     silence: AtomicU8,
     /// Readers of the debug port.
     readers: AtomicU32,
-    /// Whether there is one, for readers still to come.
+    /// Those of the control socket.
+    tails: AtomicU32,
+    /// Whether there is a debug port, for readers still to come.
     has_debug_port: AtomicBool,
+    /// Whether there may be readers by the control socket.
+    has_tails: AtomicBool,
 }
 
 /// What a line is worth keeping for: somebody who reads later the last that happened.
@@ -135,14 +150,38 @@ fn since_epoch() -> Duration {
 impl Logger {
     /// Lets the macros drop early what nobody wants.
     fn update(&self) {
-        let somebody =
-            self.to_stderr.load(Relaxed) || self.readers.load(Relaxed) > 0 || self.silence.load(Relaxed) == 0;
+        let somebody = self.to_stderr.load(Relaxed) || self.has_readers() || self.silence.load(Relaxed) == 0;
         let debug = somebody && self.mask.load(Relaxed) != 0;
         ::log::set_max_level(if debug { LevelFilter::Trace } else { LevelFilter::Info });
     }
 
     fn set_debug_port(&self, has_one: bool) {
         self.has_debug_port.store(has_one, Relaxed);
+    }
+
+    fn has_readers(&self) -> bool {
+        self.readers.load(Relaxed) > 0 || self.tails.load(Relaxed) > 0
+    }
+
+    /// Whether somebody reads a line of this level, or may later.
+    fn is_read(&self, level: Level) -> bool {
+        let may_come = self.has_debug_port.load(Relaxed) || self.has_tails.load(Relaxed);
+        self.has_readers() || (may_come && level <= KEPT)
+    }
+
+    /// Counts one more reader by the control socket, unless there are `most`.
+    fn add_tail(&self, most: u32) -> bool {
+        let has_room = self.tails.load(Relaxed) < most;
+        if has_room {
+            self.tails.fetch_add(1, Relaxed);
+            self.update();
+        }
+        has_room
+    }
+
+    fn remove_tail(&self) {
+        self.tails.fetch_sub(1, Relaxed);
+        self.update();
     }
 
     fn set_readers(&self, readers: u32) {
@@ -173,7 +212,7 @@ impl Logger {
         if self.to_stderr.load(Relaxed) {
             held(&STDERR).write(line.whole());
         }
-        if self.readers.load(Relaxed) > 0 || (self.has_debug_port.load(Relaxed) && level <= KEPT) {
+        if self.is_read(level) {
             held(&RING).write(line.whole());
         }
         if self.to_syslog(level, class) {
@@ -192,10 +231,7 @@ impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let (level, class) = (metadata.level(), metadata.target());
         self.is_in_mask(level, class)
-            && (self.to_stderr.load(Relaxed)
-                || self.readers.load(Relaxed) > 0
-                || (self.has_debug_port.load(Relaxed) && level <= KEPT)
-                || self.to_syslog(level, class))
+            && (self.to_stderr.load(Relaxed) || self.is_read(level) || self.to_syslog(level, class))
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -234,6 +270,8 @@ mod tests {
             silence: AtomicU8::new(silence),
             readers: AtomicU32::new(readers),
             has_debug_port: AtomicBool::new(false),
+            tails: AtomicU32::new(0),
+            has_tails: AtomicBool::new(false),
         }
     }
 

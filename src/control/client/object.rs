@@ -41,6 +41,10 @@ impl<'a> Object<'a> {
         self.get(name)?.number()
     }
 
+    pub(super) fn is_true(&self, name: &str) -> bool {
+        self.get(name) == Some(Value::Bool(true))
+    }
+
     pub(super) fn object(&self, name: &str) -> Self {
         match self.get(name) {
             Some(Value::Object(text)) => Self(text),
@@ -66,7 +70,7 @@ impl<'a> Object<'a> {
 /// A text without control characters.
 pub(super) fn plain(value: Value<'_>) -> String {
     let text = value.text().map_or_else(String::new, |text| text.to_string());
-    text.replace(char::is_control, "\u{fffd}")
+    text.replace(|c: char| c.is_control() && c != '\t', "\u{fffd}")
 }
 
 impl<'a> From<Value<'a>> for Object<'a> {

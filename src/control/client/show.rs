@@ -15,6 +15,11 @@ pub(super) fn line(out: &mut dyn Write, number: u64, answer: &Object<'_>) -> io:
         "call" => call(out, is_first, answer),
         "stats" => stats(out, answer),
         "dropped" => dropped(out, answer),
+        "log" => writeln!(out, "{}", answer.text("line")),
+        "problem" => problem(out, answer),
+        "restart" => change(out, "needs a restart: ", answer),
+        "applied" => change(out, "", answer),
+        "reload" => writeln!(out, "{}", answer.text("text")),
         "end" if is_first => match answer.text("command").as_str() {
             "bindings" => writeln!(out, "no registrations"),
             "calls" => writeln!(out, "no calls"),
@@ -122,6 +127,21 @@ fn stats(out: &mut dyn Write, answer: &Object<'_>) -> io::Result<()> {
     }
     writeln!(out, "since the start {} ago", duration(answer.number("uptime").unwrap_or(0)))?;
     rows.iter().try_for_each(|(name, count)| writeln!(out, "{name:<30}{count:>10}"))
+}
+
+/// As the daemon's own complaint about its configuration: `FILE:LINE: what`.
+fn problem(out: &mut dyn Write, answer: &Object<'_>) -> io::Result<()> {
+    let line = answer.number("line").map_or_else(String::new, |line| format!(":{line}"));
+    let warning = if answer.text("severity") == "warning" { "warning: " } else { "" };
+    writeln!(out, "{}{line}: {warning}{}", answer.text("file"), answer.text("text"))
+}
+
+fn change(out: &mut dyn Write, mark: &str, answer: &Object<'_>) -> io::Result<()> {
+    let value = |name| match answer.text(name) {
+        none if none.is_empty() => "nothing".to_owned(),
+        some => some,
+    };
+    writeln!(out, "{mark}{}: {} before, {} now", answer.text("directive"), value("old"), value("new"))
 }
 
 fn dropped(out: &mut dyn Write, answer: &Object<'_>) -> io::Result<()> {

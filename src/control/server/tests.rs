@@ -1,7 +1,9 @@
+use super::place::{IDLE, STALL};
 use super::*;
-use crate::control::PROTOCOL;
+use crate::control::json::Line;
+use crate::control::{Job, MAX_REQUEST, PROTOCOL, Step};
 use mio::{Events, Poll};
-use std::io::BufRead as _;
+use std::io::{BufRead as _, Read as _};
 use std::path::PathBuf;
 
 const FIRST_TOKEN: usize = 32;

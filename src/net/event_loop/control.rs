@@ -10,6 +10,7 @@ use crate::engine::Engine;
 use crate::engine::counters::COUNTS;
 use crate::engine::io::Side;
 use crate::limits::{MAX_BINDINGS, MAX_CALLS, MAX_CONNECTIONS, MAX_RELAYS, MAX_TRANSACTIONS};
+use crate::log::tail::Tail;
 use crate::log_class::PROCESS;
 use crate::time::Instant;
 use mio::event::Event;
@@ -29,6 +30,7 @@ impl EventLoop {
     /// # Errors
     /// Those of epoll.
     pub fn serve(&mut self, socket: ControlSocket, identity: Identity) -> io::Result<()> {
+        crate::log::keep_for_tails();
         log::info!(target: PROCESS, "control socket {}", socket.path().display());
         let server = Server::new(socket, self.poll.registry().try_clone()?, CONTROL)?;
         self.control = Some(Box::new(Control { server, identity, started: self.clock.now() }));
@@ -83,6 +85,17 @@ impl Source for Answers<'_> {
                 line.value("cancelled", dropped.cancelled);
             }
             Command::Drop(_) => return Step::Done,
+            Command::Log => return log_line(job, line),
+            Command::Reload => {
+                if job.lines == 0 && job.reload.is_none() {
+                    job.reload = Some(self.event_loop.reload(self.engine));
+                }
+                let Some(reload) = &job.reload else { return Step::Done };
+                if !answer::reload(line, reload, job.from) {
+                    return Step::Done;
+                }
+                job.from += 1;
+            }
             Command::Bindings => {
                 let Some((binding, next)) = self.engine.binding_stats(job.from, self.now) else { return Step::Done };
                 answer::binding(line, &binding, self.now);
@@ -98,6 +111,21 @@ impl Source for Answers<'_> {
         }
         Step::More
     }
+}
+
+/// The next line of the log.
+fn log_line(job: &mut Job, line: &mut Line<'_>) -> Step {
+    if job.tail.is_none() {
+        job.tail = Tail::new();
+    }
+    let Some(tail) = &mut job.tail else { return Step::Refused(Refusal::Busy) };
+    let mut text = heapless::Vec::new();
+    if !tail.next_line(&mut text) {
+        return Step::Wait;
+    }
+    begin(line, "log");
+    line.bytes("line", &text);
+    Step::More
 }
 
 impl Answers<'_> {
