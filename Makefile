@@ -11,8 +11,7 @@ TIME = 60
 
 .PHONY: program demo test lint unit lab fuzz bench openwrt cross cross-try install root
 
-# The program and, apart, its symbols: what a crash report is read with (docs/troubleshooting.md). `SIPROXD_BUILD` says which build it is.
-program: export SIPROXD_BUILD ?= build $(shell git describe --always --dirty 2>/dev/null || date -u +%Y%m%d%H%M%S)
+# The program and, apart, its symbols: what a crash report is read with (docs/troubleshooting.md).
 program:
 	cargo --config profile.release.strip=false --config 'profile.release.debug="line-tables-only"' build --release --locked
 	! readelf -S target/release/siproxd | grep -q '\.symtab' || \

@@ -20,8 +20,6 @@ cross/setup.sh "${targets[@]}"
 # Debian's own toolchain: rustup's has no source of the standard library that its compiler accepts without a nightly.
 export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
 export PATH="$CROSS_DIR/bin:$PATH"
-# What a crash report names; see docs/troubleshooting.md.
-export SIPROXD_BUILD=${SIPROXD_BUILD:-build $(git describe --always --dirty 2>/dev/null || date -u +%Y%m%d%H%M%S)}
 for target in "${targets[@]}"; do
     /usr/bin/cargo --config cross/config.toml --config profile.release.strip=false \
         --config 'profile.release.debug="line-tables-only"' build --release --locked --quiet --no-default-features --bin siproxd --target "$target" "$@"

@@ -16,12 +16,6 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// Which build this is, as whoever builds it says; `make` and `cross/build.sh` give the commit.
-pub const BUILD: &str = match option_env!("SIPROXD_BUILD") {
-    Some(build) => build,
-    None => "unknown build",
-};
-
 /// Bytes of the longest report: fifty frames and more.
 const MAX_REPORT: usize = 8 * 1024;
 
@@ -38,7 +32,9 @@ pub fn watch_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("no message");
         let mut report = Report::new();
-        let _ = write!(report, "siproxd {}, {BUILD}: bug at ", env!("CARGO_PKG_VERSION"));
+        // As `--version` has them: the symbols of another build say nothing, or worse.
+        let build = [env!("CARGO_PKG_VERSION"), env!("SIPROXD_TARGET"), env!("SIPROXD_COMMIT")];
+        let _ = write!(report, "siproxd {}, {}, commit {}: bug at ", build[0], build[1], build[2]);
         let _ = match panic.location() {
             Some(place) => write!(report, "{place}"),
             None => write!(report, "an unknown place"),

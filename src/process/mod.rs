@@ -8,7 +8,7 @@ mod pid_file;
 mod privileges;
 mod signals;
 
-pub use crash::{BUILD, keep_crashes_beside, watch_panics};
+pub use crash::{keep_crashes_beside, watch_panics};
 pub use later::out_of_reach;
 pub use pid_file::PidFile;
 pub use privileges::Privileges;
