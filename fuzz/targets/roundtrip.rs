@@ -302,7 +302,8 @@ fn answer(request: &Message<'_>, passed: &[u8]) -> Vec<u8> {
             answer.extend(line);
         }
     }
-    let described = is_understood(request);
+    // A body that is encoded is cut out on the way to the WAN, with the line that says so.
+    let described = is_understood(request) || request.header(HeaderId::ContentEncoding).is_some();
     let others = request.headers().iter().filter(|header| match header.id {
         HeaderId::ContentType | HeaderId::ContentEncoding => !described,
         id => ![&COPIED[..], &NOT_ANSWERED].concat().contains(&id),
