@@ -27,7 +27,7 @@ use std::os::unix::net::UnixStream;
 const BUDGET: usize = 2;
 
 /// Time until the next ones.
-const PAUSE: Duration = Duration::from_millis(1);
+const PAUSE: Duration = Duration::from_millis(4);
 
 /// Connections taken in one turn.
 const ACCEPT_BUDGET: usize = 8;
