@@ -75,6 +75,10 @@ impl Parser<'_> {
                 format!("`use_rport` = {use_rport} has no effect: rport is always asked for, as with {USE_RPORT_BOTH}");
             self.report.note(rport_line, text);
         }
+        if self.config.obscure_loops && !self.config.topology_hiding {
+            let text = "`obscure_loops` means nothing without `topology_hiding`";
+            self.report.warning(self.line_of("obscure_loops"), text);
+        }
         if thread_stack_size != 0 {
             let text = "`thread_stack_size` has no effect: there is no thread for media";
             self.report.note(self.line_of("thread_stack_size"), text);

@@ -79,6 +79,7 @@ pub struct Config {
     pub lan_expires: u32,
     pub sip_keepalive: u32,
     pub topology_hiding: bool,
+    pub obscure_loops: bool,
     /// Empty where there is none.
     pub ua_string: String,
     pub max_calls: usize,
@@ -164,6 +165,7 @@ impl Config {
             // The parser has counted: they fit.
             outbound_domains: self.outbound_domains().unwrap_or_default(),
             topology_hiding: self.topology_hiding,
+            obscure_loops: self.obscure_loops,
             // The parser has measured it: it fits.
             ua_string: heapless::String::try_from(self.ua_string.as_str()).unwrap_or_default(),
             sip_keepalive: self.sip_keepalive,
@@ -222,6 +224,7 @@ impl Default for Config {
             lan_expires: 0,
             sip_keepalive: 0,
             topology_hiding: false,
+            obscure_loops: false,
             ua_string: String::new(),
             max_calls: MAX_CALLS,
             max_bindings: MAX_BINDINGS,

@@ -201,8 +201,8 @@ fn bytes_of_any_kind_are_survived() {
 
 #[test]
 fn what_has_no_effect_is_named_once() {
-    let told = problems("rtp_offload = 1\nobscure_loops = 1");
-    assert_eq!(told, "a.conf: warning: without effect in this version: rtp_offload, obscure_loops\n");
+    let told = problems("rtp_offload = 1");
+    assert_eq!(told, "a.conf: warning: without effect in this version: rtp_offload\n");
 }
 
 #[test]
@@ -388,6 +388,13 @@ fn each_mask_has_what_it_is_known_by() {
     assert!(problems("mask_host = a b").contains("not a host name"));
     let many = "mask_host = a.long.name.example\nmasked_host = another.long.name.example\n".repeat(12);
     assert!(problems(&many).contains("a.conf:24: `mask_host` and `masked_host`: more than 512 bytes in all"));
+}
+
+#[test]
+fn loops_are_obscured_with_hiding_alone() {
+    assert_eq!(problems("obscure_loops = 1"), "");
+    let told = problems("obscure_loops = 1\ntopology_hiding = 0");
+    assert_eq!(told, "a.conf:1: warning: `obscure_loops` means nothing without `topology_hiding`\n");
 }
 
 #[test]

@@ -318,7 +318,7 @@ impl Engine {
         if !self.settings().topology_hiding {
             return Ok(None);
         }
-        self.map_call_id(received.msg.get(received.head.call_id), secrets, way).map_err(|_| Cause::TooLarge)
+        self.mapped(received, secrets, way).map_err(|_| Cause::TooLarge)
     }
 
     /// The session description of a request, or the reservation for one that will come.

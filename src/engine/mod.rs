@@ -52,6 +52,7 @@ mod saved;
 mod saved_call;
 mod sealed_via;
 pub mod settings;
+mod spiral;
 pub mod stats;
 mod stored;
 mod strict;

@@ -192,6 +192,8 @@ pub struct Settings {
     pub outbound_domains: OutboundDomains,
     /// `topology_hiding`
     pub topology_hiding: bool,
+    /// `obscure_loops`; acts with `topology_hiding` alone.
+    pub obscure_loops: bool,
     /// `ua_string`; empty where there is none.
     pub ua_string: heapless::String<MAX_UA_STRING>,
     /// `sip_keepalive`, seconds; 0 is off.
@@ -233,6 +235,7 @@ impl Settings {
         outbound_proxy_transport: None,
         outbound_domains: OutboundDomains::new(),
         topology_hiding: true,
+        obscure_loops: false,
         ua_string: heapless::String::new(),
         sip_keepalive: 25,
         lan_networks: Prefixes::new(),

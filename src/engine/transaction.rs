@@ -172,6 +172,11 @@ impl Transactions {
     }
 
     /// The transaction of `handle`.
+    /// Whether `is_meant` holds for one of them.
+    pub(super) fn any(&self, is_meant: impl Fn(&Transaction) -> bool) -> bool {
+        self.slab.find(is_meant).is_some()
+    }
+
     pub(super) fn get(&self, handle: Handle) -> Option<&Transaction> {
         self.slab.get(handle)
     }

@@ -84,6 +84,7 @@ fn set_checked(settings: &mut Settings, words: &[String]) -> Option<()> {
         "max_bindings" => settings.max_bindings = number(0)? as usize,
         "max_calls" => settings.max_calls = number(0)? as usize,
         "topology_hiding" => settings.topology_hiding = number(0)? != 0,
+        "obscure_loops" => settings.obscure_loops = number(0)? != 0,
         "rtp_timeout_bye" => settings.rtp_timeout_bye = number(0)? != 0,
         "keep_dialogs" => settings.keep_dialogs = number(0)? != 0,
         "rtp_proxy_enable" => settings.rtp_proxy_enable = number(0)? != 0,

@@ -42,6 +42,7 @@ keys! {
     /// Asks for rport (RFC 3581): 1 towards phones, 2 towards the Internet, 3 both. This program always does both.
     use_rport: int(0, 3), "0" => |c, v| c.use_rport = v.int();
 
-    /// Changes Call-IDs to pass through loops.
-    obscure_loops: SWITCH, "0";
+    /// 1 makes two calls for a PBX of one that it sends out and that comes back to it: the second gets another Call-ID. Acts with
+    /// `topology_hiding` alone.
+    obscure_loops: SWITCH, "0" => |c, v| c.obscure_loops = v.is_on();
 }

@@ -83,6 +83,7 @@ impl Engine {
         if let Some(way) = way {
             if self.settings().topology_hiding {
                 self.map_dialogs(msg, secrets, way, edits)?;
+                self.mark_tag(received, way, edits)?;
             }
             self.mask_parties(msg.bytes(), head, way, edits)?;
             let phone = if way == Way::ToWan { received.from } else { hop.to };

@@ -24,8 +24,11 @@ impl Engine {
     ) -> Between {
         let msg = received.msg;
         let digest = |tag: Span| {
-            let on_lan = self.lan_tag(msg.get(tag), sender.0, receiver.0, receiver.1);
-            self.key.hash("call", &[call_id, on_lan.as_deref().unwrap_or(msg.get(tag))])
+            let from_wan = (sender.0, receiver.0) == (Side::Wan, Side::Lan);
+            let written = msg.get(tag);
+            let tag = self.tag_without_mark(received, tag).filter(|_| from_wan).unwrap_or(written);
+            let on_lan = self.lan_tag(tag, sender.0, receiver.0, receiver.1);
+            self.key.hash("call", &[call_id, on_lan.as_deref().unwrap_or(tag)])
         };
         let head = &received.head;
         Between {

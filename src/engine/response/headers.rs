@@ -74,6 +74,7 @@ impl Engine {
         let secrets = self.secrets(back.to.ip());
         if back.hidden && self.settings().topology_hiding {
             self.map_dialogs(msg, &secrets, Way::ToLan, edits)?;
+            self.mark_tag(received, Way::ToLan, edits)?;
         }
         self.mask_parties(msg.bytes(), head, Way::ToLan, edits)?;
         let (by, leg) = (back.on.kind(), received.on.kind());
@@ -123,7 +124,7 @@ impl Engine {
     ) -> Result<(), EditError> {
         let phone = if way == Way::ToLan { back.to.ip() } else { back.downstream.ip() };
         let call_id = received.head.call_id;
-        match self.map_call_id(received.msg.get(call_id), &self.secrets(phone), way)? {
+        match self.mapped(received, &self.secrets(phone), way)? {
             Some(mapped) => edits.replace(call_id, &mapped),
             None => Ok(()),
         }
@@ -183,6 +184,7 @@ impl Engine {
                 None => self.map_back_call_id(received, back, Way::ToWan, edits)?,
             }
             self.map_dialogs(msg, &secrets, Way::ToWan, edits)?;
+            self.mark_tag(received, Way::ToWan, edits)?;
         }
         self.mentions_in_headers(msg, &crossing, edits)?;
         self.write_user_agent(msg, edits)?;

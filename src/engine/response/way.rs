@@ -134,7 +134,7 @@ impl Engine {
         let call_id = received.msg.get(received.head.call_id);
         let secrets = self.secrets(received.from.ip());
         let mapped =
-            if sealed.from_phone { None } else { self.map_call_id(call_id, &secrets, Way::ToWan).unwrap_or_default() };
+            if sealed.from_phone { None } else { self.mapped(received, &secrets, Way::ToWan).unwrap_or_default() };
         let call_id = mapped.as_deref().unwrap_or(call_id);
         let is_sender = |t: &Transaction| {
             t.part.is_sender() && t.upstream == sealed.upstream && t.stored.call_id.of(&t.stored.text) == call_id
@@ -148,7 +148,7 @@ impl Engine {
             return None;
         }
         let secrets = self.secrets(back.to.ip());
-        self.map_call_id(received.msg.get(received.head.call_id), &secrets, Way::ToLan).unwrap_or_default()
+        self.mapped(received, &secrets, Way::ToLan).unwrap_or_default()
     }
 
     /// Which leg of its call faces the sender of a response.
