@@ -115,7 +115,7 @@ pub fn check(config: &Config, report: &mut Report) {
 
 /// Looks at the lines of a password file, and tells the place of each that cannot be taken, with the reason. Returns how many accounts
 /// there are.
-fn lines(text: &str, wrong: &mut dyn FnMut(usize, usize, String)) -> usize {
+pub fn lines(text: &str, wrong: &mut dyn FnMut(usize, usize, String)) -> usize {
     let mut users = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         let start = line.trim_start();

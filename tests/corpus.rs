@@ -20,6 +20,16 @@ fn replay(name: &str) {
 }
 
 #[test]
+fn accounts() {
+    replay("accounts");
+}
+
+#[test]
+fn config() {
+    replay("config");
+}
+
+#[test]
 fn control() {
     replay("control");
 }

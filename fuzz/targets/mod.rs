@@ -5,6 +5,8 @@
 //! and a folder of seeds in `fuzz/corpus`.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each program uses one target, and may panic")]
 
+mod accounts;
+mod config;
 mod control;
 mod digest;
 mod dns;
@@ -20,6 +22,8 @@ mod token;
 #[path = "../../tests/rig/mod.rs"]
 pub mod rig;
 
+pub use accounts::accounts;
+pub use config::config;
 pub use control::control;
 pub use digest::digest;
 pub use dns::dns;
@@ -36,7 +40,9 @@ pub use token::token;
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their folder in `fuzz/corpus`.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 13] = [
+    ("accounts", accounts),
+    ("config", config),
     ("control", control),
     ("digest", digest),
     ("dns", dns),

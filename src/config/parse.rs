@@ -141,6 +141,7 @@ impl<'a> Parser<'a> {
                 let item = wrong.strip_prefix('`').and_then(|rest| rest.split('`').next());
                 let at = item.and_then(|item| written.find(item)).and_then(|at| written.get(at..)).unwrap_or(written);
                 let shown = if key.is_secret() { "..." } else { short(written) };
+                let wrong = if wrong.len() > MAX_WRONG { short(&wrong) } else { &wrong };
                 let mut text = format!("{name} = {shown}: {wrong}; {}", key.doc.trim());
                 match (key.default, example(key.kind)) {
                     ("", "") => {}
@@ -243,6 +244,9 @@ const fn example(kind: Kind) -> &'static str {
         _ => "",
     }
 }
+
+/// Bytes of what is said of a value, which may name a part of it.
+const MAX_WRONG: usize = 240;
 
 /// Characters of a value that a message shows.
 const SHOWN: usize = 80;

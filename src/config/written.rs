@@ -55,7 +55,7 @@ const SECRET: &str = "(secret)";
 
 impl Config {
     /// The directives that differ from `old`, in the order of [`KEYS`], and when each acts.
-    pub(crate) fn changes<'a>(&'a self, old: &'a Self) -> impl Iterator<Item = (When, Change)> + 'a {
+    pub fn changes<'a>(&'a self, old: &'a Self) -> impl Iterator<Item = (When, Change)> + 'a {
         KEYS.iter().enumerate().filter(|(_, key)| key.set.is_some()).filter_map(|(place, key)| {
             let (old, new) = (old.value_of(place, key), self.value_of(place, key));
             let shown = |text: String| if key.is_secret() && !text.is_empty() { SECRET.to_owned() } else { text };
@@ -83,7 +83,7 @@ impl Config {
     ///
     /// # Errors
     /// The two do not go together.
-    pub(crate) fn with_what_stays_of(&self, running: &Self, file: &Path) -> Result<Self, Report> {
+    pub fn with_what_stays_of(&self, running: &Self, file: &Path) -> Result<Self, Report> {
         let stays = |written: &&Written| KEYS.get(written.place).is_some_and(|key| key.when == When::Restart);
         let lines = self.written.iter().filter(|written| !stays(written)).chain(running.written.iter().filter(stays));
         parse::parse_again(file, lines).map(|(config, _)| config)
