@@ -28,8 +28,12 @@ def at_once(pid):
         os.sched_setscheduler(int(task), os.SCHED_FIFO, os.sched_param(1))
 
 
-# Microseconds of `rtp_coalesce`: off, half, the default.
-MODERATIONS = 0, 500, 1000
+# Microseconds of `rtp_coalesce`: off, and up to the most.
+MODERATIONS = 0, 250, 500, 1000
+
+# What siproxd itself does with connected sockets and without; it has none where it learns nothing.
+AT_ONCE = "rtp_coalesce = 0"
+OWN = {"own": [AT_ONCE], "own, not connected": [AT_ONCE, "rtp_latching = off"]}
 
 
 def load(pid, legs, *mode):
@@ -56,7 +60,8 @@ def load(pid, legs, *mode):
 
 
 def programs(arguments):
-    known = {"direct": calls.direct, "floor": calls.floor, "siproxd": calls.siproxd, "rtpengine": calls.rtpengine}
+    known = {"direct": calls.direct, "floor": calls.floor, "siproxd": calls.siproxd,
+             "at once": lambda count: calls.siproxd(count, AT_ONCE), "rtpengine": calls.rtpengine}
     if arguments.no_rtpengine:
         del known["rtpengine"]
     return known
@@ -82,7 +87,7 @@ def measure_full(arguments, progress):
     for turn in range(arguments.rounds):
         for kind, (count, window) in FULL.items():
             for name, program in programs(arguments).items():
-                if name == "direct":
+                if name in ("direct", "at once"):
                     continue
                 with program(count) as (pid, legs):
                     result = load(pid, legs, "full", arguments.seconds, window)
@@ -93,13 +98,14 @@ def measure_full(arguments, progress):
 
 
 def measure_variants(arguments, progress):
-    """The floor as it is and in other ways, in turn."""
+    """The floor as it is and in other ways, and siproxd in two, in turn."""
     results = {}
-    ways = {"floor": []} | {name: options for name, (_, options) in VARIANTS.items()}
+    ways = {"floor": (calls.floor, [])} | {name: (calls.floor, options) for name, (_, options) in VARIANTS.items()}
+    ways |= {name: (calls.siproxd, lines) for name, lines in OWN.items()}
     for turn in range(arguments.rounds):
         for count in arguments.calls:
-            for name, options in ways.items():
-                with calls.floor(count, *options) as (pid, legs):
+            for name, (program, options) in ways.items():
+                with program(count, *options) as (pid, legs):
                     result = load(pid, legs, "paced", arguments.seconds)
                 results.setdefault((name, count), []).append(result)
                 progress(f"round {turn + 1} {count:4} calls {name:10} {result['us']:6.2f} us/packet, p99 {result['p99']:5.0f} us")
@@ -107,7 +113,7 @@ def measure_variants(arguments, progress):
 
 
 def measure_moderation(arguments, progress):
-    """siproxd with `rtp_coalesce` off, at half and as it is by default, in turn."""
+    """siproxd with `rtp_coalesce` off and at some values, in turn."""
     results = {}
     for turn in range(arguments.rounds):
         for count in arguments.calls:
@@ -145,28 +151,26 @@ def figure(value, unit="µs", digits=2):
 def report(results, arguments):
     """CPU and delay by number of calls, as lines; the plot goes beside the document."""
     lines = [
-        "| calls | floor | siproxd | siproxd / floor | rtpengine | siproxd / rtpengine | lost by siproxd | by rtpengine |",
-        "|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| calls | floor | siproxd | siproxd, `rtp_coalesce = 0` | rtpengine | siproxd / floor | with 0 / floor"
+        " | siproxd / rtpengine | with 0 / rtpengine | lost by siproxd | with 0 | by rtpengine |",
+        "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for count in arguments.calls:
-        lost = [median(results, name, count, "loss") for name in ("siproxd", "rtpengine")]
-        lines.append(
-            f"| {count} | {figure(median(results, 'floor', count))} | {figure(median(results, 'siproxd', count))}"
-            f" | {ratio(results, 'siproxd', 'floor', count)} | {figure(median(results, 'rtpengine', count))}"
-            f" | {ratio(results, 'siproxd', 'rtpengine', count)}"
-            + "".join(" | " + figure(share and 100 * share, "%") for share in lost)
-            + " |"
-        )
+        lost = [median(results, name, count, "loss") for name in ("siproxd", "at once", "rtpengine")]
+        cells = [figure(median(results, name, count)) for name in ("floor", "siproxd", "at once", "rtpengine")]
+        cells += [ratio(results, name, other, count) for other in ("floor", "rtpengine") for name in ("siproxd", "at once")]
+        cells += [figure(share and 100 * share, "%") for share in lost]
+        lines.append(f"| {count} | " + " | ".join(cells) + " |")
     lines += [
         "",
         "Delay that the relay adds to that between the same sockets without one, half of the packets and 99 of 100:",
         "",
-        "| calls | floor, p50 | siproxd, p50 | rtpengine, p50 | floor, p99 | siproxd, p99 | rtpengine, p99 |",
-        "|---:|---:|---:|---:|---:|---:|---:|",
+        "| calls | floor, p50 | siproxd, p50 | with 0, p50 | rtpengine, p50 | floor, p99 | siproxd, p99 | with 0, p99 | rtpengine, p99 |",
+        "|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for count in arguments.calls:
         cells = (figure(added(results, name, count, key), digits=0)
-                 for key in ("p50", "p99") for name in ("floor", "siproxd", "rtpengine"))
+                 for key in ("p50", "p99") for name in ("floor", "siproxd", "at once", "rtpengine"))
         lines.append(f"| {count} | " + " | ".join(cells) + " |")
     return lines
 
@@ -198,16 +202,21 @@ def report_full(results):
 
 def report_variants(results, arguments):
     heads = [f"{count} calls" for count in arguments.calls]
+    rows = [(text, name, "floor") for name, (text, _) in VARIANTS.items()]
+    rows.append(("siproxd: connected sockets, to that without", *OWN))
     lines = ["| the floor with | " + " | ".join(heads) + f" | p99, {heads[-1]} |", "|---|" + "---:|" * (len(heads) + 1)]
-    for name, (text, _) in VARIANTS.items():
-        cells = [ratio(results, name, "floor", count) for count in arguments.calls]
-        late = median(results, name, arguments.calls[-1], "p99") - median(results, "floor", arguments.calls[-1], "p99")
+    for text, name, other in rows:
+        cells = [ratio(results, name, other, count) for count in arguments.calls]
+        late = median(results, name, arguments.calls[-1], "p99") - median(results, other, arguments.calls[-1], "p99")
         lines.append(f"| {text} | " + " | ".join(cells) + f" | {late:+.0f} µs |")
     return lines
 
 
 def report_moderation(results, arguments):
-    lines = ["| calls | " + " | ".join(map(str, MODERATIONS)) + " |", "|---:|" + "---:|" * len(MODERATIONS)]
+    heads = [f"CPU, {micros}" for micros in MODERATIONS] + [f"p99, {micros}" for micros in MODERATIONS]
+    lines = ["| calls | " + " | ".join(heads) + " |", "|---:|" + "---:|" * len(heads)]
     for count in arguments.calls:
-        lines.append(f"| {count} | " + " | ".join(figure(median(results, micros, count)) for micros in MODERATIONS) + " |")
+        cells = [figure(median(results, micros, count)) for micros in MODERATIONS]
+        cells += [figure(median(results, micros, count, "p99"), digits=0) for micros in MODERATIONS]
+        lines.append(f"| {count} | " + " | ".join(cells) + " |")
     return lines
