@@ -1,19 +1,24 @@
 //! A peer that keeps sending has a socket of its own at the relay, connected to it; nobody sees a difference.
 
 use super::*;
+use nix::sys::socket::{SockaddrIn, SockaddrIn6, SockaddrStorage, getpeername, getsockname};
+use std::os::fd::RawFd;
 
 /// More packets than a peer sends before it gets its own socket.
 const STEADY: u16 = 40;
 
-/// How many sockets of this machine are bound to a port and connected (`/proc/net/udp`, proc_net_udp(5)).
+/// How many sockets of this process are bound to a port and connected.
 fn connected(port: u16) -> usize {
-    let text = ["/proc/net/udp", "/proc/net/udp6"].map(|path| std::fs::read_to_string(path).expect("Linux"));
-    let lines = text.iter().flat_map(|text| text.lines()).filter(|line| {
-        let mut fields = line.split_whitespace().skip(1);
-        let [local, remote] = [fields.next().unwrap_or(""), fields.next().unwrap_or("")];
-        local.ends_with(&format!(":{port:04X}")) && !remote.ends_with(":0000")
-    });
-    lines.count()
+    let files = std::fs::read_dir("/proc/self/fd").expect("Linux");
+    let numbers = files.filter_map(|file| file.ok()?.file_name().to_str()?.parse().ok());
+    numbers.filter(|&number| local_port(number) == Some(port) && getpeername::<SockaddrStorage>(number).is_ok()).count()
+}
+
+/// The port that a socket is bound to.
+fn local_port(number: RawFd) -> Option<u16> {
+    let address = getsockname::<SockaddrStorage>(number).ok()?;
+    let v4 = address.as_sockaddr_in().map(SockaddrIn::port);
+    v4.or_else(|| address.as_sockaddr_in6().map(SockaddrIn6::port))
 }
 
 /// Packets from a phone to the relay, one by one.
