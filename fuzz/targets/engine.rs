@@ -40,6 +40,11 @@ pub fn engine(data: &[u8]) {
     for event in events.iter().take(MOST_EVENTS) {
         let source = event.message();
         let datagram = player.datagram(event);
+        // No router has an address of its LAN on the WAN.
+        let on_wan = event.kind() == "address" && event.words.get(1).is_some_and(|side| side == "wan");
+        if on_wan && event.words.iter().any(|word| word.parse().is_ok_and(is_lan)) {
+            continue;
+        }
         // An address of the LAN cannot come in from the WAN.
         if source.is_some_and(|(side, from)| (side == Side::Lan) != is_lan(from.ip())) {
             continue;
