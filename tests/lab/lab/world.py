@@ -37,9 +37,9 @@ class World:
 
     def __init__(self, *phones: str, proxy: bool = True, rtp_range: tuple[int, int] = (RTP_LOW, RTP_HIGH),
                  options: tuple[str, ...] = ("-d", "-1"), presence: bool = False, network: Network | None = None,
-                 **directives: object) -> None:
+                 config: Path | None = None, **directives: object) -> None:
         """Starts with these phones registered; `proxy=False` leaves siproxd out; with `presence` the provider takes
-        subscriptions to calls; `network` is another than the usual; the rest is siproxd's configuration."""
+        subscriptions to calls; `network` is another than the usual; `config` is siproxd's configuration, as it is; else the rest is."""
         self.network = network or Network(rtp_range)
         self.wan = ROUTER_WAN
         self.phones: dict[str, Phone] = {}
@@ -47,6 +47,7 @@ class World:
         self._proxy = proxy
         self._presence = presence
         self._options = options
+        self._config = config
         self._directives = directives
         self._siproxd: Siproxd | None = None
 
@@ -84,7 +85,8 @@ class World:
     def start_siproxd(self, config: Path | None = None, file: bool = True) -> Siproxd:
         """Starts the daemon, in a lab that was made without it, with the lab's configuration, a file as it is, or with none; LAN phones
         started from now on use it."""
-        self._siproxd = Siproxd(self.network, options=self._options, config=config, file=file, **self._directives)
+        self._siproxd = Siproxd(self.network, options=self._options, config=config or self._config, file=file,
+                                **self._directives)
         return self._siproxd
 
     def phone(self, host: str, accounts: list[Account] | None = None, *, account: str = "", extra: str = "") -> Phone:
