@@ -192,7 +192,10 @@ impl Listener {
                 Ok((Some(Source { from, index, to }), length)) => {
                     let interface = arrival_side(&self.interfaces, index, from.ip());
                     let meant_for = to.filter(|to| to.ip() != bound.address || to.port() != self.port);
-                    if let (Some(impersonated), Some(to)) = (&mut self.impersonated, meant_for) {
+                    // Only phones are spoken to with addresses of others.
+                    if interface == Side::Lan
+                        && let (Some(impersonated), Some(to)) = (&mut self.impersonated, meant_for)
+                    {
                         impersonated.note(from, to);
                     }
                     log::debug!(
