@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 from lab import flood
-from lab.netns import PHONES, REMOTES, STRANGER
+from lab.netns import PHONES, REMOTES, SIP_PORT, STRANGER
+from lab.process import run
 from lab.rawcall import BURST, PACKET_TIME, RawCall
-from lab.sockets import udp_in
+from lab.sockets import drain, udp_in
 from lab.wait import until
 from lab.world import World
 
@@ -43,6 +44,12 @@ def _connected(world: World, call: RawCall) -> set[tuple[str, int]]:
                 octets = struct.pack("=I", int(address, 16))
                 found.add((".".join(map(str, octets)), int(port, 16)))
     return found
+
+
+def _waits(world: World) -> bool:
+    """Whether something waits in a queue of the SIP port."""
+    sockets = run(world.network.ns("router"), ["ss", "-Huln", "sport", "=", str(SIP_PORT)]).stdout
+    return any(int(line.split()[1]) > 0 for line in sockets.splitlines())
 
 
 def _talk(call: RawCall) -> tuple[int, int]:
@@ -78,6 +85,31 @@ def test_a_party_that_moves_gets_another(world: World) -> None:
     world.siproxd.wait_line("ended after")
     assert _connected(world, call) == set()
     before.close()
+    call.close()
+
+
+def test_what_was_said_before_a_move_is_heard(world: World) -> None:
+    """The callee's last packets from the old port, and its answer with the new one, come before the daemon gets to see any of them."""
+    call = RawCall(world)
+    call.connect()
+    assert _talk(call) == (BURST, BURST)
+    assert len(_connected(world, call)) == 2
+    assert call.to_a
+    call.in_dialog("INVITE", 2, body=call.a.offer(call.port))
+    request = call.b.wait_request("INVITE")
+    drain(call.rtp_a)
+    with world.siproxd.frozen():
+        for sequence in range(BURST):
+            call.rtp_b.sendto(struct.pack("!BBHI", 0x80, 0, sequence, sequence * 160) + b"BBBB" + b"\xd5" * 160, call.to_a)
+        call.reply(request, 200, "OK", body=call.b.offer(MOVED_PORT))
+        until(lambda: _waits(world), 5, "the answer in the queue of the SIP port")
+    heard: list[bytes] = []
+
+    def is_all_heard() -> bool:
+        heard.extend(drain(call.rtp_a))
+        return len(heard) == BURST
+
+    until(is_all_heard, 5, f"{BURST} packets")
     call.close()
 
 

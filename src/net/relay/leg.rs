@@ -118,6 +118,14 @@ impl LegState {
         }
     }
 
+    /// The family of the peer's socket; `None` where there is none.
+    pub(super) fn family_of_own(&self) -> Option<Family> {
+        match &self.own {
+            Own::Connected(_, peer) => Some(Family::of(peer.ip())),
+            Own::None | Own::Refused => None,
+        }
+    }
+
     /// Closes the socket of a peer that is not the peer any more.
     pub(super) fn disconnect_other(&mut self) {
         match &self.own {

@@ -2,7 +2,7 @@
 
 use super::leg::LegState;
 use super::place::{INCARNATIONS, Place, Port, SOCKETS};
-use super::{OPENED_WITH, Open, Relay, Slot};
+use super::{BATCH, OPENED_WITH, Open, Relay, Slot};
 use crate::engine::Side;
 use crate::engine::io::{Leg, LegCounters, RelayError, RelayId};
 use crate::family::Family;
@@ -16,6 +16,9 @@ use nix::errno::Errno;
 use socket2::Socket;
 use std::io;
 use std::os::fd::AsRawFd;
+
+/// Batches that take all that the queue of a socket can hold of audio.
+const BATCHES_OF_A_QUEUE: usize = 16;
 
 impl Relay {
     pub(super) fn open(
@@ -117,6 +120,7 @@ impl Relay {
     }
 
     pub(super) fn retarget(&mut self, id: RelayId, leg: Leg, peer: &Peer, now: Instant) {
+        self.take_from_peer(id, leg, now);
         let Some(open) = self.slots.get_mut(id.index()).and_then(|slot| slot.open.as_mut()) else { return };
         if open.id == id {
             if open.legs[leg as usize].latch.peer() != peer {
@@ -126,6 +130,19 @@ impl Relay {
             open.legs[leg as usize].latch.announce(peer);
             open.legs[leg as usize].disconnect_other();
             open.active = now;
+        }
+    }
+
+    /// Relays what waits in the socket of a leg's peer: what was sent before the peer moved is the call's.
+    fn take_from_peer(&mut self, id: RelayId, leg: Leg, now: Instant) {
+        let Some(slot) = self.slots.get(id.index()) else { return };
+        let Some(open) = slot.open.as_ref().filter(|open| open.id == id) else { return };
+        let Some(family) = open.legs[leg as usize].family_of_own() else { return };
+        let place = Place { incarnation: slot.incarnation, slot: id.index(), leg, family, port: Port::Peer };
+        for _ in 0..BATCHES_OF_A_QUEUE {
+            if !self.forward(place, BATCH, now) {
+                return;
+            }
         }
     }
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lab.netns import LAN_INTERFACE, SIP_PORT, Network
@@ -99,6 +101,15 @@ class Siproxd:
     def kill(self) -> None:
         """Ends it without warning (SIGKILL)."""
         self.process.stop(signal.SIGKILL)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It gets no processor (SIGSTOP) meanwhile."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.process.pid, signal.SIGCONT)
 
     def text(self) -> str:
         """All it has logged."""
