@@ -34,7 +34,7 @@ unit:
 
 lab: root install
 	cargo build --release --locked --quiet
-	cd tests/lab && PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider -q --durations=10 $(LAB)
+	cd tests/lab && PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider -q -n 2 --dist loadfile --durations=10 $(LAB)
 
 bench: root install
 	cargo build --release --locked --bins --examples

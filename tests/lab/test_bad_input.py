@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
 from lab.callcheck import relay_ports
 from lab.kamailio import TRUNK, aor
 from lab.netns import PHONES, ROUTER_LAN, SIP_PORT, STRANGER
@@ -17,6 +18,8 @@ from lab.rawsip import Endpoint
 from lab.sockets import udp_in
 from lab.wait import until
 from lab.world import World
+
+pytestmark = pytest.mark.alone
 
 # Datagrams in one pass; the same are sent twice.
 PASS = 50_000

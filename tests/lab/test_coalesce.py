@@ -9,8 +9,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from lab.rawcall import PACKET_TIME, RawCall
 from lab.world import World
+
+pytestmark = pytest.mark.alone
 
 # Of `rtp_coalesce` in seconds: its maximum, so that it is seen well.
 DISTANCE = 0.001

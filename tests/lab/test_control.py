@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
 from lab.callcheck import assert_ports_closed
 from lab.control import ask, command, connect, shown
 from lab.kamailio import TRUNK, aor
@@ -18,6 +19,8 @@ from lab.voice import talk
 from lab.voicecall import VoiceCall
 from lab.wait import until
 from lab.world import World
+
+pytestmark = pytest.mark.alone
 
 # Packets that are lost of each party in the call that is looked at.
 LOST_BY_CALLER, LOST_BY_CALLEE = 5, 2

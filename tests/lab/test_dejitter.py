@@ -15,6 +15,8 @@ from lab.stream import EVENT, PACKET_TIME, Heard, Stream, delays, heard, play
 from lab.wait import holds
 from lab.world import World
 
+pytestmark = pytest.mark.alone
+
 # What is evened out (s), and how uneven it comes.
 DELAY = 0.08
 MOST = 0.06

@@ -21,6 +21,8 @@ from lab.sockets import socket_in, udp_in
 from lab.wait import until
 from lab.world import World
 
+pytestmark = pytest.mark.alone
+
 # Room for more calls than there may be.
 MANY_PORTS = (20_000, 21_999)
 

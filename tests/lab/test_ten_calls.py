@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
+import pytest
 from lab.callcheck import MOST_LOST, assert_no_leak, assert_ports_closed, observed
 from lab.netns import PHONES, REMOTES, ROUTER_LAN
 from lab.pcap import Packet, as_rtp
 from lab.rawcall import register
 from lab.sipp import Sipp
 from lab.world import OUTBOUND, World
+
+pytestmark = pytest.mark.alone
 
 CALLS = 10
 TALK_MS = 4000

@@ -15,6 +15,8 @@ from lab.voice import PACKET_TIME, Voice, receiver_report, sender_report, wait_u
 from lab.voicecall import VoiceCall
 from lab.world import World
 
+pytestmark = pytest.mark.alone
+
 # Seconds on the way from the router to each party and back, and until it reports.
 WAY_TO_CALLER, WAY_TO_CALLEE, HELD = 0.02, 0.08, 0.03
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from lab.baresip import Account
 from lab.callcheck import Observation, assert_contact_is_router, observed
 from lab.kamailio import aor
@@ -12,6 +13,8 @@ from lab.pcap import Packet, as_rtp
 from lab.pjsua import PjPhone
 from lab.wait import until
 from lab.world import OUTBOUND, TONES, USERS, World
+
+pytestmark = pytest.mark.alone
 
 NEW_WAN = "198.51.100.77"
 
