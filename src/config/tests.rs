@@ -110,7 +110,7 @@ fn all_problems_are_told_and_nothing_applied() {
 fn an_empty_value_keeps_the_default() {
     assert_eq!(problems("rtp_timeout ="), "a.conf:1: warning: `rtp_timeout` has no value; 300 is used\n");
     assert_eq!(good("rtp_timeout = # later").rtp_timeout, 300);
-    assert_eq!(good("").rtp_coalesce, 500);
+    assert_eq!(good("").rtp_coalesce, 100);
 }
 
 #[test]

@@ -39,7 +39,7 @@ keys! {
 
     /// Microseconds for which packets of many calls are collected, so that one wake-up takes several; few calls wait for
     /// nothing. 0 is off.
-    rtp_coalesce: int(0, MAX_COALESCE), "500" => |c, v| c.rtp_coalesce = v.int();
+    rtp_coalesce: int(0, MAX_COALESCE), "100" => |c, v| c.rtp_coalesce = v.int();
 
     /// Whether the far end's port is learned from its packets, `restricted` to the addresses that signalling knows, or
     /// `off`: then media goes where the session description says.
