@@ -29,7 +29,7 @@ def at_once(pid):
 
 
 # Microseconds of `rtp_coalesce`: off, and up to the most.
-MODERATIONS = 0, 250, 500, 1000
+MODERATIONS = 0, 100, 250, 500, 1000
 
 # What siproxd itself does with connected sockets and without; it has none where it learns nothing.
 AT_ONCE = "rtp_coalesce = 0"
@@ -60,8 +60,7 @@ def load(pid, legs, *mode):
 
 
 def programs(arguments):
-    known = {"direct": calls.direct, "floor": calls.floor, "siproxd": calls.siproxd,
-             "at once": lambda count: calls.siproxd(count, AT_ONCE), "rtpengine": calls.rtpengine}
+    known = {"direct": calls.direct, "floor": calls.floor, "siproxd": calls.siproxd, "rtpengine": calls.rtpengine}
     if arguments.no_rtpengine:
         del known["rtpengine"]
     return known
@@ -87,7 +86,7 @@ def measure_full(arguments, progress):
     for turn in range(arguments.rounds):
         for kind, (count, window) in FULL.items():
             for name, program in programs(arguments).items():
-                if name in ("direct", "at once"):
+                if name == "direct":
                     continue
                 with program(count) as (pid, legs):
                     result = load(pid, legs, "full", arguments.seconds, window)
@@ -151,26 +150,25 @@ def figure(value, unit="µs", digits=2):
 def report(results, arguments):
     """CPU and delay by number of calls, as lines; the plot goes beside the document."""
     lines = [
-        "| calls | floor | siproxd | siproxd, `rtp_coalesce = 0` | rtpengine | siproxd / floor | with 0 / floor"
-        " | siproxd / rtpengine | with 0 / rtpengine | lost by siproxd | with 0 | by rtpengine |",
-        "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| calls | floor | siproxd | rtpengine | siproxd / floor | siproxd / rtpengine | lost by siproxd | by rtpengine |",
+        "|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for count in arguments.calls:
-        lost = [median(results, name, count, "loss") for name in ("siproxd", "at once", "rtpengine")]
-        cells = [figure(median(results, name, count)) for name in ("floor", "siproxd", "at once", "rtpengine")]
-        cells += [ratio(results, name, other, count) for other in ("floor", "rtpengine") for name in ("siproxd", "at once")]
+        lost = [median(results, name, count, "loss") for name in ("siproxd", "rtpengine")]
+        cells = [figure(median(results, name, count)) for name in ("floor", "siproxd", "rtpengine")]
+        cells += [ratio(results, "siproxd", other, count) for other in ("floor", "rtpengine")]
         cells += [figure(share and 100 * share, "%") for share in lost]
         lines.append(f"| {count} | " + " | ".join(cells) + " |")
     lines += [
         "",
         "Delay that the relay adds to that between the same sockets without one, half of the packets and 99 of 100:",
         "",
-        "| calls | floor, p50 | siproxd, p50 | with 0, p50 | rtpengine, p50 | floor, p99 | siproxd, p99 | with 0, p99 | rtpengine, p99 |",
-        "|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| calls | floor, p50 | siproxd, p50 | rtpengine, p50 | floor, p99 | siproxd, p99 | rtpengine, p99 |",
+        "|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for count in arguments.calls:
         cells = (figure(added(results, name, count, key), digits=0)
-                 for key in ("p50", "p99") for name in ("floor", "siproxd", "at once", "rtpengine"))
+                 for key in ("p50", "p99") for name in ("floor", "siproxd", "rtpengine"))
         lines.append(f"| {count} | " + " | ".join(cells) + " |")
     return lines
 
