@@ -9,7 +9,7 @@ TARGET = $(shell sed -n 's/^\([^\# ][^ ]*\) .*/\1/p' cross/targets)
 # Seconds that each fuzz target runs, e.g. `make fuzz TIME=3600`.
 TIME = 60
 
-.PHONY: program demo test lint unit lab fuzz bench openwrt cross cross-try install root
+.PHONY: program demo test lint unit lab fuzz bench openwrt cross cross-try packages packages-test install root
 
 # The program and, apart, its symbols: what a crash report is read with (docs/troubleshooting.md).
 program:
@@ -54,9 +54,18 @@ openwrt: install
 	shellcheck cross/*.sh tests/openwrt/run.sh
 	cargo build --release --locked --quiet
 	tests/openwrt/run.sh
+	$(PYTHON) -B tests/packages/test_packages.py
+
+# What the packages are is tested with this machine's program, without a cross build.
+packages-test:
+	cargo build --release --locked --quiet
+	$(PYTHON) -B tests/packages/test_packages.py
 
 cross:
 	@cross/build.sh $(TARGET)
+
+packages: cross
+	@$(PYTHON) -B openwrt/pack/pack.py target/packages
 
 cross-try: root install cross
 	@cross/try.sh $(TARGET)

@@ -1,0 +1,1 @@
+# Nothing is built: the program is there.
