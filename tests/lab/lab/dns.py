@@ -45,13 +45,13 @@ class DnsServer:
         """Closes the port."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)  # wakes the thread, although it says ENOTCONN
+        self._thread.join()
         self._socket.close()
 
     def _serve(self) -> None:
         while True:
-            try:
-                query, peer = self._socket.recvfrom(2048)
-            except OSError:
+            query, peer = self._socket.recvfrom(2048)
+            if not query:
                 return
             try:
                 answer = self._answer(query)
