@@ -8,7 +8,7 @@
 //! == lan 10.0.0.2:5060 for 203.0.113.10:5060 one that was sent there, and that the router took for us
 //! == wan 203.0.113.10:5060
 //! == dns 203.0.113.10 | == dns none          the answer to the last query
-//! == accept lan 10.0.0.2:40000               a TCP connection to our address on that side
+//! == accept lan 10.0.0.2:40000               a TCP connection to our address on that side, or `for` another
 //! == tcp lan 10.0.0.2:40000                    a message over the TCP connection with that peer
 //! == opened 203.0.113.10:5060                … is open; `refused`: it could not be opened; `closed`
 //! == zone provider.example 60 SRV 0 1 5060 one.provider.example   a record; from now on the nameserver answers by itself

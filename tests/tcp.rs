@@ -56,7 +56,7 @@ impl Rig {
         self.turn();
         let (conn, event) = self.tcp.accept(Side::Lan, self.now).unwrap();
         let from = stream.local_addr().unwrap();
-        assert_eq!(event, ConnEvent::Accepted { local: Side::Lan, interface: Side::Lan, from });
+        assert_eq!(event, ConnEvent::Accepted { local: Side::Lan, interface: Side::Lan, from, meant_for: None });
         (stream, conn)
     }
 

@@ -37,6 +37,8 @@ struct Connection {
     local: Side,
     interface: Side,
     remote: SocketAddr,
+    /// Where the peer connected to, if not to us.
+    meant_for: Option<SocketAddr>,
     /// Where the phone at the other end takes requests, as its Contact says.
     contact: Option<SocketAddr>,
     is_open: bool,
@@ -127,18 +129,30 @@ impl Engine {
 
     /// Takes a message, or a ping, that came over a connection.
     pub(super) fn stream(&mut self, conn: ConnId, bytes: &mut [u8], now: Instant, out: &mut dyn Sink) {
-        if let Some(&Connection { local, interface, remote, .. }) = self.connections.get(conn)
+        if let Some(&Connection { local, interface, remote, meant_for, .. }) = self.connections.get(conn)
             && self.admits(interface, remote, bytes, now)
         {
             let on = Channel::tcp(local, conn);
-            self.datagram(Provenance { on, interface, from: remote, meant_for: None }, bytes, now, out);
+            self.datagram(Provenance { on, interface, from: remote, meant_for }, bytes, now, out);
         }
     }
 
     /// Takes what became of a connection.
     pub(super) fn connection(&mut self, conn: ConnId, event: ConnEvent, now: Instant, out: &mut dyn Sink) {
         match event {
-            ConnEvent::Accepted { local, interface, from } => self.accepted(conn, local, interface, from, now, out),
+            ConnEvent::Accepted { local, interface, from, meant_for } => {
+                let connection = Connection {
+                    id: conn,
+                    local,
+                    interface,
+                    remote: from,
+                    meant_for,
+                    contact: None,
+                    is_open: true,
+                    trial_ends: None,
+                };
+                self.accepted(connection, now, out);
+            }
             ConnEvent::Opened => {
                 if let Some(c) = self.connections.get_mut(conn) {
                     c.is_open = true;
@@ -162,21 +176,13 @@ impl Engine {
         }
     }
 
-    fn accepted(
-        &mut self,
-        id: ConnId,
-        local: Side,
-        interface: Side,
-        from: SocketAddr,
-        now: Instant,
-        out: &mut dyn Sink,
-    ) {
+    fn accepted(&mut self, mut connection: Connection, now: Instant, out: &mut dyn Sink) {
+        let Connection { id, interface, remote: from, .. } = connection;
         let origin = self.origin(interface, from);
         if self.is_denied(origin, from, &[], now) {
             return out.disconnect(id);
         }
         let is_stranger = origin == Origin::Stranger;
-        let mut trial_ends = None;
         if is_stranger {
             let others = self.connections.list.iter().filter(|c| c.trial_ends.is_some());
             let of_one = others.clone().filter(|c| c.remote.ip() == from.ip()).count();
@@ -186,17 +192,9 @@ impl Engine {
                 log::debug!(target: class::ACL, "connection of stranger {from} closed: there are too many");
                 return out.disconnect(id);
             }
-            trial_ends = Some(now.after_secs(TRIAL_SECS));
+            connection.trial_ends = Some(now.after_secs(TRIAL_SECS));
         }
-        self.connections.add(Connection {
-            id,
-            local,
-            interface,
-            remote: from,
-            contact: None,
-            is_open: true,
-            trial_ends,
-        });
+        self.connections.add(connection);
     }
 
     /// A stranger has sent a message with a token of ours: its connection may stay.
@@ -246,6 +244,7 @@ impl Engine {
             local: side,
             interface: side,
             remote: to,
+            meant_for: None,
             contact: None,
             is_open: false,
             trial_ends: None,

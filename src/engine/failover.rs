@@ -192,7 +192,8 @@ impl Engine {
         out: &mut dyn Sink,
     ) {
         let Some(own) = self.sent_by(response.origin.side()) else { return };
-        let Some(short) = short(response, method, (on, to, uri), own) else { return };
+        let rport = self.settings().rport_towards(response.origin.side());
+        let Some(short) = short(response, method, (on, to, uri), (own, rport)) else { return };
         if let Err(error) = out.send(on, to, &[&short]) {
             // The server repeats its response, and with it comes the next chance.
             log::debug!(target: class::NET, "to {to} not sent: {error:?}");
@@ -205,7 +206,7 @@ fn short(
     response: &Received<'_>,
     method: Method,
     (on, to, uri): (Channel, SocketAddr, &[u8]),
-    own: SocketAddr,
+    (own, rport): (SocketAddr, &str),
 ) -> Option<Short> {
     let msg = response.msg;
     let name = if method == Method::Ack { "ACK" } else { "CANCEL" };
@@ -217,7 +218,7 @@ fn short(
     short.extend_from_slice(uri).ok()?;
     write!(short, " SIP/2.0\r\nVia: SIP/2.0/{} {};branch=", on.name(), HostAndPort(own)).ok()?;
     short.extend_from_slice(response.branch_text()).ok()?;
-    short.extend_from_slice(b";rport\r\nMax-Forwards: 70\r\nFrom: ").ok()?;
+    write!(short, "{rport}\r\nMax-Forwards: 70\r\nFrom: ").ok()?;
     short.extend_from_slice(msg.value(HeaderId::From)?).ok()?;
     short.extend_from_slice(b"\r\nTo: ").ok()?;
     let party = msg.header(HeaderId::To)?.value;

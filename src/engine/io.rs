@@ -183,6 +183,8 @@ pub enum ConnEvent {
         interface: Side,
         /// The peer.
         from: SocketAddr,
+        /// Where it connected to, if that is not an address of ours: the router took it for us on its way (`transparent`).
+        meant_for: Option<SocketAddr>,
     },
     /// A connection of ours is open; what was sent before is on its way.
     Opened,

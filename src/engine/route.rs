@@ -63,7 +63,7 @@ impl Engine {
     ) -> Result<Target, Unroutable> {
         let bytes = received.msg.bytes();
         if let Some(to) = self.meant_for(received) {
-            return Ok(Target::Server { to, transport: via::Transport::Udp, spare: Spare::default() });
+            return Ok(Target::Server { to, transport: received.on.kind(), spare: Spare::default() });
         }
         if let Some(uri) = self.first_foreign_route(received) {
             return self.target_of(received, &uri, now, out);

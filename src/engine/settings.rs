@@ -1,6 +1,6 @@
 //! What the configuration tells the engine.
 
-use super::io::Prefix;
+use super::io::{Prefix, Side};
 use crate::limits::{
     MAX_ACCESS_NAMES, MAX_ALLOWED_DOMAINS, MAX_BINDINGS, MAX_CALLS, MAX_MASKED_HOSTS, MAX_NAME, MAX_OUTBOUND_DOMAINS,
     MAX_PREFIXES, MAX_UA_STRING,
@@ -194,6 +194,8 @@ pub struct Settings {
     pub topology_hiding: bool,
     /// `obscure_loops`; acts with `topology_hiding` alone.
     pub obscure_loops: bool,
+    /// `use_rport`: bit 0 towards phones, bit 1 towards the Internet.
+    pub use_rport: u8,
     /// `ua_string`; empty where there is none.
     pub ua_string: heapless::String<MAX_UA_STRING>,
     /// `sip_keepalive`, seconds; 0 is off.
@@ -236,6 +238,7 @@ impl Settings {
         outbound_domains: OutboundDomains::new(),
         topology_hiding: true,
         obscure_loops: false,
+        use_rport: 3,
         ua_string: heapless::String::new(),
         sip_keepalive: 25,
         lan_networks: Prefixes::new(),
@@ -248,6 +251,11 @@ impl Settings {
         max_calls: MAX_CALLS,
         max_bindings: MAX_BINDINGS,
     };
+
+    /// The parameter of our Via that asks for answers at the port that a request left from, where `use_rport` has it (RFC 3581 §3).
+    pub(super) const fn rport_towards(&self, side: Side) -> &'static str {
+        if self.use_rport & 1 << side as u8 == 0 { "" } else { ";rport" }
+    }
 }
 
 impl Default for Settings {

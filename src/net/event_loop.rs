@@ -129,16 +129,17 @@ impl EventLoop {
         watch.register(poll.registry(), NETLINK)?;
         watch.first_look();
         let mut listener = Listener::new(poll.registry().try_clone()?, SIP, config.sip_listen_port, config.sip_dscp);
-        if config.transparent {
-            listener.be_transparent();
-        }
-        let tcp = Tcp::new(
+        let mut tcp = Tcp::new(
             poll.registry().try_clone()?,
             TCP,
             config.sip_listen_port,
             config.sip_dscp,
             reloading::timeouts(&config),
         );
+        if config.transparent {
+            listener.be_transparent();
+            tcp.be_transparent();
+        }
         let mut relay = Relay::new(poll.registry().try_clone()?, Duration::ZERO);
         reloading::configure_relay(&mut relay, &config, room);
         let resolver = [

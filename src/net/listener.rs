@@ -118,7 +118,7 @@ impl Listener {
     }
 
     /// Takes messages that phones send to others, where the router hands them to our LAN socket (TPROXY), and speaks to those phones with
-    /// the address that they sent to. Before the first [`Self::set_interfaces`]; IPv4 only, and only with CAP_NET_ADMIN.
+    /// the address that they sent to. Before the first [`Self::set_interfaces`], and only with CAP_NET_ADMIN.
     pub fn be_transparent(&mut self) {
         self.impersonated = Some(Impersonated::default());
     }
@@ -265,15 +265,15 @@ impl Listener {
             SocketAddr::V4(_) => {
                 setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
                 setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
-                if transparent {
-                    transparency::prepare(&socket)?;
-                }
             }
             SocketAddr::V6(_) => {
                 socket.set_only_v6(true)?;
                 setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
                 setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?;
             }
+        }
+        if transparent {
+            transparency::prepare(&socket, address.is_ipv6())?;
         }
         socket.bind(&address.into())?;
         // A wish: SIP works without it.
@@ -323,8 +323,7 @@ fn receive(socket: &Socket, buffer: &mut [u8]) -> Result<(Option<Source>, usize)
         match control {
             ControlMessageOwned::Ipv4PacketInfo(info) => index = info.ipi_ifindex as u32,
             ControlMessageOwned::Ipv6PacketInfo(info) => index = info.ipi6_ifindex,
-            ControlMessageOwned::Ipv4OrigDstAddr(address) => to = Some(transparency::address(&address)),
-            _ => {}
+            other => to = transparency::original(&other).or(to),
         }
     }
     Ok((Some(Source { from, index, to }), message.bytes))

@@ -79,6 +79,8 @@ pub struct Tcp {
     interfaces: [Interface; 2],
     /// Listeners that may have more connections.
     accepting: [bool; 2],
+    /// The router hands us what is meant for others.
+    is_transparent: bool,
     connections: Slab<Connection, PLACES>,
     /// What the engine was not told yet.
     events: heapless::Deque<(ConnId, ConnEvent), { 2 * PLACES }>,
@@ -106,6 +108,7 @@ impl Tcp {
             listeners: [None, None],
             interfaces: Default::default(),
             accepting: [false; 2],
+            is_transparent: false,
             connections: Slab::new(),
             events: heapless::Deque::new(),
             first_place: 0,

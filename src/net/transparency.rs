@@ -4,9 +4,12 @@
 //! last server that a phone has sent to counts, and only on the port that is ours; other phones, and those that send to us, hear us from
 //! our own address.
 
-use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use nix::libc::{in_addr, in_pktinfo, sockaddr_in};
-use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrIn, sendmsg, setsockopt, sockopt};
+use core::net::{IpAddr, SocketAddr};
+use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, SockaddrStorage, sendmsg, setsockopt,
+    sockopt,
+};
 use socket2::Socket;
 use std::io::{self, IoSlice};
 use std::os::fd::AsRawFd;
@@ -18,13 +21,12 @@ const MAX_PHONES: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Impersonated {
     /// A phone, and the server that it sent to last; who sent last is last.
-    list: heapless::Vec<(SocketAddr, SocketAddrV4), MAX_PHONES>,
+    list: heapless::Vec<(SocketAddr, SocketAddr), MAX_PHONES>,
 }
 
 impl Impersonated {
     /// Notes that `phone` has sent to `server`.
     pub(super) fn note(&mut self, phone: SocketAddr, server: SocketAddr) {
-        let SocketAddr::V4(server) = server else { return };
         if let Some(place) = self.list.iter().position(|(known, _)| *known == phone) {
             self.list.remove(place);
         } else if self.list.is_full() {
@@ -35,38 +37,50 @@ impl Impersonated {
     }
 
     /// The address that `phone` expects us to have, if it sends to another than ours on `port`.
-    pub(super) fn source_for(&self, phone: SocketAddr, port: u16) -> Option<Ipv4Addr> {
+    pub(super) fn source_for(&self, phone: SocketAddr, port: u16) -> Option<IpAddr> {
         let (_, server) = self.list.iter().find(|(known, _)| *known == phone)?;
-        (server.port() == port).then(|| *server.ip())
+        (server.port() == port).then(|| server.ip())
     }
 }
 
-/// Makes a socket of IPv4 take what is meant for others, tell for whom, and send with their addresses.
+/// Makes a socket of UDP take what is meant for others, tell for whom, and send with their addresses.
 ///
 /// # Errors
 /// EPERM without CAP_NET_ADMIN.
-pub(super) fn prepare(socket: &Socket) -> io::Result<()> {
+pub(super) fn prepare(socket: &Socket, is_ipv6: bool) -> io::Result<()> {
+    // Linux keeps one such mark for both families (ip(7), ipv6(7)).
     setsockopt(socket, sockopt::IpTransparent, &true)?;
-    setsockopt(socket, sockopt::Ipv4OrigDstAddr, &true)?;
+    match is_ipv6 {
+        true => setsockopt(socket, sockopt::Ipv6OrigDstAddr, &true)?,
+        false => setsockopt(socket, sockopt::Ipv4OrigDstAddr, &true)?,
+    }
     Ok(())
 }
 
 /// Sends one datagram with the address `source`, from the port that the socket is bound to.
-pub(super) fn send_as(socket: &Socket, source: Ipv4Addr, to: SocketAddr, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-    let SocketAddr::V4(to) = to else { return Err(io::ErrorKind::Unsupported.into()) };
-    let info = in_pktinfo {
-        ipi_ifindex: 0,
-        ipi_spec_dst: in_addr { s_addr: u32::from_ne_bytes(source.octets()) },
-        ipi_addr: in_addr { s_addr: 0 },
-    };
-    let control = [ControlMessage::Ipv4PacketInfo(&info)];
-    Ok(sendmsg(socket.as_raw_fd(), parts, &control, MsgFlags::empty(), Some(&SockaddrIn::from(to)))?)
+pub(super) fn send_as(socket: &Socket, source: IpAddr, to: SocketAddr, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    let send =
+        |control| sendmsg(socket.as_raw_fd(), parts, &[control], MsgFlags::empty(), Some(&SockaddrStorage::from(to)));
+    Ok(match source {
+        IpAddr::V4(source) => send(ControlMessage::Ipv4PacketInfo(&in_pktinfo {
+            ipi_ifindex: 0,
+            ipi_spec_dst: in_addr { s_addr: u32::from_ne_bytes(source.octets()) },
+            ipi_addr: in_addr { s_addr: 0 },
+        })),
+        IpAddr::V6(source) => send(ControlMessage::Ipv6PacketInfo(&in6_pktinfo {
+            ipi6_addr: in6_addr { s6_addr: source.octets() },
+            ipi6_ifindex: 0,
+        })),
+    }?)
 }
 
-/// An address as the system writes it.
-pub(super) fn address(address: &sockaddr_in) -> SocketAddr {
-    let ip = Ipv4Addr::from(address.sin_addr.s_addr.to_ne_bytes());
-    SocketAddr::V4(SocketAddrV4::new(ip, u16::from_be(address.sin_port)))
+/// Where a datagram was sent to, if a control message tells it.
+pub(super) fn original(control: &ControlMessageOwned) -> Option<SocketAddr> {
+    match control {
+        ControlMessageOwned::Ipv4OrigDstAddr(to) => Some(SocketAddr::V4(SockaddrIn::from(*to).into())),
+        ControlMessageOwned::Ipv6OrigDstAddr(to) => Some(SocketAddr::V6(SockaddrIn6::from(*to).into())),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

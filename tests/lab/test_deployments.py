@@ -12,12 +12,15 @@ from lab.baresip import Account, Phone
 from lab.callcheck import assert_contact_is_router, assert_hears, assert_no_leak, observed, talk
 from lab.kamailio import aor
 from lab.leaks import PRIVATE, find_leaks
-from lab.netns import LAN_INTERFACE, LAN_NET, PHONES, PROVIDER, ROUTER_WAN, RTP_HIGH, RTP_LOW, SIP_PORT, Network
+from lab.netns import LAN_INTERFACE, LAN_NET, PHONES, PROVIDER, ROUTER_LAN, ROUTER_WAN, RTP_HIGH, RTP_LOW, SIP_PORT, Network
 from lab.pjsua import PjPhone
 from lab.siproxd import ROOT, Siproxd
 from lab.world import HOME_DOMAIN, OUTBOUND, TALK, TONES, USERS, World
 
 EXAMPLES = ROOT / "config/examples"
+
+# Where a PBX takes messages that shares its host with siproxd.
+PBX_PORT = 5061
 
 # The network within the home.
 INNER = {"router": "192.168.7.1", "phone": "192.168.7.11"}
@@ -25,7 +28,7 @@ INNER = {"router": "192.168.7.1", "phone": "192.168.7.11"}
 
 def test_each_example_is_used_here() -> None:
     """A file that nobody has tried is no example."""
-    text = Path(__file__).read_text(encoding="utf-8")
+    text = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
     unused = [path.name for path in EXAMPLES.glob("*.conf") if f'EXAMPLES / "{path.name}"' not in text]
     assert not unused, unused
 
@@ -224,47 +227,74 @@ def test_pbx() -> None:
         world.siproxd.assert_alive()
 
 
-def _transparent(world: World) -> None:
-    """The router hands us what the home sends to others, as the example says."""
+def _on_this_host(world: World) -> None:
+    """What the PBX in the router sends to its provider goes to siproxd, as the example says."""
     world.network.nft("router", f"""
         table inet taken {{
             chain sip {{
-                type filter hook prerouting priority mangle;
-                iifname "{LAN_INTERFACE}" udp dport {SIP_PORT} fib daddr type != local tproxy ip to {OUTBOUND} meta mark set 0x51 accept
+                type nat hook output priority -100;
+                udp sport {PBX_PORT} udp dport {SIP_PORT} fib daddr type != local dnat ip to {OUTBOUND}
             }}
         }}
     """)
-    # Else a bridge asks the rules before it hands a packet up, and what they say of its socket is lost.
-    world.network.sysctl("router", "net.bridge.bridge-nf-call-iptables", 0)
-    world.network.ip("router", "rule", "add", "fwmark", "0x51", "lookup", "51")
-    world.network.ip("router", "route", "add", "local", "default", "dev", "lo", "table", "51")
 
 
-@pytest.mark.parametrize("outbound", [None, PROVIDER], ids=["plain", "with-a-proxy-of-the-provider"])
-def test_transparent(outbound: str | None) -> None:
-    """A phone without siproxd as its outbound proxy; all that it hears comes from the server that it sends to."""
+def test_pbx_on_this_host() -> None:
+    """A PBX in the router itself, on a port of its own: calls out and in, and one with a phone of the home."""
     with World("remote", proxy=False) as world:
-        world.start_siproxd(config=EXAMPLES / "transparent.conf")
-        _transparent(world)
-        phone = world.phone("phone1", [Account(USERS["phone1"], outbound=outbound)])
+        world.start_siproxd(config=EXAMPLES / "pbx-on-this-host.conf")
+        _on_this_host(world)
+        phone = world.phone("phone1")
         phone.registered()
-        for caller, callee in ((phone, world["remote"]), (world["remote"], phone)):
-            seen = world.call(caller, callee)
-            sources = {sip.packet.src for sip in seen.lan_sip() if sip.packet.dst == phone.address}
-            assert sources == {PROVIDER}, sources
+        pbx = PjPhone(world.network, "router", ROUTER_LAN, USERS["phone3"], TONES["phone3"], traits=("pbx",))
+        pbx.registered()
+        with observed(world.network) as seen:
+            for other in (world["remote"], phone):
+                at_pbx, at_other = pbx.mark(), other.mark()
+                pbx.command("call", aor(other.user))
+                other.event("CALL_INCOMING", at_other)
+                other.accept()
+                pbx.event(r"state \d+ CONFIRMED", at_pbx)
+                time.sleep(TALK)
+                pbx.command("end")
+                other.event("CALL_CLOSED", at_other)
+                assert_hears(other, pbx.tone, TALK)
+                at_pbx, at_other = pbx.mark(), other.mark()
+                other.dial(aor(pbx.user))
+                pbx.command("answer", pbx.event(r"incoming (\d+)", at_pbx)[1])
+                other.event("CALL_ESTABLISHED", at_other)
+                time.sleep(TALK)
+                other.hangup()
+                pbx.event(r"state \d+ DISCONNECTED", at_pbx)
+                assert_hears(other, pbx.tone, TALK)
+        for recording, other in enumerate((world["remote"], world["remote"], phone, phone)):
+            assert_hears(pbx, other.tone, TALK, recording)
+        assert_no_leak(seen, world.network)
+        assert_contact_is_router(world.provider.contacts(pbx.user), ROUTER_WAN)
         world.siproxd.assert_alive()
 
 
-def test_transparent_for_a_server_that_no_name_leads_to() -> None:
-    """Where a message was to go is told by its destination alone: the name in it does not resolve."""
-    with World(proxy=False) as world:
-        world.start_siproxd(config=EXAMPLES / "transparent.conf")
-        _transparent(world)
-        phone = world.endpoint("phone3", SIP_PORT)
-        call_id = phone.call_id()
-        phone.send(phone.request("REGISTER", "sip:nowhere.invalid", sender="sip:trunk@nowhere.invalid",
-                                 to="sip:trunk@nowhere.invalid", call_id=call_id), (PROVIDER, SIP_PORT))
-        answer = phone.wait_response(call_id)
-        assert answer.first("Server") == "lab", f"the provider answers, and nobody else: {answer.start}"
-        assert answer.packet.src == PROVIDER
-        phone.close()
+@pytest.mark.parametrize("obscures", [0, 1])
+def test_a_pbx_that_calls_itself(obscures: int) -> None:
+    """A call that a PBX sends out comes back to it: with `obscure_loops` it has two Call-IDs there, and both ends are heard and hung up."""
+    with World(obscure_loops=obscures) as world:
+        pbx = PjPhone(world.network, "phone3", PHONES["phone3"], USERS["phone3"], TONES["phone3"], OUTBOUND)
+        pbx.registered()
+        with observed(world.network) as seen:
+            for ends in (0, 1):
+                since = pbx.mark()
+                pbx.command("call", aor(pbx.user))
+                out = pbx.event(r"state (\d+) CALLING", since)[1]
+                back = pbx.event(r"incoming (\d+)", since)[1]
+                pbx.command("answer", back)
+                for call in (out, back):
+                    pbx.event(f"state {call} CONFIRMED", since)
+                time.sleep(TALK)
+                pbx.command("hangup", (out, back)[ends])
+                for call in (out, back):
+                    pbx.event(f"state {call} DISCONNECTED", since)
+        for recording in range(4):
+            assert_hears(pbx, pbx.tone, TALK, recording)
+        inside = {sip.first("Call-ID") for sip in seen.lan_sip() if sip.method == "INVITE"}
+        assert len(inside) == (4 if obscures else 2), inside
+        world.siproxd.assert_alive()

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import pytest
-from lab.callcheck import (CallFailed, Observation, assert_hears, assert_ports_closed, compare, media_end, stream,
-                           talk)
-from lab.capture import Capture
+from lab.callcheck import (CallFailed, Observation, assert_hears, assert_ports_closed, compare, media_end, observed,
+                           stream, talk)
 from lab.ipv6 import LAN, WAN, SixNetwork, SixWorld
 from lab.kamailio import TRUNK, aor
 from lab.leaks import find_leaks
-from lab.netns import LAN_INTERFACE, PHONES, REMOTES, ROUTER_LAN, ROUTER_WAN, Network
+from lab.netns import PHONES, REMOTES, ROUTER_LAN, ROUTER_WAN
 from lab.pcap import Packet, as_rtp
 from lab.rawcall import OUTBOUND, RTP_PORT, RawCall, sdp_target
 from lab.sockets import udp_in
@@ -21,6 +20,9 @@ from lab.world import LEAST_PER_SECOND, TALK, World
 
 # Expedited forwarding (RFC 3246), for media.
 DSCP = 46
+
+# A capture of both families.
+BOTH = "ip or ip6"
 
 # The router's addresses.
 OURS = (ROUTER_LAN, ROUTER_WAN, LAN["router"], WAN["router"])
@@ -38,7 +40,7 @@ def six(request: pytest.FixtureRequest) -> Iterator[SixWorld]:
 def test_call_from_one_family_to_the_other(six: SixWorld, caller: str) -> None:
     """Both hear each other, every packet is carried over, and each side sees our address of its own family alone."""
     first, other = six.phones[caller], six.phones["remote" if caller == "phone1" else "phone1"]
-    with both_sides(six.network) as seen:
+    with observed(six.network, BOTH) as seen:
         talk(first, other, aor(other.user), TALK)
         assert_ports_closed(six.network)
     assert_hears(first, other.tone, TALK)
@@ -120,7 +122,7 @@ class SixCall(RawCall):
 
 def test_media_by_another_family_than_signalling(dual: World) -> None:
     """The caller wants its media by IPv6, then by IPv4, is refused IPv6, and has it again: by the same port each time."""
-    with closing(SixCall(dual)) as call, both_sides(dual.network) as seen:
+    with closing(SixCall(dual)) as call, observed(dual.network, BOTH) as seen:
         call.begin(call.offer_a(6), call.offer_b(4))
         call.assert_families(6, 4)
         told = call.to_b
@@ -179,18 +181,6 @@ def dscp(packet: Packet) -> int:
     """The DSCP of a packet: in the second byte of IPv4, in the traffic class of IPv6 (RFC 2474 §3, RFC 8200 §3)."""
     first, second = packet.raw[:2]
     return second >> 2 if first >> 4 == 4 else (first & 15) << 2 | second >> 6
-
-
-@contextmanager
-def both_sides(network: Network) -> Iterator[Observation]:
-    """Captures both families on both sides of the router while the block runs."""
-    seen = Observation()
-    lan, wan = (Capture(network, "router", interface, "ip or ip6") for interface in (LAN_INTERFACE, "wan"))
-    try:
-        with lan, wan:
-            yield seen
-    finally:
-        seen.lan, seen.wan = lan.packets, wan.packets
 
 
 def check(seen: Observation, ports: tuple[int, int], inside: tuple[str, str], outside: tuple[str, str]) -> None:

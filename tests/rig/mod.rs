@@ -244,8 +244,13 @@ impl Rig {
 
     /// Somebody connects to our address on a side.
     pub fn accept(&mut self, side: Side, from: SocketAddr) -> Vec<Output> {
+        self.accept_taken(side, from, None)
+    }
+
+    /// Somebody connects, and if to another than us, then the router takes it for us.
+    pub fn accept_taken(&mut self, side: Side, from: SocketAddr, meant_for: Option<SocketAddr>) -> Vec<Output> {
         let conn = self.recorder.open(side, from);
-        self.input(Input::Conn { conn, event: ConnEvent::Accepted { local: side, interface: side, from } })
+        self.input(Input::Conn { conn, event: ConnEvent::Accepted { local: side, interface: side, from, meant_for } })
     }
 
     /// A message over the connection with `from`.

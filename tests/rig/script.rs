@@ -85,6 +85,7 @@ fn set_checked(settings: &mut Settings, words: &[String]) -> Option<()> {
         "max_calls" => settings.max_calls = number(0)? as usize,
         "topology_hiding" => settings.topology_hiding = number(0)? != 0,
         "obscure_loops" => settings.obscure_loops = number(0)? != 0,
+        "use_rport" => settings.use_rport = number(0)?.try_into().ok()?,
         "rtp_timeout_bye" => settings.rtp_timeout_bye = number(0)? != 0,
         "keep_dialogs" => settings.keep_dialogs = number(0)? != 0,
         "rtp_proxy_enable" => settings.rtp_proxy_enable = number(0)? != 0,
@@ -169,15 +170,12 @@ impl Player {
     /// Lets an event happen; `None` where it is none.
     pub fn happen(&mut self, event: &Event) -> Option<Vec<Output>> {
         let words: Vec<&str> = event.words.iter().map(String::as_str).collect();
+        let meant_for = |at: usize| (*words.get(at)? == "for").then(|| words.get(at + 1)?.parse().ok()).flatten();
         let address = || words.get(1).and_then(|word| word.parse::<SocketAddr>().ok());
         let outputs = match *words.first()? {
             "lan" | "wan" => {
                 let (side, from) = event.message()?;
-                let meant_for = match event.words.get(2..) {
-                    Some([word, to]) if word == "for" => Some(to.parse().ok()?),
-                    _ => None,
-                };
-                self.rig.taken(side, from, meant_for, &self.datagram(event))
+                self.rig.taken(side, from, meant_for(2), &self.datagram(event))
             }
             "tcp" => {
                 let (_, from) = event.message().filter(|(_, from)| self.rig.recorder.connection(*from).is_some())?;
@@ -186,7 +184,7 @@ impl Player {
             "accept" => {
                 let side = if *words.get(1)? == "lan" { Side::Lan } else { Side::Wan };
                 let from: SocketAddr = words.get(2)?.parse().ok()?;
-                self.rig.recorder.connection(from).is_none().then(|| self.rig.accept(side, from))?
+                self.rig.recorder.connection(from).is_none().then(|| self.rig.accept_taken(side, from, meant_for(3)))?
             }
             "opened" | "refused" | "closed" => {
                 let peer = address().filter(|peer| self.rig.recorder.connection(*peer).is_some())?;

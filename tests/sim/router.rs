@@ -231,7 +231,8 @@ impl Router {
                     let side = if place == 0 { Side::Lan } else { Side::Wan };
                     self.edge.make_room(MAX_CONNECTIONS_OF_ONE, |peer| peer.ip() == from.ip());
                     self.tell_lost();
-                    self.tell(Input::Conn { conn, event: ConnEvent::Accepted { local: side, interface: side, from } });
+                    let event = ConnEvent::Accepted { local: side, interface: side, from, meant_for: None };
+                    self.tell(Input::Conn { conn, event });
                     self.edge.make_room(MAX_CONNECTIONS, |_| true);
                     continue;
                 }

@@ -39,8 +39,9 @@ keys! {
     /// stays.
     ua_string: Kind::Line(MAX_UA_STRING), "" eg "Telephone" => |c, v| c.ua_string = v.text();
 
-    /// Asks for rport (RFC 3581): 1 towards phones, 2 towards the Internet, 3 both. This program always does both.
-    use_rport: int(0, 3), "0" => |c, v| c.use_rport = v.int();
+    /// Asks that answers come to the port that a request left from (rport, RFC 3581): 1 of phones, 2 of the Internet, 3 of both.
+    /// Without it a NAT router before this host may not let answers in.
+    use_rport: int(0, 3), "3" => |c, v| c.use_rport = v.int();
 
     /// 1 makes two calls for a PBX of one that it sends out and that comes back to it: the second gets another Call-ID. Acts with
     /// `topology_hiding` alone.

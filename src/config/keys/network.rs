@@ -27,7 +27,7 @@ keys! {
 
     /// 1 serves phones that know nothing of us: SIP that the router hands to our LAN address by TPROXY goes on to the server that it was sent to.
     transparent: SWITCH, "0" when Restart
-        more "UDP over IPv4. Needs CAP_NET_ADMIN at start, and rules in the router: see config/examples/transparent.conf."
+        more "Needs CAP_NET_ADMIN at start, and rules in the router: see config/examples/transparent.conf."
         => |c, v| c.transparent = v.is_on();
 
     /// Networks that count as ours; without it, those reached through `if_inbound`.

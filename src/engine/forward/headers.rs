@@ -43,8 +43,9 @@ impl Engine {
         let msg = received.msg;
         let head = &received.head;
         let mark = if seal.is_empty() { "" } else { SEAL_MARK };
+        let rport = self.settings().rport_towards(hop.side);
         let our_via =
-            format_args!("Via: SIP/2.0/{} {};branch={branch};rport{mark}{seal}\r\n", channel.name(), HostAndPort(own));
+            format_args!("Via: SIP/2.0/{} {};branch={branch}{rport}{mark}{seal}\r\n", channel.name(), HostAndPort(own));
         edits.delete(msg.leading())?;
         edits.delete(blanks_behind(msg, msg.start_line()))?;
         let mut vias = msg.headers().iter().filter(|h| h.id == HeaderId::Via);

@@ -11,6 +11,7 @@ use crate::time::Instant;
 use core::net::SocketAddr;
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
+use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -22,6 +23,12 @@ pub const ACCEPT_BUDGET: usize = 16;
 const BACKLOG: i32 = 32;
 
 impl Tcp {
+    /// Takes connections that phones open to others, where the router hands them to our LAN listener (TPROXY). Before the first
+    /// [`Self::set_interfaces`], and only with CAP_NET_ADMIN.
+    pub const fn be_transparent(&mut self) {
+        self.is_transparent = true;
+    }
+
     /// Sets what the interfaces have now: listeners and connections of addresses that are gone are closed, listeners of new
     /// ones bound.
     ///
@@ -44,7 +51,7 @@ impl Tcp {
         for (side, wanted) in wanted.into_iter().enumerate() {
             let Some(address) = wanted.filter(|_| self.listeners[side].is_none()) else { continue };
             let at = SocketAddr::new(address, self.port);
-            match self.listen(at, self.tokens[side]) {
+            match self.listen(at, self.tokens[side], side == Side::Lan as usize && self.is_transparent) {
                 Ok(socket) => {
                     log::info!(target: NET, "listening for SIP on {at} (TCP)");
                     self.listeners[side] = Some(Bound { socket, address });
@@ -80,12 +87,15 @@ impl Tcp {
             let local = bound.address;
             match bound.socket.accept() {
                 Ok((socket, from)) => {
+                    // It has the address that its peer connected to.
+                    let to = socket.local_addr().ok().and_then(|to| to.as_socket()).filter(|_| self.is_transparent);
+                    let meant_for = to.filter(|to| to.ip() != local || to.port() != self.port);
                     if let Some(from) = from.as_socket()
                         && let Some(conn) = self.enter(socket, local, from, true, now)
                     {
                         let interface = way_to(&self.interfaces, from);
                         log::debug!(target: NET, "connection from {from} by the {} interface", interface.name());
-                        return Some((conn, ConnEvent::Accepted { local: side, interface, from }));
+                        return Some((conn, ConnEvent::Accepted { local: side, interface, from, meant_for }));
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -112,13 +122,16 @@ impl Tcp {
         }
     }
 
-    fn listen(&self, address: SocketAddr, token: Token) -> io::Result<Socket> {
+    fn listen(&self, address: SocketAddr, token: Token, transparent: bool) -> io::Result<Socket> {
         let kind = Type::STREAM.nonblocking().cloexec();
         let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
         // After a restart connections of the last run may still be closing.
         socket.set_reuse_address(true)?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
+        }
+        if transparent {
+            setsockopt(&socket, sockopt::IpTransparent, &true)?;
         }
         socket.bind(&address.into())?;
         // What it accepts has the mark from it.

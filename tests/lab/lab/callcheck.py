@@ -60,11 +60,10 @@ class Observation:
 
 
 @contextmanager
-def observed(network: Network) -> Iterator[Observation]:
-    """Captures both sides of the router while the block runs."""
+def observed(network: Network, only: str = "ip") -> Iterator[Observation]:
+    """Captures both sides of the router while the block runs; `only` is a filter of tcpdump."""
     seen = Observation()
-    lan = Capture(network, "router", LAN_INTERFACE)
-    wan = Capture(network, "router", "wan")
+    lan, wan = (Capture(network, "router", interface, only) for interface in (LAN_INTERFACE, "wan"))
     try:
         with lan, wan:
             yield seen

@@ -20,8 +20,11 @@ import pjsua2 as pj  # type: ignore[import-not-found]
 TURN = 20
 
 
-# What a phone may be told besides; one that pauses sends nothing while nobody speaks.
-TRAITS = ("ice", "mux", "sdes", "dtls", "prack", "hold2543", "pauses")
+# What a phone may be told besides; one that pauses sends nothing while nobody speaks, and a PBX may share its host with a proxy.
+TRAITS = ("ice", "mux", "sdes", "dtls", "prack", "hold2543", "pauses", "pbx")
+
+# Where it takes messages: a PBX leaves the usual port to the proxy.
+SIP_PORT, PBX_PORT = 5060, 5061
 
 # What happened to a section of a call, in short.
 STATUS = {
@@ -181,7 +184,7 @@ def endpoint(address: str, traits: list[str]) -> pj.Endpoint:
     media.ecTailLen, media.noVad = 0, "pauses" not in traits
     library.libInit(config)
     transport = pj.TransportConfig()
-    transport.port, transport.boundAddress = 5060, address
+    transport.port, transport.boundAddress = PBX_PORT if "pbx" in traits else SIP_PORT, address
     library.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
     library.libStart()
     library.audDevManager().setNullDev()
@@ -222,7 +225,11 @@ def main() -> None:
     os.chdir(directory)
     library = endpoint(address, traits)
     phone = Phone()
-    phone.create(account(user, domain, password, outbound, traits))
+    config = account(user, domain, password, outbound, traits)
+    if "pbx" in traits:
+        # Else it takes the address that the default route has, which is the router's on the Internet.
+        config.mediaConfig.transportConfig.boundAddress = address
+    phone.create(config)
     buddies: list[Watched] = []
     say("ready")
     while True:
