@@ -2,9 +2,10 @@
 //!
 //! A name is looked up by the resolver that all names use, for each family that the WAN interface has, and again when its TTL is over;
 //! nothing waits for it. The last address that it had stays in use while the DNS is silent or knows it no more. Until it is known
-//! for the family that SIP goes by, it is as if the WAN had no address.
+//! for the family that SIP goes by, it is as if the WAN had no address. An address of this host's own networks does not count.
 
 use super::io::{Side, Sink};
+use super::media::is_private;
 use super::{Engine, Queries};
 use crate::dns::Answer;
 use crate::family::Family;
@@ -108,22 +109,33 @@ impl Engine {
         }
     }
 
+    /// Whether the Internet cannot know us by `ip`: a nameserver of the home may tell the home another address than the Internet.
+    fn is_inside(&self, ip: IpAddr) -> bool {
+        let is_ours = || self.is_lan(ip) || self.addresses.is_on_wan_interface(ip);
+        ip.is_loopback()
+            || ip.is_unspecified()
+            || ip.is_multicast()
+            || self.addresses.is_on_lan_interface(ip)
+            || (is_private(ip) && is_ours())
+    }
+
     fn take_outside(&mut self, name: &str, family: Family, answer: Answer, is_first: bool) {
-        let place = &mut self.outside.found[family as usize];
-        let found = place.get().copied();
+        let found = self.outside.found[family as usize].get().copied();
         let problem = match answer {
             Answer::Pending => return,
             // Of several, the one in use stays as long as it is one of them.
             Answer::Addresses(addresses) => {
-                match addresses.iter().find(|ip| Some(**ip) == found).or(addresses.first()) {
+                let mut good = addresses.iter().filter(|ip| !self.is_inside(**ip));
+                match good.clone().find(|ip| Some(**ip) == found).or(good.next()) {
                     Some(ip) => {
                         if found != Some(*ip) {
                             log::info!(target: class::NET, "host_outbound {name} is {ip}");
                         }
-                        place.set(*ip);
+                        self.outside.found[family as usize].set(*ip);
                         None
                     }
-                    None => Some("has no address"),
+                    None if addresses.is_empty() => Some("has no address"),
+                    None => Some("has no address beyond our own networks"),
                 }
             }
             Answer::NoSuchName => Some("has no address"),
