@@ -6,7 +6,8 @@
 //! * After a new WAN address, entries of the old one lead nowhere.
 //!
 //! Both are deleted, at the start and with each new address: looked for by nfnetlink, with a filter where the kernel has it (Linux
-//! 5.8), within a budget where it has not. That needs CAP_NET_ADMIN; who runs without keeps them until they end by themselves.
+//! 5.8), within a budget where it has not. That needs CAP_NET_ADMIN, which is kept for it under another account; who runs without keeps them
+//! until they end by themselves.
 
 use super::netlink::{
     Frame, NLA_F_NESTED, NLA_HDRLEN, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN,

@@ -5,12 +5,14 @@ mod confine;
 mod crash;
 mod later;
 mod pid_file;
+mod power;
 mod privileges;
 mod signals;
 
 pub use crash::{keep_crashes_beside, watch_panics};
 pub use later::out_of_reach;
 pub use pid_file::PidFile;
+pub use power::{Powers, with_net_admin};
 pub use privileges::Privileges;
 pub use signals::{Signal, Signals, hold as hold_signals};
 

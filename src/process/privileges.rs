@@ -6,21 +6,18 @@
 //!
 //! A step that fails ends the program: half of it is worse than none, for nobody would look at it again.
 
+use super::power::Powers;
 use super::{in_words, keep_crashes_beside};
 use crate::config::Config;
 use crate::log_class::PROCESS;
 use crate::state;
 use nix::sys::prctl;
 use nix::unistd::{self, Gid, Uid, User};
-use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 use std::ffi::CString;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-/// Ports below this one are root's (net.ipv4.ip_unprivileged_port_start, ip_sysctl).
-const FIRST_FREE_PORT: u16 = 1024;
 
 /// The account that the daemon runs as.
 #[derive(Clone, Debug)]
@@ -58,18 +55,16 @@ impl Account {
     }
 
     /// Takes its groups, its group, and itself in place of root; `keep` stays of root's powers.
-    fn become_it(&self, keep: CapabilitySet) -> io::Result<()> {
+    fn become_it(&self, keep: Powers) -> io::Result<()> {
         unistd::setgroups(&self.groups).map_err(|error| in_words("setgroups", error))?;
         unistd::setresgid(self.gid, self.gid, self.gid).map_err(|error| in_words("setgid", error))?;
-        prctl::set_keepcaps(!keep.is_empty()).map_err(|error| in_words("keeping capabilities", error))?;
+        prctl::set_keepcaps(!keep.is_none()).map_err(|error| in_words("keeping capabilities", error))?;
         unistd::setresuid(self.uid, self.uid, self.uid).map_err(|error| in_words("setuid", error))?;
         if self.uid.is_root() {
             return Ok(());
         }
-        if !keep.is_empty() {
-            let sets = CapabilitySets { effective: keep, permitted: keep, inheritable: CapabilitySet::empty() };
-            set_capabilities(None, sets)
-                .map_err(|error| in_words("capset", io::Error::from_raw_os_error(error.raw_os_error())))?;
+        if !keep.is_none() {
+            keep.keep().map_err(|error| in_words("capset", error))?;
             prctl::set_keepcaps(false).map_err(|error| in_words("keeping capabilities", error))?;
         }
         if unistd::setuid(Uid::from_raw(0)).is_ok() {
@@ -84,7 +79,7 @@ impl Account {
 pub struct Privileges {
     account: Option<Account>,
     jail: Option<PathBuf>,
-    keep: CapabilitySet,
+    keep: Powers,
 }
 
 impl Privileges {
@@ -100,10 +95,10 @@ impl Privileges {
                     log::info!(target: PROCESS, "not started as root: `{name} = {value}` is ignored");
                 }
             }
-            return Ok(Self { account: None, jail: None, keep: CapabilitySet::empty() });
+            return Ok(Self { account: None, jail: None, keep: Powers::default() });
         }
         let account = user.as_deref().map(Account::look_up).transpose()?;
-        Ok(Self { account, jail: chrootjail.clone(), keep: kept(config) })
+        Ok(Self { account, jail: chrootjail.clone(), keep: Powers::for_config(config) })
     }
 
     /// User and group that the daemon will have in place of root's.
@@ -134,9 +129,9 @@ impl Privileges {
         let confined = if is_confined(config) { ", confined by Landlock" } else { "" };
         if self.account.is_some() || self.jail.is_some() {
             let place = self.jail.as_deref().map_or_else(|| "/".to_owned(), shown);
-            let port = if self.keep.is_empty() { "" } else { ", and may bind to ports below 1024" };
+            let keep = self.keep;
             let (user, group) = (unistd::getuid(), unistd::getgid());
-            log::info!(target: PROCESS, "running as user {user}, group {group}, in {place}{port}{confined}");
+            log::info!(target: PROCESS, "running as user {user}, group {group}, in {place}{keep}{confined}");
         }
         Ok(())
     }
@@ -163,17 +158,6 @@ fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// What is kept of root's powers: an interface may get another address, and then the ports are bound again.
-fn kept(config: &Config) -> CapabilitySet {
-    let Config { sip_listen_port, debug_port, rtp_proxy_enable, rtp_port_low, .. } = config;
-    let is_low = |port: u16| (1..FIRST_FREE_PORT).contains(&port);
-    if is_low(*sip_listen_port) || is_low(*debug_port) || (*rtp_proxy_enable && is_low(*rtp_port_low)) {
-        CapabilitySet::NET_BIND_SERVICE
-    } else {
-        CapabilitySet::empty()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,18 +167,5 @@ mod tests {
         let error = Account::look_up("no-such-account-here").expect_err("nobody");
         assert_eq!(error.to_string(), "user = no-such-account-here: there is no such account");
         assert!(Account::look_up("root").is_ok());
-    }
-
-    #[test]
-    fn low_ports_alone_keep_a_capability() {
-        let with = |set: fn(&mut Config)| {
-            let mut config = Config::default();
-            set(&mut config);
-            kept(&config)
-        };
-        assert!(with(|_| ()).is_empty());
-        assert!(with(|c| c.debug_port = 5050).is_empty());
-        assert_eq!(with(|c| c.sip_listen_port = 1023), CapabilitySet::NET_BIND_SERVICE);
-        assert_eq!(with(|c| c.debug_port = 7), CapabilitySet::NET_BIND_SERVICE);
     }
 }

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from lab.callcheck import observed
+from lab.control import ask, command, shown
 from lab.netns import PROVIDER, ROUTER_WAN, SIP_PORT
 from lab.pcap import TCP, as_rtp
 from lab.process import run
 from lab.rawcall import TRUNK, RawCall, register
-from lab.siproxd import Siproxd, binary
+from lab.siproxd import START_TIMEOUT, Siproxd, binary
 from lab.wait import until
 from lab.world import World
 
 NOBODY = 65534
 LOW_PORT = 1000
 DSCP = 46
-# Bit 10: CAP_NET_BIND_SERVICE (capabilities(7)).
-BIND_SERVICE = 1 << 10
+# Bits of capabilities(7).
+BIND_SERVICE, NET_ADMIN = 1 << 10, 1 << 12
 NEW_WAN = "198.51.100.77"
 
 
@@ -40,12 +42,13 @@ def _status(pid: int) -> dict[str, str]:
 
 
 def _assert_is_nobody(pid: int, capabilities: int = 0) -> None:
+    """The account has its own rights, `capabilities`, and what connection tracking needs, which is not in effect."""
+    until(lambda: _status(pid)["NoNewPrivs"] == "1", START_TIMEOUT, "the end of the start")
     status = _status(pid)
     assert status["Uid"].split() == status["Gid"].split() == [str(NOBODY)] * 4
     assert status["Groups"].split() == [str(NOBODY)]
-    assert status["NoNewPrivs"] == "1"
-    for kind in ("CapEff", "CapPrm"):
-        assert int(status[kind], 16) == capabilities, kind
+    assert int(status["CapEff"], 16) == capabilities
+    assert int(status["CapPrm"], 16) == capabilities | NET_ADMIN
     assert int(status["CapInh"], 16) == int(status["CapAmb"], 16) == 0
 
 
@@ -66,7 +69,7 @@ def test_nothing_is_left_of_root(home: World) -> None:
     """User, groups and capabilities are those of `user`, and registrations are saved by it."""
     state = home.network.dir / "state"
     siproxd = Siproxd(home.network, user="nobody", registration_file=state / "registrations")
-    siproxd.wait_line("running as user 65534, group 65534, in /, confined by Landlock\n")
+    siproxd.wait_line("running as user 65534, group 65534, in /, keeps CAP_NET_ADMIN for connection tracking, confined by Landlock\n")
     _assert_is_nobody(siproxd.process.pid)
     assert state.stat().st_uid == NOBODY, "the directory that was made is the account's"
     _register(home)
@@ -80,7 +83,6 @@ def test_low_ports_are_bound_again(home: World) -> None:
     siproxd = Siproxd(home.network, user="nobody", sip_listen_port=LOW_PORT, sip_dscp=DSCP, wait=False)
     siproxd.wait_line(f"listening for SIP on {ROUTER_WAN}:{LOW_PORT} \\(TCP\\)")
     siproxd.wait_line("running as user .*, and may bind to ports below 1024")
-    until(lambda: _status(siproxd.process.pid)["NoNewPrivs"] == "1", 5, "the end of the start")
     _assert_is_nobody(siproxd.process.pid, BIND_SERVICE)
     home.network.set_wan(NEW_WAN)
     for kind in ("UDP", "TCP"):
@@ -139,6 +141,38 @@ def test_jail(home: World, has_resolv_conf: bool) -> None:
     assert TRUNK in (jail / "state/registrations").read_text()
     siproxd.start()
     siproxd.wait_line("/state/registrations: 1 registrations taken back")
+
+
+def test_commands_and_reload_in_a_jail(home: World) -> None:
+    """The control socket is where it was said to be, seen from outside; a reload reads the copy of the configuration in the jail."""
+    jail = _jail(home)
+    siproxd = Siproxd(home.network, user="nobody", chrootjail=jail, registration_file="/state/registrations", wait=False)
+    siproxd.wait_line("running as user 65534")
+    siproxd.wait_line("a reload will not find ")
+    done = command(siproxd, "reload")
+    assert done.returncode == 1 and "nothing has changed, the old configuration stays" in done.stdout + done.stderr, done
+    inside = jail / siproxd.config.relative_to("/")
+    inside.parent.mkdir(parents=True)
+    inside.write_text(siproxd.config.read_text() + "rtp_timeout = 77\n")
+    assert command(siproxd, "reload").returncode == 0
+    siproxd.wait_line("reload: rtp_timeout: 300 before, 77 now")
+    _register(home)
+    assert ask(siproxd, "status")[0]["tables"]["bindings"]["used"] == 1
+    assert TRUNK in shown(siproxd, "bindings")
+    assert siproxd.stop() == 0
+
+
+def test_the_group_may_give_commands(home: World) -> None:
+    """Who has the daemon's group, be it as one of several, may connect, another may not."""
+    siproxd = Siproxd(home.network, user="nobody")
+    siproxd.dir.chmod(0o755)
+    status = ["siproxd", "-c", str(siproxd.config), "status"]
+    for groups, status_code in ((["--regid=1", f"--groups={NOBODY}"], 0), ([f"--regid={NOBODY}", "--clear-groups"], 0),
+                                (["--regid=1", "--clear-groups"], 1)):
+        done = subprocess.run(["setpriv", "--reuid=1", *groups, *status], executable="setpriv", env={
+            "PATH": f"{binary().parent}:{os.environ['PATH']}"}, capture_output=True, text=True, check=False)
+        assert done.returncode == status_code, (groups, done.stdout, done.stderr)
+    assert "only root, and the daemon's user and group, may talk to it" in done.stderr
 
 
 @pytest.mark.parametrize(("power", "step"), [("setgid", "user = nobody: setgroups: "), ("setuid", "user = nobody: setuid: "),

@@ -28,7 +28,9 @@ keys! {
 
     /// Account to run as, when started as root.
     user: Kind::Text, "" when Restart shipped "nobody"
-        more "It has the groups of that account; root is given up for good once the ports are bound."
+        more "It has the groups of that account; root is given up for good once the ports are bound, but for what has to be done again when an \
+              address changes: to bind to ports below 1024, if there are such, and to delete entries of connection tracking, where there is \
+              one (CAP_NET_BIND_SERVICE, CAP_NET_ADMIN)."
         => |c, v| c.user = Some(v.text());
 
     /// Directory to be confined to, when started as root.
@@ -37,7 +39,9 @@ keys! {
         => |c, v| c.chrootjail = v.path();
 
     /// File that holds the process number.
-    pid_file: Kind::Path, "" when Restart eg "/var/run/siproxd.pid" => |c, v| c.pid_file = v.path();
+    pid_file: Kind::Path, "" when Restart eg "/var/run/siproxd.pid"
+        more "It is removed at the end; where `user` may not do that, for the directory is root's or out of a jail, it is emptied."
+        => |c, v| c.pid_file = v.path();
 
     /// File that keeps registrations and calls over a restart.
     registration_file: Kind::Path, "" when Restart shipped "/var/lib/siproxd/registrations"
@@ -52,7 +56,7 @@ keys! {
     /// Unix socket for `siproxd status` and the other commands; without it, /var/run/siproxd/siproxd.sock, or NAME.sock there for
     /// `siproxd --instance NAME`.
     control_socket: Kind::Path, "" when Restart eg "/var/run/siproxd/siproxd.sock"
-        more "`off` is none. It is for root, and for the account that siproxd runs as and its group."
+        more "`off` is none. It is for root, the account that siproxd runs as, and the members of its group."
         => Config::set_control_socket;
 
     /// Stack of the media thread in kB; this program has no such thread, so that it means nothing.

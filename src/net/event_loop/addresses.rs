@@ -6,6 +6,7 @@ use crate::engine::io::{Input, Side};
 use crate::family::Family;
 use crate::log_class::NET;
 use crate::net::listener::BindError;
+use crate::process::with_net_admin;
 
 impl EventLoop {
     /// Follows the interfaces while running. What cannot be bound now is tried again.
@@ -35,9 +36,14 @@ impl EventLoop {
             }
         }
         let [lan, wan] = [Side::Lan, Side::Wan].map(|side| self.watch.interface(side));
-        self.conntrack.set_address(wan.address());
-        let udp = self.out.listener.set_interfaces(lan, wan);
-        udp.and(self.out.tcp.set_interfaces(lan, wan))
+        let (conntrack, listener, tcp) = (&mut self.conntrack, &mut self.out.listener, &mut self.out.tcp);
+        let mut bound = Ok(());
+        with_net_admin(&mut || {
+            conntrack.set_address(wan.address());
+            let udp = listener.set_interfaces(lan, wan);
+            bound = udp.and(tcp.set_interfaces(lan, wan));
+        });
+        bound
     }
 
     pub(super) fn is_incomplete(&self) -> bool {
