@@ -2,7 +2,7 @@
 
 use super::begin;
 use super::json::Line;
-use crate::config::{Change, Severity};
+use crate::config::Change;
 use crate::engine::binding_stats::{BindingState, BindingStats};
 use crate::engine::io::{Leg, Side};
 use crate::engine::stats::{CallStats, SectionStats};
@@ -100,10 +100,12 @@ pub fn reload(line: &mut Line<'_>, reload: &Reload, number: usize) -> bool {
     let after_restart = after_problems.and_then(|number| number.checked_sub(restart.len()));
     if let Some(problem) = report.problems.get(number) {
         begin(line, "problem");
-        line.text("severity", &if problem.severity == Severity::Error { "error" } else { "warning" });
-        line.text("file", &report.file.display());
-        if problem.line > 0 {
-            line.value("line", problem.line);
+        line.text("severity", &problem.severity.name());
+        line.text("file", &problem.file.as_ref().unwrap_or(&report.file).display());
+        for (name, number) in [("line", problem.line), ("column", problem.column)] {
+            if number > 0 {
+                line.value(name, number);
+            }
         }
         line.text("text", &problem.text);
     } else if let Some(one) = after_problems.and_then(|number| restart.get(number)) {

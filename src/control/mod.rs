@@ -8,7 +8,6 @@
 pub mod answer;
 pub mod client;
 pub mod json;
-pub mod peer;
 pub mod request;
 pub mod server;
 pub mod socket;

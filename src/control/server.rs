@@ -10,10 +10,8 @@
 
 mod place;
 
-use super::peer::Peer;
 use super::socket::ControlSocket;
 use super::{MAX_CLIENTS, MAX_LINE, Source};
-use crate::log_class::PROCESS;
 use crate::time::{Duration, Instant};
 use mio::event::Event;
 use mio::unix::SourceFd;
@@ -47,8 +45,6 @@ pub struct Server {
     /// When there is more to do, though nothing comes.
     resume_at: Option<Instant>,
     has_connections: bool,
-    /// The last user that was refused.
-    refused: Option<u32>,
 }
 
 impl Server {
@@ -70,7 +66,6 @@ impl Server {
             first: 0,
             resume_at: None,
             has_connections: false,
-            refused: None,
         })
     }
 
@@ -144,13 +139,9 @@ impl Server {
     }
 
     fn admit(&mut self, mut stream: UnixStream, now: Instant) {
-        let Some(peer) = Peer::of(&stream).filter(|_| stream.set_nonblocking(true).is_ok()) else { return };
-        if !peer.is_allowed() {
-            if self.refused.replace(peer.user) != Some(peer.user) {
-                let Peer { user, group, process } = peer;
-                log::warn!(target: PROCESS, "control socket: process {process} of user {user}, group {group} refused");
-            }
-            return refuse(&mut stream, "denied", "only root, and the daemon's user and group, may talk to it");
+        // Owner, group and mode of the socket's file have let him in.
+        if stream.set_nonblocking(true).is_err() {
+            return;
         }
         let free = self.places.iter().position(|place| place.client.is_none());
         let Some(slot) = free.or_else(|| self.least_wanted(now)) else {

@@ -4,8 +4,8 @@
 # No package's own service is started, and none stays enabled to start by itself.
 set -eu
 
-packages="baresip-core busybox conntrack iproute2 kamailio kamailio-extra-modules kamailio-presence-modules netcat-openbsd nftables
-          procps python3 python3-pip python3-pytest python3-pytest-xdist rtpengine-daemon shellcheck sip-tester sipsak tcpdump"
+packages="baresip-core busybox conntrack curl iproute2 kamailio kamailio-extra-modules kamailio-presence-modules netcat-openbsd nftables
+          procps python3 python3-pip python3-pytest python3-pytest-xdist rtpengine-daemon shellcheck sip-tester sipsak socat tcpdump"
 policy=/usr/sbin/policy-rc.d
 # A ready-made module of the PJSIP project's library; it stays beside what is built, as tests/lab/lab/pjsua.py looks for it.
 pjsua2="pjsua2-python==2.15.1.post1"

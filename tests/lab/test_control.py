@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import socket
 import subprocess
@@ -14,7 +15,8 @@ from lab.callcheck import assert_ports_closed
 from lab.control import ask, command, connect, shown
 from lab.kamailio import TRUNK, aor
 from lab.netns import PHONES, REMOTES, ROUTER_LAN, SIP_PORT
-from lab.siproxd import binary
+from lab.process import Process, run
+from lab.siproxd import ROOT, binary
 from lab.voice import talk
 from lab.voicecall import VoiceCall
 from lab.wait import until
@@ -251,3 +253,33 @@ def _is_busy(client: socket.socket) -> bool:
     except ConnectionResetError:
         # What it had sent was still unread.
         return True
+
+
+def test_prometheus_by_socat(world: World) -> None:
+    """The server of the documentation, as it is but for the place of the files: a client of HTTP reads the counters twice."""
+    text = (ROOT / "docs/control.md").read_text(encoding="utf-8")
+    blocks = [block.partition("```")[0] for block in text.split("```sh\n")[1:]]
+    script, = (block for block in blocks if block.startswith("#!/bin/sh"))
+    line, = (block for block in blocks if block.startswith("socat TCP-LISTEN"))
+    metrics = world.siproxd.dir / "siproxd-metrics"
+    metrics.write_text(script.replace("siproxd stats", f"{binary()} -c {world.siproxd.config} stats"))
+    metrics.chmod(0o755)
+    line = line.replace("192.168.1.1", ROUTER_LAN).replace("/usr/local/bin/siproxd-metrics", str(metrics))
+    server = Process(world.network.ns("router"), line.split(), world.siproxd.dir / "socat.log")
+    until(lambda: ":9160 " in run(world.network.ns("router"), ["ss", "-Htln"]).stdout, 10, "socat to listen", [server.log])
+    for _ in range(2):
+        done = run(world.network.ns("phone1"), ["curl", "-sS", "-i", f"http://{ROUTER_LAN}:9160/metrics"])
+        head, _, body = done.stdout.replace("\r", "").partition("\n\n")
+        assert head.startswith("HTTP/1.0 200 OK") and "application/openmetrics-text; version=1.0.0" in head, done
+        assert body.endswith("# EOF\n") and "siproxd_" in body, body
+    server.stop()
+
+
+def test_a_request_by_socat(world: World) -> None:
+    """The other line of the documentation."""
+    text = (ROOT / "docs/control.md").read_text(encoding="utf-8")
+    line = text[text.index("`echo '{") + 1:].partition("`")[0].replace("/var/run/siproxd/siproxd.sock", str(
+        world.siproxd.dir / "control.sock"))
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True)
+    first, last = (json.loads(answer) for answer in done.stdout.splitlines())
+    assert first["type"] == "status" and last["type"] == "end", done.stdout

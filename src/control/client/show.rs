@@ -129,11 +129,16 @@ fn stats(out: &mut dyn Write, answer: &Object<'_>) -> io::Result<()> {
     rows.iter().try_for_each(|(name, count)| writeln!(out, "{name:<30}{count:>10}"))
 }
 
-/// As the daemon's own complaint about its configuration: `FILE:LINE: what`.
+/// As the daemon's own complaint about its configuration: `FILE:LINE:COLUMN: what`.
 fn problem(out: &mut dyn Write, answer: &Object<'_>) -> io::Result<()> {
-    let line = answer.number("line").map_or_else(String::new, |line| format!(":{line}"));
-    let warning = if answer.text("severity") == "warning" { "warning: " } else { "" };
-    writeln!(out, "{}{line}: {warning}{}", answer.text("file"), answer.text("text"))
+    write!(out, "{}", answer.text("file"))?;
+    for number in ["line", "column"].into_iter().filter_map(|name| answer.number(name)) {
+        write!(out, ":{number}")?;
+    }
+    match answer.text("severity") {
+        severity if severity == "error" => writeln!(out, ": {}", answer.text("text")),
+        severity => writeln!(out, ": {severity}: {}", answer.text("text")),
+    }
 }
 
 fn change(out: &mut dyn Write, mark: &str, answer: &Object<'_>) -> io::Result<()> {
