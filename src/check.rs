@@ -2,7 +2,7 @@
 
 mod system;
 
-pub use system::surroundings;
+pub use system::{networks, surroundings};
 
 use crate::config::Config;
 use crate::control;
@@ -11,6 +11,7 @@ use crate::limits::{MAX_CONNECTIONS, MAX_DATAGRAM, MAX_RELAYS, MAX_STREAM_BYTES}
 use crate::log;
 use crate::net::ifaddr::Watch;
 use crate::net::relay::dejitter;
+use crate::process::Powers;
 use core::fmt;
 
 /// Bytes that the edge keeps for each relay; see [`MAX_RELAYS`].
@@ -55,6 +56,9 @@ impl fmt::Display for Summary<'_> {
             writeln!(f, "media on UDP ports {low} to {}: room for {calls} calls", high.saturating_add(1))?;
         } else {
             writeln!(f, "media is not relayed")?;
+        }
+        if let Some(user) = &config.user {
+            writeln!(f, "started as root, runs as {user}{}", Powers::for_config(config))?;
         }
         writeln!(f, "at most {} registrations", config.max_bindings)?;
         let places = dejitter::places(config);

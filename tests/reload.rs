@@ -75,6 +75,20 @@ fn what_can_be_is_applied_and_the_rest_is_named() {
 }
 
 #[test]
+fn an_interface_that_is_not_there_is_named_as_at_start() {
+    let mut rig = Rig::new("interface", "");
+    rig.head = rig.head.replace("none0", "lo0");
+    let reload = rig.reload("");
+    assert!(reload.is_applied());
+    let text = reload.to_string();
+    assert!(
+        text.contains("siproxd.conf:2:15: warning: `if_outbound`: there is no interface lo0 now; did you mean `lo`?"),
+        "{text}"
+    );
+    assert!(text.contains("reload: `if_outbound` needs a restart: none0 stays until then, lo0 waits\n"), "{text}");
+}
+
+#[test]
 fn an_error_leaves_all_as_it_was() {
     let mut rig = Rig::new("error", "rtp_timeout = 50\n");
     let reload = rig.reload("rtp_timeout = 60\nrtp_dscp = 99\n");

@@ -1,7 +1,7 @@
 //! What a configuration needs of the system: interfaces, addresses, directories, the password file. Nothing here waits.
 
 use crate::accounts;
-use crate::config::{Config, Report, Severity, nearest};
+use crate::config::{Config, Report, Severity, nearest, one_interface};
 use crate::engine::Side;
 use crate::engine::io::Prefix;
 use crate::engine::settings::AccessList;
@@ -17,15 +17,20 @@ const MAX_LISTED: usize = 12;
 
 /// Adds to the report of a configuration what the system does not have for it.
 pub fn surroundings(config: &Config, report: &mut Report) {
-    let mut watch = Watch::new(&config.if_inbound, &config.if_outbound);
-    watch.first_look();
-    interfaces(config, &watch, report);
-    lists(config, &watch.interface(Side::Lan).addresses, report);
+    networks(config, report);
     if let Some(directory) = config.pid_file.as_deref().and_then(Path::parent).filter(|it| !it.is_dir()) {
         let text = format!("`pid_file`: there is no directory {}; make it, or name another", directory.display());
         report.add(Severity::Error, config.line_of("pid_file"), text);
     }
     accounts::check(config, report);
+}
+
+/// Adds what it needs of interfaces and their addresses: at start, and at a reload, since what the file says then acts after a restart.
+pub fn networks(config: &Config, report: &mut Report) {
+    let mut watch = Watch::new(&config.if_inbound, &config.if_outbound);
+    watch.first_look();
+    interfaces(config, &watch, report);
+    lists(config, &watch.interface(Side::Lan).addresses, report);
 }
 
 fn interfaces(config: &Config, watch: &Watch, report: &mut Report) {
@@ -54,6 +59,12 @@ fn interfaces(config: &Config, watch: &Watch, report: &mut Report) {
             let text = format!("`{directive}`: {name} is down, or has no address now; it is waited for");
             report.add(Severity::Warning, line, text);
         }
+    }
+    let [lan, wan] = [Side::Lan, Side::Wan].map(|side| watch.name(side));
+    let is_chosen = config.if_inbound.is_empty() || config.if_outbound.is_empty();
+    if is_chosen && !lan.is_empty() && lan == wan && config.line_of("host_outbound") == 0 {
+        let line = config.line_of("if_inbound").max(config.line_of("if_outbound"));
+        report.add(Severity::Warning, line, one_interface(&format!("LAN and WAN are both {lan}")));
     }
     let mut system = Watch::new("", "");
     system.first_look();

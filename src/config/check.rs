@@ -12,9 +12,6 @@ use core::net::IpAddr;
 /// Microseconds in a millisecond, which packets are held back in.
 const MILLISECOND: u32 = 1000;
 
-/// The value of `use_rport` that asks for it on both sides, as this program does.
-const USE_RPORT_BOTH: u8 = 3;
-
 impl Parser<'_> {
     /// The line that set a directive; 0 where none has.
     pub(super) fn line_of(&self, name: &str) -> usize {
@@ -68,18 +65,11 @@ impl Parser<'_> {
             let text = format!("without effect, for no `load_plugin` names its plugin: {names}");
             self.report.note(self.line_of(first), text);
         }
-        let Config { use_rport, thread_stack_size, .. } = self.config;
-        let rport_line = self.line_of("use_rport");
-        if rport_line != 0 && use_rport != USE_RPORT_BOTH {
-            let text =
-                format!("`use_rport` = {use_rport} has no effect: rport is always asked for, as with {USE_RPORT_BOTH}");
-            self.report.note(rport_line, text);
-        }
         if self.config.obscure_loops && !self.config.topology_hiding {
             let text = "`obscure_loops` means nothing without `topology_hiding`";
             self.report.warning(self.line_of("obscure_loops"), text);
         }
-        if thread_stack_size != 0 {
+        if self.config.thread_stack_size != 0 {
             let text = "`thread_stack_size` has no effect: there is no thread for media";
             self.report.note(self.line_of("thread_stack_size"), text);
         }
@@ -89,7 +79,7 @@ impl Parser<'_> {
         let Config { if_inbound, if_outbound, .. } = &self.config;
         if !if_inbound.is_empty() && if_inbound == if_outbound && self.line_of("host_outbound") == 0 {
             let line = self.line_of("if_outbound");
-            self.report.warning(line, "both interfaces are one; set `host_outbound` to the public address");
+            self.report.warning(line, one_interface("both interfaces are one"));
         }
         let line = self.line_of("host_outbound");
         match self.config.host_outbound {
@@ -315,6 +305,11 @@ impl Parser<'_> {
             self.report.note(line, "`autosave_registrations` means nothing without `registration_file`");
         }
     }
+}
+
+/// What is missing where `what` is so, and nothing else.
+pub(crate) fn one_interface(what: &str) -> String {
+    format!("{what}; set `host_outbound` to the public address")
 }
 
 /// Whether an address is one of a private network, or of a provider's own (RFC 1918, RFC 6598, RFC 4193), or of the link only.

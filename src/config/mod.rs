@@ -9,6 +9,7 @@ mod source;
 mod value;
 mod written;
 
+pub(crate) use check::one_interface;
 pub(crate) use parse::nearest;
 pub use source::Source;
 pub(crate) use value::int;
@@ -166,6 +167,7 @@ impl Config {
             outbound_domains: self.outbound_domains().unwrap_or_default(),
             topology_hiding: self.topology_hiding,
             obscure_loops: self.obscure_loops,
+            use_rport: self.use_rport,
             // The parser has measured it: it fits.
             ua_string: heapless::String::try_from(self.ua_string.as_str()).unwrap_or_default(),
             sip_keepalive: self.sip_keepalive,
@@ -241,7 +243,7 @@ impl Default for Config {
             tcp_timeout: 0,
             tcp_connect_timeout: 0,
             tcp_keepalive: 0,
-            use_rport: 0,
+            use_rport: 3,
             thread_stack_size: 0,
             plugins: Vec::new(),
             written: Vec::new(),
@@ -265,6 +267,18 @@ pub enum Severity {
     Warning,
     /// The daemon does not start.
     Error,
+}
+
+impl Severity {
+    /// Its name for programs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
 }
 
 /// Problems that are told of one file.
@@ -292,6 +306,8 @@ pub struct Report {
     pub file: PathBuf,
     /// What is wrong with it.
     pub problems: Vec<Problem>,
+    /// The character in each line where its value begins, from 1; 0 where there is none.
+    columns: Vec<u32>,
 }
 
 impl Report {
@@ -301,15 +317,21 @@ impl Report {
         self.problems.iter().any(|problem| problem.severity == Severity::Error)
     }
 
+    /// Nothing is wrong with a file yet.
+    pub(crate) fn of_file(file: &Path) -> Self {
+        Self { file: file.to_owned(), ..Self::default() }
+    }
+
     /// A file that cannot be used, and why.
     pub(crate) fn of_error(file: &Path, text: String) -> Self {
-        let mut report = Self { file: file.to_owned(), problems: Vec::new() };
+        let mut report = Self::of_file(file);
         report.error(0, text);
         report
     }
 
     pub(crate) fn add(&mut self, severity: Severity, line: usize, text: impl Into<String>) {
-        self.add_at(severity, line, 0, text);
+        let column = line.checked_sub(1).and_then(|place| self.columns.get(place));
+        self.add_at(severity, line, column.map_or(0, |column| *column as usize), text);
     }
 
     pub(crate) fn add_at(&mut self, severity: Severity, line: usize, column: usize, text: impl Into<String>) {

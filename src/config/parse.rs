@@ -61,29 +61,17 @@ pub(super) struct Parser<'a> {
     pub(super) report: Report,
     /// The line that last set each directive, by its place in the table; 0 where none has.
     pub(super) set_at: Vec<usize>,
-    /// The character in each line where its value begins, from 1; for the lines that have been read.
-    columns: Vec<u32>,
 }
 
 impl<'a> Parser<'a> {
     fn new(file: &Path, directory: &'a Path) -> Self {
-        Self {
-            directory,
-            config: Config::default(),
-            report: Report { file: file.to_owned(), problems: Vec::new() },
-            set_at: vec![0; KEYS.len()],
-            columns: Vec::new(),
-        }
+        Self { directory, config: Config::default(), report: Report::of_file(file), set_at: vec![0; KEYS.len()] }
     }
 
     fn finish(mut self) -> Result<(Config, Report), Report> {
         self.check();
-        let Self { mut config, mut report, columns, .. } = self;
+        let Self { mut config, mut report, .. } = self;
         config.finish();
-        for problem in report.problems.iter_mut().filter(|problem| problem.column == 0) {
-            let column = problem.line.checked_sub(1).and_then(|place| columns.get(place));
-            problem.column = column.map_or(0, |column| *column as usize);
-        }
         report.sort();
         if report.is_fatal() { Err(report) } else { Ok((config, report)) }
     }
@@ -96,7 +84,7 @@ impl<'a> Parser<'a> {
             let before = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
             whole.get(..before).map_or(0, |before| before.chars().count().saturating_add(1))
         };
-        self.columns.push(0);
+        self.report.columns.push(0);
         if line.is_empty() {
             return;
         }
@@ -123,7 +111,7 @@ impl<'a> Parser<'a> {
             self.report.add_at(Severity::Error, number, column(line), text);
             return;
         };
-        if let Some(last) = self.columns.last_mut() {
+        if let Some(last) = self.report.columns.last_mut() {
             *last = u32::try_from(column(text)).unwrap_or(0);
         }
         if text.is_empty() {

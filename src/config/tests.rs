@@ -252,16 +252,11 @@ fn a_directive_of_a_plugin_is_checked_and_hinted_at_once() {
 
 #[test]
 fn what_is_done_in_any_case_is_noted_and_is_no_warning() {
-    for (line, note) in [
-        ("use_rport = 1", "`use_rport` = 1 has no effect: rport is always asked for, as with 3"),
-        ("use_rport = 0", "`use_rport` = 0 has no effect: rport is always asked for, as with 3"),
-        ("thread_stack_size = 16", "`thread_stack_size` has no effect: there is no thread for media"),
-    ] {
-        let (_, report) = parse(&format!("{INTERFACES}{line}")).expect("a good file");
-        assert_eq!(without_columns(&report), format!("a.conf:3: note: {note}\n"));
-        assert!(!report.has_warnings());
-    }
-    assert_eq!(problems("use_rport = 3\nthread_stack_size = 0\nplugindir = /usr/lib/siproxd/"), "");
+    let (_, report) = parse(&format!("{INTERFACES}thread_stack_size = 16")).expect("a good file");
+    let note = "a.conf:3: note: `thread_stack_size` has no effect: there is no thread for media\n";
+    assert_eq!(without_columns(&report), note);
+    assert!(!report.has_warnings());
+    assert_eq!(problems("thread_stack_size = 0\nplugindir = /usr/lib/siproxd/"), "");
 }
 
 #[test]
@@ -347,9 +342,9 @@ fn the_shipped_file_is_good_as_it_is_and_with_every_example() {
     let (_, report) = Config::parse(Path::new("siproxd.conf"), text.as_bytes()).expect("the shipped file");
     assert_eq!(report.to_string(), "");
     let (_, report) = Config::parse(Path::new("siproxd.conf"), all.as_bytes()).expect("all examples");
-    // What this version does not have, a plugin, directives of others, `use_rport` as it is by default, an address of a debug port that
+    // What this version does not have, a plugin, directives of others, an address of a debug port that
     // is off, and more calls than ports.
-    assert_eq!(report.problems.len(), 6, "{report}");
+    assert_eq!(report.problems.len(), 5, "{report}");
 }
 
 #[test]

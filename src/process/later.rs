@@ -36,38 +36,37 @@ pub fn out_of_reach(config: &Config, report: &mut Report, is_check: bool) {
     }
     let account = match config.user.as_deref().map(Account::look_up).transpose() {
         Ok(account) => account,
-        Err(error) => return add(report, Severity::Error, error.to_string()),
+        Err(error) => return report.add(Severity::Error, config.line_of("user"), error.to_string()),
     };
     let view = View { jail: config.chrootjail.as_deref(), account: account.as_ref() };
+    let jail_line = config.line_of("chrootjail");
     if let Some(jail) = view.jail {
         if !jail.is_dir() {
-            return add(
-                report,
-                Severity::Error,
-                format!("chrootjail = {}: there is no such directory", jail.display()),
-            );
+            let text = format!("chrootjail = {}: there is no such directory", jail.display());
+            return report.add(Severity::Error, jail_line, text);
         }
         if account.is_none() {
             let text = "`chrootjail` without `user`: root gets out of any jail; set `user`";
-            add(report, Severity::Warning, text.to_owned());
+            report.add(Severity::Warning, jail_line, text);
         }
     }
-    let file = std::path::absolute(&report.file).unwrap_or_else(|_| report.file.clone());
-    let mut found = Vec::new();
-    if !report.file.as_os_str().is_empty() {
-        found.extend(view.reading(&file, "a reload"));
+    // Of none there is no absolute path.
+    let file = std::path::absolute(&report.file).unwrap_or_default();
+    let mut tell = |line: usize, found: Option<String>| {
+        found.into_iter().for_each(|text| report.add(Severity::Warning, line, text));
+    };
+    if !file.as_os_str().is_empty() {
+        // What keeps us from it is the jail, or else the account.
+        tell(if view.jail.is_some() { jail_line } else { config.line_of("user") }, view.reading(&file, "a reload"));
     }
-    found.extend(config.proxy_auth_pwfile.as_ref().and_then(|path| view.reading(path, "a reload")));
-    found.extend(config.registration_file.as_ref().and_then(|path| view.replacing(path)));
-    found.extend(view.in_jail(RESOLV_CONF, "nameservers stay those of the start"));
+    let passwords = config.proxy_auth_pwfile.as_ref();
+    tell(config.line_of("proxy_auth_pwfile"), passwords.and_then(|path| view.reading(path, "a reload")));
+    let registrations = config.registration_file.as_ref();
+    tell(config.line_of("registration_file"), registrations.and_then(|path| view.replacing(path)));
+    tell(jail_line, view.in_jail(RESOLV_CONF, "nameservers stay those of the start"));
     if config.daemonize && config.silence_log < SILENCE_ALL {
-        found.extend(view.in_jail(SYSLOG, "the log ends when syslog starts again"));
+        tell(jail_line, view.in_jail(SYSLOG, "the log ends when syslog starts again"));
     }
-    found.into_iter().for_each(|text| add(report, Severity::Warning, text));
-}
-
-fn add(report: &mut Report, severity: Severity, text: String) {
-    report.add(severity, 0, text);
 }
 
 /// The file system as it will be seen.
@@ -180,7 +179,7 @@ mod tests {
         fn told(&self, set: impl FnOnce(&mut Config)) -> Vec<String> {
             let mut config = Config { user: Some("nobody".to_owned()), ..Config::default() };
             set(&mut config);
-            let mut report = Report { file: self.0.join("conf"), problems: Vec::new() };
+            let mut report = Report::of_file(&self.0.join("conf"));
             out_of_reach(&config, &mut report, true);
             let root = self.0.display().to_string();
             report.problems.into_iter().map(|problem| problem.text.replace(&root, "")).collect()

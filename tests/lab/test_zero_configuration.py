@@ -59,6 +59,7 @@ def test_one_interface() -> None:
         address = PHONES["phone3"]
         siproxd = Siproxd(world.network, host="phone3", file=False)
         siproxd.wait_line(rf"LAN is eth0, as the WAN is: no other interface has a private network, and it has that of {address}/24")
+        siproxd.wait_line("LAN and WAN are both eth0; set `host_outbound` to the public address")
         one, two = (world.phone(host, [Account(user, domain=address, secret="", outbound=f"{address}:{SIP_PORT}")])
                     for host, user in (("phone1", "grete"), ("phone2", "hans")))
         for phone in (one, two):

@@ -4,6 +4,7 @@
 
 use super::{EventLoop, StartError};
 use crate::accounts::{self, Accounts};
+use crate::check;
 use crate::config::{Config, Report};
 use crate::engine::Engine;
 use crate::net::conntrack::OwnPorts;
@@ -31,6 +32,8 @@ impl EventLoop {
         // What could fail is done first; from `apply` on nothing does.
         let config = wanted.with_what_stays_of(&self.config, file)?;
         accounts::check(&config, &mut report);
+        check::networks(&wanted, &mut report);
+        report.sort();
         if report.is_fatal() {
             return Err(report);
         }
