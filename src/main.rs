@@ -90,10 +90,14 @@ fn summarise(file: &Path, config: &Config, report: &Report) -> ExitCode {
 
 fn run(args: &Args, source: Source, config: &Config, report: &Report) -> io::Result<()> {
     siproxd::log::set_debug_level(config.debug_level);
-    if config.daemonize
+    let is_unread = siproxd::log::is_stderr_unread();
+    if (config.daemonize || is_unread)
         && let Err(error) = siproxd::log::start_syslog(config.silence_log)
     {
         eprintln!("siproxd: no syslog: {error}");
+    }
+    if is_unread && !config.daemonize {
+        siproxd::log::leave_stderr();
     }
     log::info!(target: PROCESS, "siproxd {} starts", env!("CARGO_PKG_VERSION"));
     if source.name().as_os_str().is_empty() {

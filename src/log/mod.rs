@@ -1,4 +1,4 @@
-//! Where log lines go: stderr in the foreground, syslog in the background, and readers of `debug_port` and of the control socket.
+//! Where log lines go: stderr in the foreground, syslog in the background or where stderr is `/dev/null`, and readers of `debug_port` and of the control socket.
 //!
 //! The rest of the program uses the macros of the `log` crate with a `target` of [`crate::log_class`]. Errors, warnings and
 //! information are always written; debug lines where `debug_level` has the bit of their class and somebody wants them.
@@ -77,6 +77,12 @@ pub fn start_syslog(silence_log: u8) -> Result<(), String> {
     held(&SYSLOG).connect()
 }
 
+/// Whether nobody reads stderr, so that the log belongs to syslog in the foreground, too.
+#[must_use]
+pub fn is_stderr_unread() -> bool {
+    stderr::is_unread()
+}
+
 /// Sets what goes to syslog (`silence_log`), where anything does.
 pub fn set_silence(silence_log: u8) {
     if !LOGGER.to_stderr.load(Relaxed) {
@@ -93,7 +99,7 @@ pub fn keep_for_tails() {
 /// Bytes of lines from before it connected that a reader gets.
 const REPLAY: usize = 16 * 1024;
 
-/// Ends logging to stderr, once the process is in the background; syslog gets the new process number.
+/// Ends logging to stderr, once the process is in the background, or at once where nobody reads that; syslog gets the process number.
 pub fn leave_stderr() {
     held(&SYSLOG).set_process_number(std::process::id());
     LOGGER.to_stderr.store(false, Relaxed);

@@ -4,11 +4,15 @@
 //! that it has room for one; otherwise the rest of the line is lost, and the next line that passes says how many were.
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{fstat, makedev};
 use std::io::Write as _;
 use std::os::fd::AsFd as _;
 
 /// A writable pipe takes this much without blocking (pipe(7): PIPE_BUF).
 const PIECE: usize = 4096;
+
+/// `/dev/null`, by whatever name (Linux: Documentation/admin-guide/devices.txt).
+const NULL: u64 = makedev(1, 3);
 
 /// What is known of stderr's reader.
 #[derive(Debug)]
@@ -35,6 +39,12 @@ impl Stderr {
             self.lost = 1;
         }
     }
+}
+
+/// Whether it is `/dev/null`: a supervisor, such as OpenWrt's procd, that keeps what it starts in the foreground and expects
+/// the log elsewhere.
+pub(super) fn is_unread() -> bool {
+    fstat(std::io::stderr().as_fd()).is_ok_and(|ours| ours.st_rdev == NULL)
 }
 
 /// Writes as long as there is room; `false` where some is left.

@@ -131,6 +131,20 @@ def _line(taken: socket.socket, wanted: str) -> str:
             return text
 
 
+def test_what_nobody_reads_on_stderr_goes_to_syslog(home: World) -> None:
+    """A supervisor that keeps siproxd in the foreground with /dev/null as stderr finds its log in syslog, as far as `silence_log` lets it."""
+    place = home.network.dir / "syslog"
+    device = home.network.dir / "dev"
+    device.mkdir()
+    prefix = ("sh", "-c", f'mount -t tmpfs tmpfs "{device}" && mknod -m 666 "{device}/null" c 1 3 && mknod -m 666 "{device}/urandom" c 1 9 &&'
+              f' ln -s "{place}" "{device}/log" && mount --bind "{device}" /dev && exec "$@" 2>/dev/null', "sh")
+    taken = _syslogd(place)
+    siproxd = Siproxd(home.network, prefix=prefix, options=(), silence_log=1, wait=False)
+    assert _line(taken, " starts").startswith("<30>")
+    os.kill(siproxd.process.pid, signal.SIGUSR1)
+    assert "<30>" in _line(taken, "status: ")
+
+
 def test_syslog_starts_again(home: World) -> None:
     """Without syslog siproxd goes on; with the first line after that it is found again, and says how many were lost."""
     place = home.network.dir / "syslog"

@@ -24,6 +24,17 @@ TIME = 1_750_000_000
 ARCHITECTURE = "mips_24kc"
 VERSION = re.search(r'(?m)^version = "(.*)"', (REPOSITORY / "Cargo.toml").read_text())[1] + "-r1"
 
+class Text:
+    """The content of a file that is in no folder of ours."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def read_bytes(self) -> bytes:
+        """As of a path."""
+        return self.content
+
+
 # Every file, with its mode and where its content comes from.
 INSTALLED = {
     "etc": (0o755, None),
@@ -31,7 +42,14 @@ INSTALLED = {
     "etc/config/siproxd": (0o600, FILES / "siproxd.config"),
     "etc/init.d": (0o755, None),
     "etc/init.d/siproxd": (0o755, FILES / "siproxd.init"),
+    "lib": (0o755, None),
+    "lib/upgrade": (0o755, None),
+    "lib/upgrade/keep.d": (0o755, None),
+    "lib/upgrade/keep.d/siproxd-rs": (0o644, Text(b"/etc/siproxd/\n")),
     "usr": (0o755, None),
+    "usr/lib": (0o755, None),
+    "usr/lib/siproxd": (0o755, None),
+    "usr/lib/siproxd/translate.sh": (0o644, FILES / "translate.sh"),
     "usr/sbin": (0o755, None),
     "usr/sbin/siproxd": (0o755, PROGRAM),
 }
@@ -145,7 +163,7 @@ class Packages(unittest.TestCase):
         config = hashlib.sha256((FILES / "siproxd.config").read_bytes()).hexdigest()
         files = sorted(name for name, (_, file) in INSTALLED.items() if file) + ["lib/apk/packages/siproxd-rs.rusers"]
         notes = {
-            "conffiles": "/etc/config/siproxd\n",
+            "conffiles": "/etc/config/siproxd\n/etc/siproxd/\n",
             "conffiles_static": f"/etc/config/siproxd {config}\n",
             "list": "".join(f"/{name}\n" for name in sorted(files)),
             "rusers": "siproxd:siproxd\n",
@@ -217,7 +235,7 @@ class Packages(unittest.TestCase):
                 root.calls()
                 root.opkg_remove("siproxd-rs")
                 self.assertEqual(root.calls(), ["stop /etc/init.d/siproxd"])
-                left = sorted(str(path.relative_to(root.path)) for path in root.path.rglob("*") if "siproxd" in path.name)
+                left = sorted(str(path.relative_to(root.path)) for path in root.path.rglob("*") if "siproxd" in path.name and path.is_file())
                 self.assertEqual(left, ["etc/config/siproxd"])
 
     def test_an_image_without_openwrt_s_functions_is_left_alone(self) -> None:

@@ -1,5 +1,6 @@
-# What the init script uses of OpenWrt's functions.sh, after its documentation: a file of UCI is read as shell, option by
-# option in its order. Values with line ends and names with more than letters, digits and `_` are not needed here.
+# What the init script uses of OpenWrt's functions.sh, after its documentation; and commands of the router's, which write what
+# they are told to file descriptor 3; with REALLY, files get the owners that they are given.
+# shellcheck shell=dash
 
 reset_cb() {
 	config_cb() { return 0; }
@@ -8,18 +9,23 @@ reset_cb() {
 }
 reset_cb
 
+# What `uci export` says is shell: config, option and list are called.
 config_load() {
 	CONFIG_SECTIONS=
-	# shellcheck source=/dev/null
-	. "$UCI_FILE"
-	config_cb
+	CONFIG_SECTION=
+	eval "$(uci -S -n export "$1" 2>/dev/null)"
+	[ -z "$CONFIG_SECTION" ] || config_cb
+}
+
+package() {
+	return 0
 }
 
 config() {
-	CONFIG_SECTION=${2:-cfg$(echo "$CONFIG_SECTIONS" | wc -w)}
-	CONFIG_SECTIONS="$CONFIG_SECTIONS $CONFIG_SECTION"
-	config_set "$CONFIG_SECTION" TYPE "$1"
-	config_cb "$1" "$CONFIG_SECTION"
+	CONFIG_SECTION=$2
+	CONFIG_SECTIONS="$CONFIG_SECTIONS $2"
+	config_set "$2" TYPE "$1"
+	config_cb "$1" "$2"
 }
 
 option() {
@@ -44,7 +50,7 @@ config_get() {
 
 config_get_bool() {
 	config_get "$@"
-	eval "case \$$1 in 1 | on | true | yes | enabled) $1=1 ;; *) $1=0 ;; esac"
+	eval "case \$$1 in 1 | on | true | yes | enabled) $1=1 ;; 0 | off | false | no | disabled) $1=0 ;; *) $1=\$4 ;; esac"
 }
 
 config_foreach() {
@@ -53,4 +59,29 @@ config_foreach() {
 		config_get found "$section" TYPE
 		[ "$found" != "$type" ] || "$function" "$section"
 	done
+}
+
+uci() {
+	if [ -n "${UCI:-}" ]; then
+		"$UCI" -c "$IPKG_INSTROOT/etc/config" "$@"
+	else
+		python3 "$STAND_IN_UCI" "$IPKG_INSTROOT/etc/config" "$@"
+	fi
+}
+
+logger() {
+	echo "log ${4#daemon.}: $5" >&3
+}
+
+chown() {
+	echo "chown $*" >&3
+	[ -z "${REALLY:-}" ] || command chown "$@"
+}
+
+id() {
+	case "$2" in
+	siproxd | root) echo "$2" ;;
+	nobody) echo nogroup ;;
+	*) return 1 ;;
+	esac
 }

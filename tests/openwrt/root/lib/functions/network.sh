@@ -1,4 +1,5 @@
 # The device of a network, of those in NETWORKS as `network=device`; fails where it is down.
+# shellcheck shell=dash
 network_get_device() {
 	local entry
 	for entry in $NETWORKS; do
@@ -7,5 +8,6 @@ network_get_device() {
 			return 0
 		fi
 	done
+	unset "$1"
 	return 1
 }
