@@ -254,6 +254,43 @@ fn a_debug_log_of_the_foreground() {
 }
 
 #[test]
+fn lines_that_take_turns_do_not_fill_the_log() {
+    let home = Home::new("turns");
+    loopback(&home, "");
+    let recipe = format!("exec {} 2>log", env!("CARGO_BIN_EXE_siproxd"));
+    let mut child =
+        Command::new("sh").args(["-c", &recipe]).env("HOME", &home.0).current_dir(&home.0).spawn().expect("sh");
+    let daemon = Daemon::of(&home);
+    let log = || fs::read_to_string(home.0.join("log")).unwrap_or_default();
+    let file = home.0.join(".siproxdrc");
+    let text = fs::read_to_string(&file).expect("a configuration");
+    let since = std::time::Instant::now();
+    for turn in 0..100 {
+        fs::write(&file, format!("{text}rtp_timeout = {}\n", 60 + turn % 2)).expect("written");
+        let (code, out, _) = home.run(&["reload"]);
+        assert!(code == 0 && out.contains("1 directives changed"), "{out}");
+    }
+    daemon.send(Signal::SIGTERM);
+    assert_eq!(child.wait().expect("its end").code(), Some(0));
+    // Two lines for each reload, and one of the interface that is not there.
+    let log = log();
+    let (told, written): (Vec<&str>, Vec<&str>) = log
+        .lines()
+        .skip_while(|line| !line.contains(" before, "))
+        .filter(|line| line.contains("reload: ") || line.contains("times more") || line.contains("if_outbound"))
+        .partition(|line| line.contains(" times more"));
+    let count = |line: &&str| -> usize {
+        let (before, _) = line.split_once(" times more").expect("a count");
+        before.rsplit(' ').next().and_then(|number| number.parse().ok()).expect("a number")
+    };
+    let counted: usize = told.iter().map(count).sum();
+    // Of each of the four, eight in half a minute.
+    let most = 4 * 8 * (1 + since.elapsed().as_secs() as usize / 30) + 1;
+    assert!(written.len() <= most, "{log}");
+    assert_eq!(written.len() + counted, 299, "{log}");
+}
+
+#[test]
 fn a_debug_log_of_the_background_goes_to_netcat() {
     let home = Home::new("background");
     let (sip, debug) =

@@ -14,12 +14,12 @@ mod stderr;
 mod syslog;
 pub mod tail;
 
-use crate::log_class;
+use crate::log_class::{self, PROCESS};
 use ::log::{Level, LevelFilter, Log, Metadata, Record};
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 use core::time::Duration;
 use line::Line;
-use repeats::Repeats;
+use repeats::{Count, Repeats};
 use ring::Ring;
 use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -106,12 +106,9 @@ pub fn leave_stderr() {
     LOGGER.update();
 }
 
-/// Writes how often the last line has come again, once that has waited long enough; call now and then.
+/// Writes how often lines have come again, once that has waited long enough; call now and then.
 pub fn turn() {
-    let due = held(&REPEATS).take(Some(since_epoch()));
-    if let Some(count) = due {
-        LOGGER.write_count(&mut held(&LINE), count);
-    }
+    LOGGER.write_counts(&mut held(&LINE), Some(since_epoch()));
 }
 
 /// Writes an error of several lines to all who may read it, even while another line is being written, as a panic does.
@@ -120,7 +117,7 @@ pub fn emergency(text: &str) {
         let _ = std::io::stderr().write_all(text.as_bytes());
     }
     debug_port::last_words(text);
-    if LOGGER.to_syslog(Level::Error, log_class::PROCESS)
+    if LOGGER.to_syslog(Level::Error, PROCESS)
         && let Ok(mut syslog) = SYSLOG.try_lock()
     {
         text.lines().for_each(|line| syslog.write(Level::Error, line));
@@ -226,10 +223,19 @@ impl Logger {
         }
     }
 
-    /// Writes how often the last line has come again.
-    fn write_count(&self, line: &mut Line, count: u32) {
-        line.format(since_epoch(), KEPT, log_class::PROCESS, &format_args!("the last line came {count} times more"));
-        self.hand_on(line, KEPT, log_class::PROCESS);
+    /// Writes how often lines have come again, of those that are due.
+    fn write_counts(&self, line: &mut Line, due: Option<Duration>) -> bool {
+        let (mut repeats, mut is_any) = (held(&REPEATS), false);
+        while let Some(Count { count, line: text }) = repeats.take(due) {
+            let now = since_epoch();
+            match text {
+                Some(text) => line.format(now, KEPT, PROCESS, &format_args!("came {count} times more: {text}")),
+                None => line.format(now, KEPT, PROCESS, &format_args!("the last line came {count} times more")),
+            }
+            self.hand_on(line, KEPT, PROCESS);
+            is_any = true;
+        }
+        is_any
     }
 }
 
@@ -248,20 +254,23 @@ impl Log for Logger {
         let now = since_epoch();
         let mut line = held(&LINE);
         line.format(now, level, class, record.args());
-        let is_again = level <= KEPT && held(&REPEATS).is_again(line.without_time(), now);
-        if is_again {
+        // Who looks for an error wants what happened in turn.
+        let limits = self.mask.load(Relaxed) == 0;
+        if level <= KEPT && held(&REPEATS).is_again(line.without_time(), limits, now) {
             return;
         }
-        // The count of the line before needs the buffer.
-        if let Some(count) = held(&REPEATS).take(None) {
-            self.write_count(&mut line, count);
+        // The counts of lines before need the buffer.
+        if self.write_counts(&mut line, None) {
             line.format(now, level, class, record.args());
         }
-        held(&REPEATS).set(if level <= KEPT { line.without_time() } else { &[] });
+        held(&REPEATS).set(if level <= KEPT { line.without_time() } else { &[] }, now);
         self.hand_on(&line, level, class);
     }
 
-    fn flush(&self) {}
+    /// Writes all counts.
+    fn flush(&self) {
+        self.write_counts(&mut held(&LINE), Some(Duration::MAX));
+    }
 }
 
 #[cfg(test)]
