@@ -75,7 +75,7 @@ use crate::sip::Method;
 use crate::sip::token::Key;
 use crate::table::Late;
 use crate::time::Instant;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use io::MediaReport;
 use message::Provenance;
 
@@ -103,6 +103,8 @@ pub struct Engine {
     clock_origin: u64,
     settings: Late<Settings>,
     addresses: own::Addresses,
+    /// The address that the Internet knew us by before, and when that ended.
+    left: Late<(IpAddr, Instant)>,
     domains: domain::Domains,
     avoided: failover::Avoided,
     buckets: bucket::Buckets,
@@ -133,6 +135,7 @@ impl Engine {
             clock_origin: 0,
             settings: Late::new(),
             addresses: own::Addresses::new(),
+            left: Late::new(),
             domains: domain::Domains::new(),
             avoided: failover::Avoided::new(),
             buckets: bucket::Buckets::new(),
@@ -216,7 +219,7 @@ impl Engine {
                     self.unpark(now, out);
                 }
             }
-            Input::Address { side, addrs } => self.address(side, addrs),
+            Input::Address { side, addrs } => self.address(side, addrs, now),
             Input::Nameservers(servers) => {
                 let seed = self.random.next();
                 self.resolver.configure(servers, seed);
@@ -268,8 +271,10 @@ impl Engine {
         self.resolver.state(now)
     }
 
-    fn address(&mut self, side: Side, addrs: &[io::Prefix]) {
+    fn address(&mut self, side: Side, addrs: &[io::Prefix], now: Instant) {
+        let before = self.own(Side::Wan);
         if self.addresses.set(side, addrs) {
+            self.note_left(before, now);
             self.resolver.start_again();
             self.outside.look_again();
             match self.addresses.of(side) {
@@ -296,6 +301,9 @@ impl Engine {
             if t.state != transaction::State::Completed {
                 if t.from_phone && t.state == transaction::State::Trying {
                     self.server_failed(t.downstream, now);
+                    if t.registers.leaves {
+                        self.stop_leaving();
+                    }
                 }
                 self.give_up(&t, Cause::NextHopSilent, now, out);
             }

@@ -40,6 +40,13 @@ impl Outside {
 }
 
 impl Engine {
+    /// Notes that the Internet does not know us by `before` any more, if that is so.
+    pub(super) fn note_left(&mut self, before: Option<IpAddr>, now: Instant) {
+        if let Some(before) = before.filter(|before| self.own(Side::Wan) != Some(*before)) {
+            self.left.set((before, now));
+        }
+    }
+
     /// The address of a family by which the Internet knows us, where that is not the one of the interface.
     fn outside_of(&self, family: Family) -> Option<IpAddr> {
         let given = self.settings().host_outbound.filter(|ip| Family::of(*ip) == family);
@@ -105,7 +112,9 @@ impl Engine {
                 continue;
             }
             let answer = self.resolver.resolve_family(name.as_bytes(), family, now, &mut Queries(out));
+            let before = self.own(Side::Wan);
             self.take_outside(&name, family, answer, family == first);
+            self.note_left(before, now);
         }
     }
 

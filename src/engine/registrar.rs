@@ -8,6 +8,7 @@ use super::hop::Hop;
 use super::hop::Spare;
 use super::io::Side;
 use super::message::Received;
+use super::own::HostAndPort;
 use super::preference::Preference;
 use super::route::Target;
 use super::transaction::{MAX_CONTACTS, Registers};
@@ -19,6 +20,7 @@ use crate::sip::seconds::delta_seconds;
 use crate::sip::uri::{Scheme, Uri};
 use crate::sip::via::Transport;
 use crate::sip::{HeaderId, Message};
+use crate::span::Span;
 use crate::time::Instant;
 use core::net::{IpAddr, SocketAddr};
 
@@ -122,7 +124,7 @@ impl Engine {
         out: &mut dyn Sink,
     ) {
         let msg = received.msg;
-        let mut edits = Edits::new();
+        let (mut edits, mut leaves) = (Edits::new(), false);
         let refresh = aor.and_then(|_| self.refresh_of(received, asked)).map(|(refresh, _)| refresh);
         let upstream = refresh.map(|refresh| self.seconds_upstream(refresh));
         if let Asked::Contacts(contacts) = asked {
@@ -135,13 +137,15 @@ impl Engine {
             let written = contacts
                 .iter()
                 .try_for_each(|c| self.masquerade(msg.bytes(), &c.addr, phone, transport, &mut edits))
-                .and_then(|()| self.write_expires(msg, contacts, upstream, &mut edits));
-            if written.is_err() {
-                return self.answer(received, Cause::TooLarge, out);
+                .and_then(|()| self.write_expires(msg, contacts, upstream, &mut edits))
+                .and_then(|()| self.leave_old_address(msg, contacts, aor, transport, &mut edits));
+            match written {
+                Ok(written) => leaves = written,
+                Err(_) => return self.answer(received, Cause::TooLarge, out),
             }
         }
         let mut registers = aor.map_or_else(Registers::default, |aor| self.changes(msg, asked, aor));
-        registers.refresh = refresh;
+        (registers.refresh, registers.leaves) = (refresh, leaves);
         if let (Some(secs), [(_, asked)]) = (upstream, &mut registers.bindings[..]) {
             *asked = secs;
         }
@@ -150,6 +154,44 @@ impl Engine {
         }
         let hop = Hop { registers, transport, spare, ..Hop::to(to, Side::Wan) };
         self.forward_request(received, hop, &mut edits, now, out);
+    }
+
+    /// Has the registrar forget our old address, where somebody else may be called now (RFC 3261 §10.2.2): the same Contact with it, for no
+    /// time. Credentials do not cover it (RFC 7616 §3.4.3). `true` where that was written.
+    fn leave_old_address(
+        &self,
+        msg: &Message<'_>,
+        contacts: &[Contact],
+        aor: Option<&[u8]>,
+        leg: Transport,
+        edits: &mut Edits,
+    ) -> Result<bool, EditError> {
+        let (Some(&(old, left)), [contact], Some(aor)) = (self.left.get(), contacts, aor) else { return Ok(false) };
+        let binding = self.bindings.find(&offer_of(msg, contact, aor)).and_then(|handle| self.bindings.get(handle));
+        let (bytes, Contact { uri, place, .. }) = (msg.bytes(), contact);
+        let is_there = binding.is_some_and(|b| b.valid && b.refreshed < left && b.place == *place);
+        let is_other = self.masked_contact(bytes, uri, place.address).is_some() || self.own(Side::Wan) == Some(old);
+        // One that names another transport is left to its expiry.
+        if !is_there || is_other || place.named.is_some_and(|named| named != leg) {
+            return Ok(false);
+        }
+        let at = Span::at(msg.end_of_headers());
+        let end = if uri.params.is_empty() { uri.hostport.end } else { uri.params.end };
+        let own = SocketAddr::new(old, self.settings().sip_listen_port);
+        let transport = if place.named.is_none() && leg == Transport::Tcp { ";transport=tcp" } else { "" };
+        edits.replace(at, b"Contact: <")?;
+        edits.replace(at, Span::new(uri.whole.start, uri.hostport.start).of(bytes))?;
+        edits.replace_fmt(at, format_args!("{}", HostAndPort(own)))?;
+        edits.replace(at, Span::new(uri.hostport.end, end).of(bytes))?;
+        edits.replace_fmt(at, format_args!("{transport};sx={}>;expires=0\r\n", self.seal(*place)))?;
+        Ok(true)
+    }
+
+    /// A registrar does not answer to that, or refuses it.
+    pub(super) fn stop_leaving(&mut self) {
+        if let Some(&(old, _)) = self.left.get() {
+            self.left.set((old, Instant::ZERO));
+        }
     }
 
     /// The bindings that a REGISTER changes once it is accepted. The phone may have changed parameters of its Contact.
@@ -190,7 +232,7 @@ impl Engine {
         if is_named {
             return Ok(());
         }
-        let end = crate::span::Span::at(msg.end_of_headers());
+        let end = Span::at(msg.end_of_headers());
         edits.replace_fmt(end, format_args!("Expires: {}\r\n", self.settings().default_expires))
     }
 
@@ -221,6 +263,9 @@ impl Engine {
     /// Takes the final response to a forwarded REGISTER: bindings become valid with a 2xx and live as long as it says.
     pub(super) fn registered(&mut self, msg: &Message<'_>, status: u16, t: &RegisterAnswered<'_>, now: Instant) {
         let accepted = (200..300).contains(&status);
+        if t.registers.leaves && !accepted && !matches!(status, 401 | 407) {
+            self.stop_leaving();
+        }
         for (handle, asked) in &t.registers.bindings {
             if accepted {
                 let granted = if *asked == 0 { 0 } else { self.granted(msg, *handle).unwrap_or(*asked) };
@@ -232,8 +277,9 @@ impl Engine {
                     binding.registrar_by = t.by;
                     binding.gruus = gruus;
                 }
-            } else if !matches!(status, 401 | 407) && self.bindings.get(*handle).is_some_and(|b| !b.valid) {
-                // A challenge is only half an answer: the place is kept for the REGISTER with credentials.
+            } else if matches!(status, 401 | 407) {
+                // A challenge is only half an answer: all is kept for the REGISTER with credentials.
+            } else if self.bindings.get(*handle).is_some_and(|b| !b.valid) {
                 self.drop_binding(*handle, "refused by the registrar");
             }
         }

@@ -57,6 +57,20 @@ def test_new_call_and_registration_use_the_new_address() -> None:
         world.siproxd.assert_alive()
 
 
+def test_the_provider_forgets_the_old_address_with_the_first_refresh() -> None:
+    """It is told a minute, and the phone comes every few seconds: with the new Contact the old one is gone, not a minute later."""
+    with World(lan_expires=REFRESH) as world:
+        world.phone("phone1").registered()
+        assert_contact_is_router(world.provider.contacts("alice"), ROUTER_WAN)
+        world.network.set_wan(NEW_WAN)
+
+        def with_new() -> list[str]:
+            contacts = world.provider.contacts("alice")
+            return contacts if any(NEW_WAN in contact for contact in contacts) else []
+        contacts = until(with_new, 6 * REFRESH, "the new Contact", [world.siproxd.log])
+        assert len(contacts) == 1, contacts
+
+
 def test_call_out_before_any_refresh() -> None:
     """Nothing but the address has changed, and the phone calls out."""
     with World("phone1", "remote") as world:
