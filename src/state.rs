@@ -14,7 +14,7 @@ use crate::limits::{MAX_BINDINGS, MAX_CALLS};
 use crate::log_class::{PROCESS, REG};
 use crate::time::Instant;
 use core::fmt::Write as _;
-use file::{Buffered, MODE, open, regular, replace, with_suffix};
+use file::{Buffered, MODE, NEW, open, regular, replace, with_suffix};
 use key::key_path;
 use nix::fcntl::OFlag;
 use std::fs::{self, File, OpenOptions};
@@ -25,6 +25,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// First line of the file.
 const HEAD: &str = "# siproxd bindings v1";
+
+/// Last line of the file, in which it is a remark: it has been written to its end.
+const END: &str = "# end\n";
 
 /// Bytes of the longest line that is read: a call with eight media sections, or two URIs, a proxy, and small change.
 const MAX_LINE: u64 = 4096;
@@ -68,6 +71,10 @@ pub fn prepare(path: &Path, account: Option<(u32, u32)>) {
 /// of siproxd 0.8 is read too, and then renamed, so that it is not overwritten.
 pub fn load(engine: &mut Engine, path: &Path, now: Instant, out: &mut dyn Sink) {
     let shown = path.display();
+    if file::is_left_over(path, END.as_bytes()) {
+        // A wish: else what was saved before that is read.
+        let _ = fs::rename(with_suffix(path, NEW), path);
+    }
     let read_file = |file: File| {
         let is_cut = file.metadata()?.len() > MAX_FILE;
         read(engine, &mut BufReader::new(file.take(MAX_FILE)), is_cut, (now, unix_now()), out)
@@ -93,12 +100,28 @@ pub fn load(engine: &mut Engine, path: &Path, now: Instant, out: &mut dyn Sink) 
     }
 }
 
-/// Writes the engine's bindings and calls to `registration_file`. The file is whole at each moment, old or new.
+/// Writes the engine's bindings and calls to `registration_file` for good. The file is whole at each moment, old or new. Waits for the disk.
 ///
 /// # Errors
 /// Those of the file system; the old file is still there.
 pub fn save(engine: &Engine, path: &Path, now: Instant) -> io::Result<()> {
     replace(path, &|out| write_lines(engine, now, unix_now(), out))
+}
+
+/// The same without waiting for the disk: [`load`] finds it from now on, unless the power fails before [`finish`].
+///
+/// # Errors
+/// Those of the file system; the old file is still there.
+pub fn save_soon(engine: &Engine, path: &Path, now: Instant) -> io::Result<()> {
+    file::begin(path, &|out| write_lines(engine, now, unix_now(), out))
+}
+
+/// Has what was saved outlast a loss of power. Waits for the disk.
+///
+/// # Errors
+/// Those of the file system.
+pub fn finish(path: &Path) -> io::Result<()> {
+    file::finish(path)
 }
 
 /// Takes back the lines of a file, of which there is more where `is_cut`: what became of them, and whether it is one of siproxd 0.8.
@@ -163,6 +186,7 @@ pub fn unix_now() -> u64 {
 fn write_lines(engine: &Engine, now: Instant, unix_now: u64, out: &mut dyn Write) -> io::Result<()> {
     let mut text = Buffered::new(out);
     let written = writeln!(text, "{HEAD}").and_then(|()| engine.save(now, unix_now, &mut text));
+    let written = written.and_then(|()| text.write_str(END));
     text.finish()?;
     written.map_err(|_| io::Error::other("not all could be written"))
 }

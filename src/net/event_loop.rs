@@ -223,7 +223,8 @@ impl EventLoop {
                         for signal in &mut *signals {
                             match signal {
                                 Signal::Terminate => {
-                                    self.save(engine);
+                                    self.save(engine, true);
+                                    log::logger().flush();
                                     return Ok(());
                                 }
                                 Signal::Status => self.begin_status(engine),
@@ -313,8 +314,12 @@ impl EventLoop {
             return Duration::ZERO;
         }
         let sweep = if self.out.relay.is_empty() { self.recheck_at } else { self.sweep_at };
-        let others =
-            [engine.next_timeout(), self.saving.next_timeout(), self.out.tcp.next_timeout(), self.next_control()];
+        let others = [
+            engine.next_timeout(),
+            self.saving.next_timeout(self.out.relay.is_empty()),
+            self.out.tcp.next_timeout(),
+            self.next_control(),
+        ];
         let due = others.into_iter().flatten().fold(self.recheck_at.min(sweep), Instant::min);
         self.due = Some(due);
         self.media_wait(due, self.clock.now())

@@ -1,10 +1,10 @@
 //! Files as the state needs them: opened without waiting, replaced as a whole, written in blocks.
 
 use core::fmt;
-use nix::fcntl::OFlag;
+use nix::fcntl::{OFlag, PosixFadviseAdvice, posix_fadvise};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek as _, Write};
+use std::io::{self, Read as _, Seek as _, Write};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
@@ -39,11 +39,24 @@ pub fn crash_path(registration_file: &Path) -> PathBuf {
     with_suffix(registration_file, ".crash")
 }
 
-/// Replaces a file as a whole: a new one beside it, synchronised, then renamed.
+/// Behind the name of a file that is whole, but not in its place yet; and of one that is being written.
+pub(super) const NEW: &str = ".new";
+const UNFINISHED: &str = ".tmp";
+
+/// Replaces a file as a whole and for good, also over a loss of power. Waits for the disk.
+pub(super) fn replace(path: &Path, content: &dyn Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    begin(path, content)?;
+    finish(path)?;
+    sync_directory(path);
+    Ok(())
+}
+
+/// Writes a new file beside the one at `path`, whole from the moment that it has its name, and has the system begin to bring it to the
+/// disk, which is not waited for. [`finish`] puts it into its place.
 ///
 /// Where the directory takes no new file (it belongs to somebody else, or the file is a mount of its own) the file is
 /// written in place, over the old lines: what is not reached, because the disk is full, stays.
-pub(super) fn replace(path: &Path, content: &dyn Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+pub(super) fn begin(path: &Path, content: &dyn Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let write = |file: File| write(file, content);
     // Written by root, it must still be the daemon's own after root is given up.
     let keep_owner = |file: &File| {
@@ -51,27 +64,44 @@ pub(super) fn replace(path: &Path, content: &dyn Fn(&mut dyn Write) -> io::Resul
             let _ = fchown(file, Some(old.uid()), Some(old.gid()));
         }
     };
-    let temporary = with_suffix(path, ".new");
+    let temporary = with_suffix(path, UNFINISHED);
     // What is left of an earlier attempt, or is a link somebody put there.
     let _ = fs::remove_file(&temporary);
-    let renamed = OpenOptions::new()
+    let named = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(MODE)
         .open(&temporary)
         .inspect(keep_owner)
         .and_then(write)
-        .and_then(|()| fs::rename(&temporary, path))
-        .map(|()| sync_directory(path));
-    let Err(error) = renamed else { return Ok(()) };
+        .and_then(|()| fs::rename(&temporary, with_suffix(path, NEW)));
+    let Err(error) = named else { return Ok(()) };
     let _ = fs::remove_file(&temporary);
     match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ResourceBusy | io::ErrorKind::ReadOnlyFilesystem => {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             // Why no new file could be made says more than why this failed as well.
             let is_full = |inner: &io::Error| inner.kind() == io::ErrorKind::StorageFull;
             replace_in_place(path, content).map_err(|inner| if is_full(&inner) { inner } else { error })
         }
         _ => Err(error),
+    }
+}
+
+/// Puts what [`begin`] has written into the place of `path`, once the disk has it. Waits for that.
+pub(super) fn finish(path: &Path) -> io::Result<()> {
+    let new = with_suffix(path, NEW);
+    match open(&new) {
+        Ok(file) => {
+            file.sync_all()?;
+            let Err(error) = fs::rename(&new, path) else { return Ok(()) };
+            // The file is a mount of its own.
+            let text = fs::read(&new).map_err(|_| error)?;
+            replace_in_place(path, &|out| out.write_all(&text))?;
+            open(path)?.sync_all()?;
+            fs::remove_file(&new)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => open(path)?.sync_all(),
+        Err(error) => Err(error),
     }
 }
 
@@ -85,7 +115,24 @@ fn write(mut file: File, content: &dyn Fn(&mut dyn Write) -> io::Result<()>) -> 
     content(&mut file)?;
     let length = file.stream_position()?;
     file.set_len(length)?;
-    file.sync_all()
+    // A wish: what is to leave the memory is written first, at once, and not waited for (posix_fadvise(2)).
+    let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+    Ok(())
+}
+
+/// Whether the file that [`begin`] has made is newer than the one in its place, and ends as it must.
+pub(super) fn is_left_over(path: &Path, end: &[u8]) -> bool {
+    let new = with_suffix(path, NEW);
+    let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified());
+    let ends_so = || {
+        let mut file = open(&new)?;
+        file.seek(io::SeekFrom::End(-(end.len() as i64)))?;
+        let mut tail = Vec::new();
+        file.take(end.len() as u64).read_to_end(&mut tail)?;
+        io::Result::Ok(tail == end)
+    };
+    ends_so().unwrap_or(false)
+        && modified(&new).is_ok_and(|made| modified(path).is_ok_and(|old| made >= old) || !path.exists())
 }
 
 /// Has the directory of a file keep its new name over a loss of power. A wish: not every file system can.

@@ -7,15 +7,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab.netns import PHONES, PROVIDER, ROUTER_LAN, ROUTER_WAN, SIP_PORT
+from lab.callcheck import delays, observed
+from lab.netns import PHONES, PROVIDER, REMOTES, ROUTER_LAN, ROUTER_WAN, SIP_PORT
 from lab.process import run
 from lab.rawcall import OUTBOUND
 from lab.siproxd import Siproxd
+from lab.voice import talk
+from lab.voicecall import VoiceCall
 from lab.wait import until
 from lab.world import World
 
-# Seconds within which a new phone is on the disk: one, and what a loaded machine takes.
-SOON = 4.0
+# Seconds within which a new phone is on the disk: seven, and what a loaded machine takes.
+SOON = 20.0
+
+# Milliseconds that a slow disk takes to say that it has everything, and those that media may wait for siproxd at most.
+SLOW, MOST_DELAY = 400, 200
+
+# Phones that register while somebody talks, and bindings there are already: all that there may be.
+MORE, BINDINGS = 5, 500
 
 # Bytes of a disk that two registrations fit on, and nothing else.
 SMALL = "16k"
@@ -24,7 +33,7 @@ SMALL = "16k"
 def test_a_phone_is_reached_after_a_kill_right_after_its_registration() -> None:
     """With the usual `autosave_registrations` of five minutes: the phone does nothing, siproxd is killed, and the next call arrives."""
     with World("remote", "phone1") as world:
-        file = Path(str(world.siproxd.directives["registration_file"]))
+        file = Path(str(world.siproxd.directives["registration_file"]) + ".new")
         until(lambda: file.exists() and "alice" in file.read_text(), SOON, "the phone in the file", [world.siproxd.log])
         world.siproxd.kill()
         world.siproxd.start()
@@ -81,8 +90,8 @@ def test_a_full_disk(home: World) -> None:
         "ballast", "registrations", "registrations.key"]
     ballast.unlink()
     siproxd.wait_line("registrations and calls are saved again")
-    text = saved.read_text()
-    assert all(f"aor={user}@" in text for user in ("trunk", "second", "third"))
+    until(lambda: all(f"aor={user}@" in saved.read_text() for user in ("trunk", "second", "third")), SOON, "all phones",
+          [siproxd.log])
     assert siproxd.text().count("cannot be saved") == 1
     siproxd.assert_alive()
 
@@ -100,7 +109,7 @@ def test_a_read_only_disk(home: World) -> None:
     siproxd.wait_line("cannot be saved: Read-only file system .*; let it be written to")
     run(home.network.ns("router"), [*mount, "remount,rw", place])
     siproxd.wait_line("registrations and calls are saved again")
-    assert "second@" in saved.read_text()
+    until(lambda: "second@" in saved.read_text(), SOON, "both phones", [siproxd.log])
     assert siproxd.text().count("cannot be saved") == 1
 
 
@@ -141,3 +150,29 @@ def test_phones_of_siproxd_08_are_reached(home: World) -> None:
     assert phone.wait_request("OPTIONS").first("to").startswith("<sip:trunk@provider.example>")
     phone.close()
     provider.close()
+
+
+def test_a_slow_disk_does_not_hold_up_media(home: World) -> None:
+    """While two parties talk, phones register; the disk takes long to be sure of what is written, and is waited for after the call."""
+    waits = home.network.dir / "waits"
+    prefix = ("strace", "-D", "-f", "--seccomp-bpf", "-o", str(waits), "-e", "trace=fsync,fdatasync", "-e",
+              f"inject=fsync,fdatasync:delay_enter={SLOW}ms")
+    siproxd = Siproxd(home.network, prefix=prefix, autosave_registrations=1)
+    for number in range(BINDINGS):
+        _register(home, f"phone{number}")
+    until(lambda: (siproxd.dir / "registrations").exists(), SOON, "the file", [siproxd.log])
+    home.use(siproxd)
+    call = VoiceCall(home)
+    before = waits.read_text().count("sync(")
+    with observed(home.network) as seen:
+        for number in range(MORE):
+            _register(home, f"new{number}")
+            talk(2.0, call.caller, call.callee)
+    assert waits.read_text().count("sync(") == before
+    late = delays(seen, PHONES["phone3"], REMOTES["remote2"], ROUTER_WAN)
+    assert len(late) > MORE * 100 and max(late) * 1000 < MOST_DELAY, max(late)
+    assert f"new{MORE - 1}" in (siproxd.dir / "registrations.new").read_text()
+    call.end()
+    until(lambda: waits.read_text().count("sync(") > before, SOON, "the disk", [siproxd.log])
+    until(lambda: f"new{MORE - 1}" in (siproxd.dir / "registrations").read_text(), SOON, "the file", [siproxd.log])
+    siproxd.assert_alive()

@@ -6,10 +6,8 @@ import re
 import signal
 import time
 
-from lab.callcheck import (Observation, assert_contact_is_router, assert_hears, assert_no_leak, assert_ports_closed, flows,
-                           media_end, observed, relay_sockets)
-from lab.netns import ROUTER_LAN
-from lab.pcap import Packet, as_rtp
+from lab.callcheck import (assert_contact_is_router, assert_hears, assert_no_leak, assert_ports_closed, delays,
+                           flows, media_end, observed, relay_sockets)
 from lab.rawcall import OUTBOUND as PROXY
 from lab.wait import until
 from lab.world import World
@@ -49,21 +47,6 @@ def _hang_up(world: World) -> str:
     return world.siproxd.text()[start:]
 
 
-def _times(packets: list[Packet], sender: str, receiver: str) -> dict[tuple[int, int], float]:
-    """When each RTP packet between two addresses was seen, by source and number."""
-    pairs = [(packet, as_rtp(packet)) for packet in packets if packet.src == sender and packet.dst == receiver]
-    return {(rtp.ssrc, rtp.sequence): packet.time for packet, rtp in pairs if rtp}
-
-
-def _late(seen: Observation, phone: str, remote: str, wan: str) -> list[float]:
-    """For how long the relay kept each packet that it kept too long."""
-    late: list[float] = []
-    for came, went in ((_times(seen.lan, phone, ROUTER_LAN), _times(seen.wan, wan, remote)),
-                       (_times(seen.wan, remote, wan), _times(seen.lan, ROUTER_LAN, phone))):
-        late += [went[key] - time for key, time in came.items() if key in went and went[key] - time > MOST_DELAY]
-    return late
-
-
 def test_a_hundred_reloads_in_mid_call() -> None:
     """Two phones talk while the configuration changes a hundred times, each time in many directives; no packet is lost or kept, the call
     keeps its ports, the next one has others, and nobody registers anew."""
@@ -95,7 +78,7 @@ def test_a_hundred_reloads_in_mid_call() -> None:
         assert_no_leak(seen, world.network)
         both = flows(seen, phone.address, remote.address, world.wan, int(35 * talked))
         assert [flow.lost for flow in both] == [0, 0], both
-        late = _late(seen, phone.address, remote.address, world.wan)
+        late = [delay for delay in delays(seen, phone.address, remote.address, world.wan) if delay > MOST_DELAY]
         assert not late, late
         registers = [sip for sip in seen.lan_sip() if sip.start.startswith("REGISTER ") and sip.packet.time < media_end(seen)]
         assert len(registers) <= 1, "the phone had nothing to do anew"

@@ -50,7 +50,8 @@ keys! {
 
     /// Seconds between two savings of registrations; 0 saves at the end only.
     autosave_registrations: int(0, DAY), "300"
-        more "Phones that are new, gone or elsewhere are saved a second later, unless it is 0; how often is limited, for the sake of flash memory."
+        more "Phones that are new, gone or elsewhere are saved a second later, unless it is 0; how often is limited, for the sake of flash memory. A kill loses nothing of that; a loss of power may \
+              lose what came since the last six seconds without media, or in ten minutes with it."
         => |c, v| c.autosave_registrations = v.int();
 
     /// Unix socket for `siproxd status` and the other commands; without it, /var/run/siproxd/siproxd.sock, or NAME.sock there for

@@ -2,12 +2,16 @@
 //!
 //! All of it every `autosave_registrations` seconds, where it changed, and at the end. A phone that is new, gone, or elsewhere is saved a
 //! second later, so that a daemon that is killed knows it when it is back; of such writes there are as many as a flash memory takes.
+//!
+//! To wait for a flash memory may take longer than media may: that is done a little later, when it has most of it, while no media goes.
 
 use super::EventLoop;
 use crate::engine::Engine;
 use crate::log_class::PROCESS;
 use crate::state;
 use crate::time::{Duration, Instant};
+use std::io;
+use std::path::Path;
 
 /// How long a change waits for others, such as those of all phones after a power cut.
 const SOON: Duration = Duration::from_secs(1);
@@ -18,6 +22,12 @@ const BURST: u32 = 8;
 /// After how long another one may, above those of `autosave_registrations`: 2880 a day at most. A flash memory of 8 MiB takes 100,000 erasures
 /// of its every block, and a write of ours erases two.
 const REFILL: Duration = Duration::from_secs(30);
+
+/// How long the system is left to write by itself: ext4 ends what it has begun every 5 s (`commit`, ext4(5)).
+const SETTLE: Duration = Duration::from_secs(6);
+
+/// When the disk is waited for in any case.
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// What has been saved, and when the next time is.
 #[derive(Debug)]
@@ -32,13 +42,24 @@ pub(super) struct Saving {
     soon: Option<Instant>,
     /// The writes of this kind so far take until then at one each [`REFILL`].
     busy_until: Instant,
+    /// Since when something is saved that the disk may not have.
+    unfinished: Option<Instant>,
     is_failing: bool,
 }
 
 impl Saving {
     pub(super) fn new(interval: u32, now: Instant) -> Self {
         let next = (interval > 0).then(|| now.after_secs(interval));
-        Self { interval, saved: None, phones: 0, next, soon: None, busy_until: now, is_failing: false }
+        Self {
+            interval,
+            saved: None,
+            phones: 0,
+            next,
+            soon: None,
+            busy_until: now,
+            unfinished: None,
+            is_failing: false,
+        }
     }
 
     /// Saves at another interval from now on.
@@ -54,9 +75,14 @@ impl Saving {
         (self.saved, self.phones) = (Some(engine.saved_version()), engine.phones_version());
     }
 
-    /// When there is something to do.
-    pub(super) fn next_timeout(&self) -> Option<Instant> {
-        self.next.into_iter().chain(self.soon).min()
+    /// When there is something to do; `is_quiet` while no media goes.
+    pub(super) fn next_timeout(&self, is_quiet: bool) -> Option<Instant> {
+        self.next.into_iter().chain(self.soon).chain(self.finish_at(is_quiet)).min()
+    }
+
+    /// When the disk is to be waited for.
+    fn finish_at(&self, is_quiet: bool) -> Option<Instant> {
+        self.unfinished.map(|since| since.after(if is_quiet { SETTLE } else { LONGEST }))
     }
 
     /// Whether it is to be done now; call in each turn.
@@ -86,29 +112,51 @@ impl EventLoop {
     /// Saves where it is time.
     pub(super) fn save_if_due(&mut self, engine: &Engine) {
         if self.saving.is_due(engine.phones_version(), self.out.now) {
-            self.save(engine);
+            self.save(engine, false);
+        }
+        if self.saving.finish_at(self.out.relay.is_empty()).is_some_and(|at| at <= self.out.now)
+            && let Some(path) = self.config.registration_file.as_deref()
+        {
+            self.saving.unfinished = None;
+            let result = state::finish(path);
+            self.take_result(result);
         }
     }
 
-    /// Saves bindings and calls, where they changed since that was done last.
-    pub(super) fn save(&mut self, engine: &Engine) {
-        let version = Some(engine.saved_version());
-        let saved = self.saving.saved;
-        let Some(path) = self.config.registration_file.as_deref().filter(|_| saved != version) else { return };
-        let shown = path.display();
-        match state::save(engine, path, self.out.now) {
+    /// Saves bindings and calls, where they changed since that was done last; `at_end` the disk is waited for.
+    pub(super) fn save(&mut self, engine: &Engine, at_end: bool) {
+        let is_news = self.saving.saved != Some(engine.saved_version());
+        let Some(path) = self.config.registration_file.as_deref() else { return };
+        let now = self.out.now;
+        let result = match (is_news, at_end) {
+            (true, true) => state::save(engine, path, now),
+            (true, false) => state::save_soon(engine, path, now),
+            (false, true) if self.saving.unfinished.is_some() => state::finish(path),
+            (false, _) => return,
+        };
+        if result.is_ok() {
+            self.saving.is_done(engine);
+            self.saving.unfinished.get_or_insert(now);
+        }
+        self.take_result(result);
+    }
+
+    /// Tells once that it cannot be saved, and once that it can be again.
+    fn take_result(&mut self, result: io::Result<()>) {
+        let shown = self.config.registration_file.as_deref().unwrap_or(Path::new("")).display();
+        match result {
             Ok(()) => {
-                self.saving.is_done(engine);
                 if core::mem::take(&mut self.saving.is_failing) {
                     log::info!(target: PROCESS, "{shown}: registrations and calls are saved again");
                 }
             }
-            Err(error) if !self.saving.is_failing => {
-                self.saving.is_failing = true;
-                let remedy = state::remedy(&error);
-                log::error!(target: PROCESS, "{shown}: registrations and calls cannot be saved: {error}{remedy}");
+            Err(error) => {
+                self.saving.saved = None;
+                if !core::mem::replace(&mut self.saving.is_failing, true) {
+                    let remedy = state::remedy(&error);
+                    log::error!(target: PROCESS, "{shown}: registrations and calls cannot be saved: {error}{remedy}");
+                }
             }
-            Err(_) => {}
         }
     }
 }

@@ -178,6 +178,21 @@ def flows_inside(seen: Observation, one: str, other: str, least: int) -> list[Fl
             for a, b in ((one, other), (other, one))]
 
 
+def _times(packets: list[Packet], sender: str, receiver: str) -> dict[tuple[int, int], float]:
+    """When each RTP packet between two addresses was seen, by source and number."""
+    pairs = [(packet, as_rtp(packet)) for packet in packets if packet.src == sender and packet.dst == receiver]
+    return {(rtp.ssrc, rtp.sequence): packet.time for packet, rtp in pairs if rtp}
+
+
+def delays(seen: Observation, phone: str, remote: str, wan: str) -> list[float]:
+    """For how many seconds the relay kept each packet of a call."""
+    found: list[float] = []
+    for came, went in ((_times(seen.lan, phone, ROUTER_LAN), _times(seen.wan, wan, remote)),
+                       (_times(seen.wan, remote, wan), _times(seen.lan, ROUTER_LAN, phone))):
+        found += [went[key] - time for key, time in came.items() if key in went]
+    return found
+
+
 def assert_both_ways(seen: Observation, phone: str, remote: str, wan: str, moment: float, seconds: float) -> None:
     """Media goes both ways on both sides of the router in the `seconds` from `moment` on, at 35 packets a second at least."""
     for packets, sender, receiver in ((seen.lan, phone, ROUTER_LAN), (seen.lan, ROUTER_LAN, phone),

@@ -89,6 +89,10 @@ class World:
                                 **self._directives)
         return self._siproxd
 
+    def use(self, siproxd: Siproxd) -> None:
+        """Takes a daemon that was started otherwise."""
+        self._siproxd = siproxd
+
     def phone(self, host: str, accounts: list[Account] | None = None, *, account: str = "", extra: str = "") -> Phone:
         """Starts the phone of a host; a LAN phone has siproxd as its outbound proxy. `account` are parameters of its account,
         `extra` lines of its configuration."""
