@@ -5,7 +5,7 @@
 set -eu
 
 packages="baresip-core busybox conntrack curl iproute2 kamailio kamailio-extra-modules kamailio-presence-modules netcat-openbsd nftables
-          procps python3 python3-pip python3-pytest python3-pytest-xdist rtpengine-daemon shellcheck sip-tester sipsak socat tcpdump"
+          procps python3 python3-pip python3-pytest python3-pytest-xdist rtpengine-daemon shellcheck sip-tester sipsak socat strace tcpdump zsh"
 policy=/usr/sbin/policy-rc.d
 # A ready-made module of the PJSIP project's library; it stays beside what is built, as tests/lab/lab/pjsua.py looks for it.
 pjsua2="pjsua2-python==2.15.1.post1"
