@@ -1,54 +1,20 @@
 //! The built program from outside: its command line, its complaints, its exit codes.
 
+mod home;
+
 use core::time::Duration;
+use home::Home;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use siproxd::limits::{MAX_BINDINGS, MAX_CALLS};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 
 const GOOD: &str = "if_inbound = lo\nif_outbound = lo\nhost_outbound = 198.51.100.7\n";
-
-/// A directory that is the program's home, removed at the end.
-struct Home(PathBuf);
-
-impl Home {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("siproxd-cli-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).expect("a directory");
-        Self(path)
-    }
-
-    fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, text).expect("a file");
-        path
-    }
-
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_siproxd"));
-        command.args(words).current_dir(&self.0).env("HOME", &self.0);
-        command
-    }
-
-    /// Runs the program to its end: exit code, stdout, stderr.
-    fn run(&self, words: &[&str]) -> (i32, String, String) {
-        let Output { status, stdout, stderr } = self.command(words).output().expect("the program");
-        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-        (status.code().expect("an exit code"), text(stdout), text(stderr))
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn shown(path: &Path) -> &str {
     path.to_str().expect("a plain path")

@@ -1,6 +1,9 @@
 //! The control socket and its commands, against a daemon that runs.
 
+mod home;
+
 use core::time::Duration;
+use home::Home;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
@@ -9,19 +12,9 @@ use std::net::{Shutdown, UdpSocket};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
-
-/// A directory for one test, removed at the end.
-struct Home(PathBuf);
+use std::process::{Child, Stdio};
 
 impl Home {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("siproxd-control-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).expect("a directory");
-        Self(path)
-    }
-
     fn socket(&self) -> PathBuf {
         self.0.join("control.sock")
     }
@@ -40,19 +33,6 @@ impl Home {
         path
     }
 
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_siproxd"));
-        command.args(words).current_dir(&self.0).env("HOME", &self.0);
-        command
-    }
-
-    /// Runs a command to its end: exit code, stdout, stderr.
-    fn run(&self, words: &[&str]) -> (i32, String, String) {
-        let Output { status, stdout, stderr } = self.command(words).output().expect("the program");
-        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-        (status.code().expect("an exit code"), text(stdout), text(stderr))
-    }
-
     /// Starts a daemon, and waits until it serves its socket.
     fn start(&self, words: &[&str]) -> Daemon {
         let mut child = self.command(words).stderr(Stdio::piped()).spawn().expect("the program");
@@ -68,12 +48,6 @@ impl Home {
         let stream = UnixStream::connect(self.socket()).expect("connected");
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
         stream
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

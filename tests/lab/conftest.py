@@ -27,6 +27,13 @@ def world() -> Iterator[World]:
 
 
 @pytest.fixture
+def bare() -> Iterator[World]:
+    """A home without phones, for one test."""
+    with World() as made:
+        yield made
+
+
+@pytest.fixture
 def call(world: World) -> Iterator[RawCall]:
     """A scripted call that is not set up yet."""
     made = RawCall(world)

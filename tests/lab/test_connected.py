@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Iterator
 
 import pytest
 from lab import flood
@@ -23,13 +22,6 @@ STEADY = 40
 
 # Where the callee goes on in the middle of the call.
 MOVED_PORT = 4444
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    """A home without phones."""
-    with World() as made:
-        yield made
 
 
 def _connected(world: World, call: RawCall) -> set[tuple[str, int]]:
@@ -59,20 +51,20 @@ def _talk(call: RawCall) -> tuple[int, int]:
     return call.media()
 
 
-def test_a_party_that_moves_gets_another(world: World) -> None:
+def test_a_party_that_moves_gets_another(bare: World) -> None:
     """Both parties have one; after a new offer the one that moved has another, and the old address is a stranger's."""
-    call = RawCall(world)
+    call = RawCall(bare)
     call.connect()
     assert _talk(call) == (BURST, BURST)
     caller, callee = (PHONES["phone3"], call.port), (REMOTES["remote2"], call.port)
-    assert _connected(world, call) == {caller, callee}
+    assert _connected(bare, call) == {caller, callee}
 
     before = call.rtp_b
-    call.rtp_b = udp_in(world.network.ns("remote2"), REMOTES["remote2"], MOVED_PORT)
+    call.rtp_b = udp_in(bare.network.ns("remote2"), REMOTES["remote2"], MOVED_PORT)
     call.offer(2, call.a.offer(call.port), call.b.offer(MOVED_PORT))
-    until(lambda: _connected(world, call) == {caller}, 5, "the old one closed")
+    until(lambda: _connected(bare, call) == {caller}, 5, "the old one closed")
     assert _talk(call) == (BURST, BURST)
-    assert _connected(world, call) == {caller, (REMOTES["remote2"], MOVED_PORT)}
+    assert _connected(bare, call) == {caller, (REMOTES["remote2"], MOVED_PORT)}
     call.rtp_a.settimeout(0.2)
     for sequence in range(BURST):
         before.sendto(struct.pack("!BBHI", 0x80, 0, sequence, sequence * 160) + flood.MARK + b"\x55" * 160, call.to_a)
@@ -82,27 +74,27 @@ def test_a_party_that_moves_gets_another(world: World) -> None:
     assert call.media() == (BURST, BURST)
 
     call.hang_up()
-    world.siproxd.wait_line("ended after")
-    assert _connected(world, call) == set()
+    bare.siproxd.wait_line("ended after")
+    assert _connected(bare, call) == set()
     before.close()
     call.close()
 
 
-def test_what_was_said_before_a_move_is_heard(world: World) -> None:
+def test_what_was_said_before_a_move_is_heard(bare: World) -> None:
     """The callee's last packets from the old port, and its answer with the new one, come before the daemon gets to see any of them."""
-    call = RawCall(world)
+    call = RawCall(bare)
     call.connect()
     assert _talk(call) == (BURST, BURST)
-    assert len(_connected(world, call)) == 2
+    assert len(_connected(bare, call)) == 2
     assert call.to_a
     call.in_dialog("INVITE", 2, body=call.a.offer(call.port))
     request = call.b.wait_request("INVITE")
     drain(call.rtp_a)
-    with world.siproxd.frozen():
+    with bare.siproxd.frozen():
         for sequence in range(BURST):
             call.rtp_b.sendto(struct.pack("!BBHI", 0x80, 0, sequence, sequence * 160) + b"BBBB" + b"\xd5" * 160, call.to_a)
         call.reply(request, 200, "OK", body=call.b.offer(MOVED_PORT))
-        until(lambda: _waits(world), 5, "the answer in the queue of the SIP port")
+        until(lambda: _waits(bare), 5, "the answer in the queue of the SIP port")
     heard: list[bytes] = []
 
     def is_all_heard() -> bool:
@@ -113,19 +105,19 @@ def test_what_was_said_before_a_move_is_heard(world: World) -> None:
     call.close()
 
 
-def test_strangers_are_told_apart_and_counted(world: World) -> None:
+def test_strangers_are_told_apart_and_counted(bare: World) -> None:
     """Ten thousand datagrams of a stranger reach nobody, and the verdict knows how many they were."""
-    call = RawCall(world)
+    call = RawCall(bare)
     call.connect()
     assert _talk(call) == (BURST, BURST)
-    assert len(_connected(world, call)) == 2
+    assert len(_connected(bare, call)) == 2
     assert call.to_a
-    stranger = udp_in(world.network.ns("stranger"), STRANGER, MOVED_PORT)
-    sent = flood.send(stranger, flood.of_every_kind(MANY), [(world.wan, call.to_a[1])])
+    stranger = udp_in(bare.network.ns("stranger"), STRANGER, MOVED_PORT)
+    sent = flood.send(stranger, flood.of_every_kind(MANY), [(bare.wan, call.to_a[1])])
     assert call.media() == (BURST, BURST)
-    assert len(_connected(world, call)) == 2
+    assert len(_connected(bare, call)) == 2
     call.hang_up()
-    counted = int(world.siproxd.wait_line(r"ended after .*; strangers (\d+)").group(1))
+    counted = int(bare.siproxd.wait_line(r"ended after .*; strangers (\d+)").group(1))
     assert sent == MANY and counted > MANY * 0.9, f"{counted} of {sent}"
     stranger.close()
     call.close()

@@ -26,13 +26,6 @@ MOVED_PORT = 4444
 LEARNED_IN = 3
 
 
-@pytest.fixture
-def world() -> Iterator[World]:
-    """A home without phones."""
-    with World() as made:
-        yield made
-
-
 def _set_up(world: World, moved: bool) -> RawCall:
     """A call that is answered, and in which nobody has said anything."""
     call = RawCall(world)
@@ -87,13 +80,13 @@ def _meanwhile(action: threading.Thread) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("moved", [False, True], ids=["as_announced", "from_another_port"])
-def test_strangers_reach_nobody(world: World, moved: bool) -> None:
+def test_strangers_reach_nobody(bare: World, moved: bool) -> None:
     """Ten thousand datagrams of each of two strangers, before, during and after the learning: the call is as without them."""
-    call = _set_up(world, moved)
-    namespace = world.network.ns
+    call = _set_up(bare, moved)
+    namespace = bare.network.ns
     stranger = udp_in(namespace("stranger"), STRANGER, MOVED_PORT)
     neighbour = udp_in(namespace("phone2"), PHONES["phone2"], MOVED_PORT)
-    hosts = ((stranger, _targets(call, world.wan)), (neighbour, _targets(call, ROUTER_LAN)))
+    hosts = ((stranger, _targets(call, bare.wan)), (neighbour, _targets(call, ROUTER_LAN)))
     attempts = 0
 
     for sender, targets in hosts:
@@ -121,18 +114,18 @@ def test_strangers_reach_nobody(world: World, moved: bool) -> None:
 
     call.hang_up()
     # Half of what each sends is for a port that is not open on its side.
-    assert _strangers(world) > attempts * 0.4, f"of {attempts}: {world.siproxd.tail()}"
+    assert _strangers(bare) > attempts * 0.4, f"of {attempts}: {bare.siproxd.tail()}"
     for one in (stranger, neighbour):
         one.close()
     call.close()
 
 
 @pytest.mark.parametrize("moved", [False, True], ids=["as_announced", "from_another_port"])
-def test_another_program_of_the_same_host_reaches_nobody(world: World, moved: bool) -> None:
+def test_another_program_of_the_same_host_reaches_nobody(bare: World, moved: bool) -> None:
     """Once a party is heard, the other ports of its address are closed, whatever comes from there."""
-    call = _set_up(world, moved)
+    call = _set_up(bare, moved)
     _talk(call)
-    namespace = world.network.ns
+    namespace = bare.network.ns
     inside = udp_in(namespace("phone3"), PHONES["phone3"], 5555)
     outside = udp_in(namespace("remote2"), REMOTES["remote2"], 5555)
     assert call.to_a and call.to_b
@@ -149,10 +142,10 @@ def test_another_program_of_the_same_host_reaches_nobody(world: World, moved: bo
     call.close()
 
 
-def test_forged_packets_with_guessed_ports_do_not_cut_a_call(world: World) -> None:
+def test_forged_packets_with_guessed_ports_do_not_cut_a_call(bare: World) -> None:
     """A stranger writes the far end's address on his packets and guesses port, SSRC and sequence, while a port is learned."""
-    call = _set_up(world, moved=True)
-    forger = flood.Forger(world.network.ns("stranger"))
+    call = _set_up(bare, moved=True)
+    forger = flood.Forger(bare.network.ns("stranger"))
     stop = threading.Event()
 
     def forge() -> None:
@@ -162,7 +155,7 @@ def test_forged_packets_with_guessed_ports_do_not_cut_a_call(world: World) -> No
             # Never the right one: whoever knows it needs to guess nothing.
             port = 20_000 + number * 7919 % 40_000
             assert call.to_a
-            forger.send((REMOTES["remote2"], port), (world.wan, call.to_a[1]), flood.rtp(number * 31))
+            forger.send((REMOTES["remote2"], port), (bare.wan, call.to_a[1]), flood.rtp(number * 31))
             time.sleep(PACE)
 
     with _meanwhile(threading.Thread(target=forge)):
@@ -181,9 +174,9 @@ def test_forged_packets_with_guessed_ports_do_not_cut_a_call(world: World) -> No
 PACE = 0.002
 
 
-def test_the_same_description_again_opens_nothing(world: World) -> None:
+def test_the_same_description_again_opens_nothing(bare: World) -> None:
     """A re-INVITE that says what was said before leaves a learned port in place; a new one opens."""
-    call = _set_up(world, moved=True)
+    call = _set_up(bare, moved=True)
     _talk(call)
     assert call.to_a and call.to_b
     call.in_dialog("INVITE", 2, body=call.a.offer(call.port))
@@ -194,7 +187,7 @@ def test_the_same_description_again_opens_nothing(world: World) -> None:
 
     # The far end moves, and says nothing: it is not heard. Then it says so.
     call.rtp_b.close()
-    call.rtp_b = udp_in(world.network.ns("remote2"), REMOTES["remote2"], MOVED_PORT + 2)
+    call.rtp_b = udp_in(bare.network.ns("remote2"), REMOTES["remote2"], MOVED_PORT + 2)
     assert call.media() == (0, 0), "followed to a port that nobody announced"
     call.in_dialog("INVITE", 3, body=call.a.offer(call.port))
     call.reply(call.b.wait_request("INVITE"), 200, "OK", body=call.b.offer(MOVED_PORT + 2))

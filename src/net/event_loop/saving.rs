@@ -3,7 +3,8 @@
 //! All of it every `autosave_registrations` seconds, where it changed, and at the end. A phone that is new, gone, or elsewhere is saved a
 //! second later, so that a daemon that is killed knows it when it is back; of such writes there are as many as a flash memory takes.
 //!
-//! To wait for a flash memory may take longer than media may: that is done a little later, when it has most of it, while no media goes.
+//! To wait for a flash memory may take longer than media may (512 bindings are written in 3 ms, and waited for 10 to 70 ms on a quick disk
+//! with ext4): that is done a little later, when it has most of it, while no media goes.
 
 use super::EventLoop;
 use crate::engine::Engine;
