@@ -15,6 +15,8 @@ emulator() {
 # Runs in the network namespace.
 inside() {
     local run=$1 scratch=$2
+    # Which interfaces there are is asked of /sys, whose mount belongs to a network namespace.
+    mount -t sysfs sysfs /sys
     ip link set lo up
     for side in lan:192.0.2.1 wan:198.51.100.1; do
         ip link add "${side%:*}" type veth peer name "${side%:*}-peer"
@@ -49,7 +51,7 @@ fi
 for target in "$@"; do
     [ -x "$(program "$target")" ] || { echo "$target: not built" >&2; exit 1; }
     scratch=$(mktemp -d)
-    timeout 30 unshare --net "$here/try.sh" --inside "$(emulator "$target") $(program "$target")" "$scratch" ||
+    timeout 30 unshare --net --mount "$here/try.sh" --inside "$(emulator "$target") $(program "$target")" "$scratch" ||
         { echo "$target: failed" >&2; exit 1; }
     rm -r "$scratch"
     echo "$target: registers a phone"
