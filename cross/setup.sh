@@ -86,7 +86,7 @@ write_linker() {
     mkdir -p "$dir/bin"
     cat >"$dir/bin/ld-$1" <<-LINKER
 	#!/bin/sh
-	exec ld.lld-$llvm "\$@" -L"$lib" "$lib/crt1.o" "$lib/crti.o" "$lib/crtn.o" -T "$here/discard.ld"
+	exec ld.lld-$llvm "\$@" -L"$lib" "$lib/crt1.o" "$lib/crti.o" "$lib/crtn.o" -T "$here/discard.ld" --build-id=sha1
 	LINKER
     chmod +x "$dir/bin/ld-$1"
 }
