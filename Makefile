@@ -52,7 +52,7 @@ fuzz:
 openwrt: install
 	shellcheck -s dash -e SC3043 openwrt/siproxd/files/siproxd.init openwrt/siproxd/files/translate.sh
 	shellcheck -s dash -e SC3043 tests/openwrt/root/etc/rc.common tests/openwrt/root/lib/functions.sh tests/openwrt/root/lib/functions/*.sh
-	shellcheck cross/*.sh tests/openwrt/*.sh tests/openwrt/root/usr/sbin/siproxd
+	shellcheck cross/*.sh tests/lab/lab/jail.sh tests/openwrt/*.sh tests/openwrt/root/usr/sbin/siproxd
 	cargo build --release --locked --quiet
 	tests/openwrt/run.sh
 	tests/openwrt/compare_uci.sh

@@ -15,6 +15,7 @@ from lab.netns import ROUTER_LAN, SIP_PORT
 from lab.rawcall import OUTBOUND, register
 from lab.siproxd import Siproxd
 from lab.sockets import socket_in
+from lab.syslog import line, syslogd
 from lab.wait import until
 from lab.world import World
 
@@ -113,24 +114,6 @@ def home() -> Iterator[World]:
         yield made
 
 
-def _syslogd(place: Path) -> socket.socket:
-    """What takes lines at `place`, as a syslog that has just started."""
-    place.unlink(missing_ok=True)
-    taken = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    taken.bind(str(place))
-    place.chmod(0o666)
-    taken.settimeout(5)
-    return taken
-
-
-def _line(taken: socket.socket, wanted: str) -> str:
-    """The first message with these words."""
-    while True:
-        text = taken.recv(2000).decode()
-        if wanted in text:
-            return text
-
-
 def test_what_nobody_reads_on_stderr_goes_to_syslog(home: World) -> None:
     """A supervisor that keeps siproxd in the foreground with /dev/null as stderr finds its log in syslog, as far as `silence_log` lets it."""
     place = home.network.dir / "syslog"
@@ -138,11 +121,11 @@ def test_what_nobody_reads_on_stderr_goes_to_syslog(home: World) -> None:
     device.mkdir()
     prefix = ("sh", "-c", f'mount -t tmpfs tmpfs "{device}" && mknod -m 666 "{device}/null" c 1 3 && mknod -m 666 "{device}/urandom" c 1 9 &&'
               f' ln -s "{place}" "{device}/log" && mount --bind "{device}" /dev && exec "$@" 2>/dev/null', "sh")
-    taken = _syslogd(place)
+    taken = syslogd(place)
     siproxd = Siproxd(home.network, prefix=prefix, options=(), silence_log=1, wait=False)
-    assert _line(taken, " starts").startswith("<30>")
+    assert line(taken, " starts").startswith("<30>")
     os.kill(siproxd.process.pid, signal.SIGUSR1)
-    assert "<30>" in _line(taken, "status: ")
+    assert "<30>" in line(taken, "status: ")
 
 
 def test_syslog_starts_again(home: World) -> None:
@@ -153,18 +136,18 @@ def test_syslog_starts_again(home: World) -> None:
     # A /dev that only this siproxd sees, whose syslog is ours.
     prefix = ("sh", "-c", f'mount -t tmpfs tmpfs "{device}" && mknod -m 666 "{device}/null" c 1 3 && mknod -m 666 "{device}/urandom" c 1 9 &&'
               f' ln -s "{place}" "{device}/log" && mount --bind "{device}" /dev && exec "$@"', "sh")
-    first = _syslogd(place)
+    first = syslogd(place)
     pid_file = home.network.dir / "pid"
     siproxd = Siproxd(home.network, prefix=prefix, options=(), daemonize=1, silence_log=1, pid_file=pid_file, wait=False)
     assert siproxd.process.wait_end(10) == 0
-    assert re.search(r"^<30>\w{3} [ \d]\d [\d:]{8} siproxd\[\d+\]: siproxd [\d.]+ starts$", _line(first, " starts"))
+    assert re.search(r"^<30>\w{3} [ \d]\d [\d:]{8} siproxd\[\d+\]: siproxd [\d.]+ starts$", line(first, " starts"))
     pid = int(until(lambda: pid_file.read_text().strip(), 5, "the process number"))
     try:
         first.close()
         for _ in range(3):
             os.kill(pid, signal.SIGUSR1)
             _settle(home)
-        second = _syslogd(place)
+        second = syslogd(place)
 
         def arrives() -> str:
             os.kill(pid, signal.SIGUSR1)
@@ -178,7 +161,7 @@ def test_syslog_starts_again(home: World) -> None:
         lost = re.search(r"<28>.*\((\d+) log lines were lost here: syslog took none\)", told)
         assert lost and int(lost.group(1)) >= 6, told
         second.settimeout(5)
-        assert "<30>" in _line(second, "status: ")
+        assert "<30>" in line(second, "status: ")
         # One that does not read is not waited for.
         for _ in range(200):
             os.kill(pid, signal.SIGUSR1)

@@ -9,6 +9,7 @@
 #   use FILE                          is /etc/config/siproxd from now on
 #   answer SECTION CODE TEXT          what `siproxd reload` prints and ends with; by default it applies all
 #   write FILE TEXT                   a file below /mnt
+#   module NAME                       a module of the kernel that is loaded
 #   start|stop|reload|restart [NAME]  as of /etc/init.d/siproxd
 #
 # PROGRAM is the siproxd that checks what was translated, SHELLS what runs the script, UCI a real `uci` in place of the stand-in.
@@ -39,6 +40,7 @@ step() {
     case $what in
     up) NETWORKS=$rest ;;
     use) use "$case/$rest" siproxd ;;
+    module) mkdir -p "$IPKG_INSTROOT/sys/module/$rest" ;;
     answer) echo "${rest#* }" >"$IPKG_INSTROOT/answer-${rest%% *}" ;;
     write)
         mkdir -p "$IPKG_INSTROOT/mnt"

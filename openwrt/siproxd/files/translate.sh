@@ -412,6 +412,8 @@ translate() {
 		return 1
 	fi
 	case "$BROKEN" in *" $section "*) return 1 ;; esac
+	[ ! -d "$IPKG_INSTROOT/sys/module/nf_conntrack_sip" ] ||
+		note warn "the kernel's SIP helper is loaded, and changes SIP behind siproxd's back: rmmod nf_nat_sip nf_conntrack_sip, and remove kmod-nf-nathelper-extra"
 	config_get user "$section" user "$ACCOUNT"
 	if ! group=$(id -gn "$user" 2>/dev/null); then
 		refuse "option user '$user': there is no such account; name another, as nobody"

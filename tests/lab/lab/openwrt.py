@@ -14,8 +14,11 @@ ROOT = Path(__file__).parents[3]
 STAND_INS = ROOT / "tests/openwrt"
 FILES = ROOT / "openwrt/siproxd/files"
 
-# A section without jail, of an account that every machine has.
-SECTION = "config siproxd general\n\toption interface_inbound lan\n\toption interface_outbound wan\n\toption user nobody\n\toption jail 0\n"
+# Runs what follows as procd's jail does.
+JAIL = Path(__file__).parent / "jail.sh"
+
+# A section of an account that every machine has.
+SECTION = "config siproxd general\n\toption interface_inbound lan\n\toption interface_outbound wan\n\toption user nobody\n"
 
 # Seconds that the init script may take: it starts siproxd several times.
 PATIENCE = 60.0
@@ -39,6 +42,16 @@ class OpenWrt:
         """The siproxd.conf of the section `general`."""
         return self.root / "var/etc/siproxd/siproxd-general.conf"
 
+    @property
+    def instance(self) -> Path:
+        """What procd is told of it."""
+        return self.configuration.with_suffix(".instance")
+
+    @property
+    def state(self) -> Path:
+        """The directory with its registrations."""
+        return self.root / "var/lib/siproxd/nobody"
+
     def init(self, action: str, *options: str) -> str:
         """Writes the section with these options besides, runs the init script, and returns what it told procd and the log."""
         (self.root / "etc/config/siproxd").write_text(SECTION + "".join(f"\toption {option}\n" for option in options))
@@ -52,7 +65,7 @@ class OpenWrt:
 
     def command(self) -> tuple[str, ...]:
         """What procd runs siproxd with: the words behind the program."""
-        for line in (self.root / "var/etc/siproxd/siproxd-general.instance").read_text().splitlines():
+        for line in self.instance.read_text().splitlines():
             if line.startswith("param command "):
                 return tuple(line.split()[3:])
         raise AssertionError("procd was told no command")
