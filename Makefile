@@ -9,7 +9,7 @@ TARGET = $(shell sed -n 's/^\([^\# ][^ ]*\) .*/\1/p' cross/targets)
 # Seconds that each fuzz target runs, e.g. `make fuzz TIME=3600`.
 TIME = 60
 
-.PHONY: program demo test lint unit lab fuzz bench openwrt cross cross-try packages packages-test install root
+.PHONY: program demo test lint unit lab fuzz bench openwrt cross cross-try cross-test packages packages-test install root
 
 # The program and, apart, its symbols: what a crash report is read with (docs/troubleshooting.md).
 program:
@@ -71,6 +71,10 @@ packages: cross
 
 cross-try: root install cross
 	@cross/try.sh $(TARGET)
+
+# Builds all of them, compares sizes with `cross/sizes`, and runs the tests and a call under emulation.
+cross-test: root install cross
+	@cross/test.sh
 
 install:
 	@tests/lab/install.sh
