@@ -20,9 +20,12 @@ cross/setup.sh "${targets[@]}"
 # Debian's own toolchain: rustup's has no source of the standard library that its compiler accepts without a nightly.
 export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
 export PATH="$CROSS_DIR/bin:$PATH"
+# Panics name the source files of crates: without this machine's directories.
+paths="target.'cfg(target_env = \"musl\")'.rustflags = [\"--remap-path-prefix=$(realpath -m "${CARGO_HOME:-$HOME/.cargo}/registry/src")/=\"]"
 for target in "${targets[@]}"; do
-    /usr/bin/cargo --config cross/config.toml --config profile.release.strip=false \
-        --config 'profile.release.debug="line-tables-only"' build --release --locked --quiet --no-default-features --bin siproxd --target "$target" "$@"
+    /usr/bin/cargo --config cross/config.toml --config "$paths" --config profile.release.strip=false \
+        --config 'profile.release.debug="line-tables-only"' build --release --locked --quiet --no-default-features --bin siproxd \
+        --target "$target" "$@"
     program=${CARGO_TARGET_DIR:-target}/$target/release/siproxd
     # Cargo leaves a program alone that is up to date: its symbols are there already then.
     if readelf -S "$program" | grep -q '\.symtab'; then
