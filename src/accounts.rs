@@ -7,7 +7,7 @@ use crate::config::{Config, Problem, Report, Severity};
 use crate::engine::Engine;
 use crate::engine::auth::{Account, AccountError, MAX_ACCOUNT_NAME, MAX_PASSWORD, Secret, check_realm};
 use crate::limits::MAX_ACCOUNTS;
-use crate::log_class::AUTH;
+use crate::log_class::{AUTH, log};
 use crate::state::file;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;

@@ -24,6 +24,7 @@ pub mod control;
 pub mod dns;
 pub mod engine;
 pub mod family;
+mod host;
 pub mod limits;
 pub mod log;
 pub mod log_class;

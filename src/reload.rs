@@ -2,7 +2,7 @@
 
 use crate::config::keys::When;
 use crate::config::{Change, Report};
-use crate::log_class::CONFIG;
+use crate::log_class::{CONFIG, log};
 use core::fmt;
 
 /// What a reload came to. Shown as lines of text.

@@ -11,7 +11,7 @@ pub use tally::Tally;
 
 use crate::engine::{Engine, RestoreError, Sink};
 use crate::limits::{MAX_BINDINGS, MAX_CALLS};
-use crate::log_class::{PROCESS, REG};
+use crate::log_class::{PROCESS, REG, log};
 use crate::time::Instant;
 use core::fmt::Write as _;
 use file::{Buffered, MODE, NEW, open, regular, replace, with_suffix};

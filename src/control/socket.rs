@@ -1,7 +1,7 @@
 //! The socket in the file system: where it is, whose it is, when it may be replaced, and its end.
 
 use crate::config::Config;
-use crate::log_class::PROCESS;
+use crate::log_class::{PROCESS, log};
 use core::fmt;
 use nix::fcntl::{AtFlags, OFlag};
 use nix::sys::stat::fstatat;

@@ -18,8 +18,9 @@ use super::io::{Prefix, Sink};
 use super::settings::{AccessList, Settings};
 use super::{Engine, Queries, Side};
 use crate::dns::Answer;
+use crate::host::Host;
 use crate::limits::{MAX_ACCESS_NAMES, MAX_NAME_ADDRESSES};
-use crate::log_class as class;
+use crate::log_class::{self as class, log};
 use crate::time::Instant;
 use core::net::{IpAddr, SocketAddr};
 
@@ -144,11 +145,11 @@ impl Engine {
         // A server is a stranger until it has accepted our phone's first REGISTER. Others' responses are for no request of ours.
         let is_answer = origin == Origin::Stranger && bytes.starts_with(b"SIP/2.0 ");
         let may_send = origin == Origin::Known || is_answer;
-        let Some(refusal) = self.refusal(may_send, from.ip()) else { return false };
+        let Some(refusal) = self.refusal(may_send, from.host()) else { return false };
         let side = if origin == Origin::Phone { Side::Lan } else { Side::Wan };
         // Strangers are many, and nobody waits for them.
-        if origin != Origin::Stranger && self.turned_away.is_new(side, from.ip(), now) {
-            log::warn!(target: class::ACL, "all from {} dropped: {}", from.ip(), refusal.text());
+        if origin != Origin::Stranger && self.turned_away.is_new(side, from.host(), now) {
+            log::warn!(target: class::ACL, "all from {} dropped: {}", from.host(), refusal.text());
         } else {
             log::debug!(target: class::ACL, "datagram from {from} dropped: {}", refusal.text());
         }

@@ -8,7 +8,7 @@ use super::cause::{Cause, Wording};
 use super::guard::Origin;
 use super::message::Received;
 use super::{Engine, Sink, branch};
-use crate::log_class as class;
+use crate::log_class::{self as class, log};
 use crate::sip::reply::{Reply, ReplyError};
 use crate::sip::{HeaderId, Method};
 use core::net::SocketAddr;

@@ -16,7 +16,7 @@ use super::cause::Cause;
 use super::message::Received;
 use super::{Engine, Sink};
 use crate::limits::MAX_ACCOUNTS;
-use crate::log_class as class;
+use crate::log_class::{self as class, log};
 use crate::sip::digest::{Algorithm, Credentials, DigestError, Hash, unescaped};
 use crate::sip::reply::{Reply, ReplyError};
 use crate::sip::token::{Key, Text};

@@ -11,6 +11,7 @@ pub mod stats;
 
 use super::contact::Place;
 use super::preference::Preference;
+use crate::host::Host;
 use crate::limits::{MAX_BINDINGS, MAX_GRANTED, MAX_URI};
 use crate::sip::uri::Uri;
 use crate::sip::via::Transport;
@@ -234,7 +235,7 @@ impl Bindings {
         self.of_user(user_of(offer.aor)).find(|handle| {
             self.slab.get(*handle).is_some_and(|b| {
                 b.aor == offer.aor
-                    && b.place.address.ip() == offer.place.address.ip()
+                    && b.place.address.host() == offer.place.address.host()
                     && (b.contact == offer.contact || (b.place == offer.place && b.contact_user == offer.contact_user))
             })
         })
@@ -327,7 +328,7 @@ impl Bindings {
         self.of_user(user)
             .filter_map(|handle| Some((handle, self.slab.get(handle)?)))
             .filter(|(_, b)| b.is_live(now) && (b.user() == user || b.contact_user == user))
-            .max_by_key(|(_, b)| (b.registrar.map(|r| r.ip()) == server, b.contact_user == user, b.refreshed))
+            .max_by_key(|(_, b)| (b.registrar.map(|r| r.host()) == server, b.contact_user == user, b.refreshed))
             .map(|(handle, _)| handle)
     }
 
@@ -336,7 +337,7 @@ impl Bindings {
         let binding = self
             .of_user(user_of(aor))
             .filter_map(|handle| self.slab.get(handle))
-            .filter(|b| b.valid && b.expires_at > now && b.aor == aor && b.place.address.ip() == phone)
+            .filter(|b| b.valid && b.expires_at > now && b.aor == aor && b.place.address.host() == phone)
             .max_by_key(|b| b.refreshed)?;
         Some((binding.registrar?, binding.registrar_by))
     }
@@ -363,7 +364,8 @@ impl Bindings {
             .filter_map(|handle| self.slab.get(handle))
             .filter(|b| b.valid && (b.user() == user || b.contact_user == user))
             .filter(|b| {
-                let same_host = port.is_none() && address.is_some_and(|address| address.ip() == b.place.address.ip());
+                let same_host =
+                    port.is_none() && address.is_some_and(|address| address.host() == b.place.address.host());
                 is_at(b) || same_host || (b.place.renamed && b.is_called(hostport))
             })
             .max_by_key(|b| (is_at(b), b.contact_user == user))

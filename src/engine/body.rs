@@ -9,7 +9,7 @@ use super::cause::Cause;
 use super::hide::Secrets;
 use super::io::Side;
 use crate::limits::MAX_SECTIONS;
-use crate::log_class as class;
+use crate::log_class::{self as class, log};
 use crate::sdp::Description;
 use crate::sdp::rewrite::{Decision, rewrite};
 use crate::sip::edit::{EditError, Edits};

@@ -5,6 +5,7 @@
 //! the request, so that a retransmission gets the same branch, also after a restart, with nothing kept.
 
 use super::message::Received;
+use crate::host::Host;
 use crate::sip::HeaderId;
 use crate::sip::token::{Key, hex};
 use core::fmt::Write as _;
@@ -30,7 +31,7 @@ pub(super) fn key(secret: &Key, received: &Received<'_>) -> BranchKey {
     let head = &received.head;
     let mut source = heapless::Vec::<u8, 18>::new();
     // Sixteen bytes of the longest address and two of the port.
-    let _ = match received.from.ip() {
+    let _ = match received.from.host() {
         IpAddr::V4(ip) => source.extend_from_slice(&ip.octets()),
         IpAddr::V6(ip) => source.extend_from_slice(&ip.octets()),
     };

@@ -15,6 +15,7 @@ use super::contact::Place;
 use super::guard::Origin;
 use super::io::{Channel, ConnEvent, ConnId, SendError, Side, Sink};
 use super::message::{Provenance, Received};
+use crate::host::Host;
 use crate::limits::{MAX_CONNECTIONS, MAX_STRANGER_CONNECTIONS};
 use crate::log_class as class;
 use crate::sip::HeaderId;
@@ -185,7 +186,7 @@ impl Engine {
         let is_stranger = origin == Origin::Stranger;
         if is_stranger {
             let others = self.connections.list.iter().filter(|c| c.trial_ends.is_some());
-            let of_one = others.clone().filter(|c| c.remote.ip() == from.ip()).count();
+            let of_one = others.clone().filter(|c| c.remote.host() == from.host()).count();
             // Nobody we know loses his connection to a stranger.
             let is_full = self.connections.list.len() >= MAX_CONNECTIONS;
             if is_full || others.count() >= MAX_STRANGER_CONNECTIONS || of_one >= TRIALS_OF_ONE {

@@ -7,6 +7,7 @@
 use super::Engine;
 use super::io::Side;
 use super::own::HostAndPort;
+use crate::host::Host;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
 use crate::sip::token;
@@ -39,7 +40,7 @@ impl Place {
         let named = named_transport(bytes, uri);
         let transport = named.filter(|t| matches!(t, Transport::Udp | Transport::Tcp)).unwrap_or(by);
         match uri.ip(bytes) {
-            Some(ip) if ip == from.ip() => {
+            Some(ip) if ip == from.host() => {
                 let address = SocketAddr::new(ip, uri.port.unwrap_or(DEFAULT_PORT));
                 Self { address, transport, named, renamed: false }
             }
@@ -77,7 +78,7 @@ impl Engine {
         // A flag, a port and the longest address are 19 bytes.
         let _ = content.push(place.flags());
         let _ = content.extend_from_slice(&place.address.port().to_be_bytes());
-        let _ = match place.address.ip() {
+        let _ = match place.address.host() {
             IpAddr::V4(ip) => content.extend_from_slice(&ip.octets()),
             IpAddr::V6(ip) => content.extend_from_slice(&ip.octets()),
         };
@@ -113,7 +114,7 @@ impl Engine {
         edits: &mut Edits,
     ) -> Result<(), EditError> {
         let Ok(uri) = Uri::parse(bytes, contact.uri) else { return Ok(()) };
-        if !matches!(uri.scheme, Scheme::Sip | Scheme::Sips) || self.is_gruu(bytes, &uri, from.ip()) {
+        if !matches!(uri.scheme, Scheme::Sip | Scheme::Sips) || self.is_gruu(bytes, &uri, from.host()) {
             return Ok(());
         }
         self.write_token(bytes, &uri, contact.bracketed, (Place::of(bytes, &uri, from, by), leg), edits)
@@ -155,7 +156,7 @@ impl Engine {
     /// Whether a Contact names the phone itself, or another place on the LAN.
     pub(super) fn is_on_lan(&self, bytes: &[u8], contact: &NameAddr, phone: SocketAddr) -> bool {
         let ip = Uri::parse(bytes, contact.uri).ok().and_then(|uri| uri.ip(bytes));
-        ip.is_some_and(|ip| ip == phone.ip() || self.is_lan(ip))
+        ip.is_some_and(|ip| ip == phone.host() || self.is_lan(ip))
     }
 
     /// Edits a URI of ours back into the phone's: the address from the token, and the token away.

@@ -6,7 +6,7 @@ use super::guard::Origin;
 use super::io::{Channel, Sink};
 use super::message::{self, Head, Provenance, Received};
 use super::{Engine, keepalive};
-use crate::log_class as class;
+use crate::log_class::{self as class, log};
 use crate::sip::message::ParseError;
 use crate::sip::reply::Reply;
 use crate::sip::uri::Uri;

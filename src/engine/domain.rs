@@ -11,6 +11,7 @@ use super::own::octets;
 use super::route::{TRANSPORTS, transport_of};
 use super::{Engine, Queries};
 use crate::dns::{self, Candidates, Located, Transport};
+use crate::host::Host;
 use crate::limits::{MAX_NAME, MAX_NAME_ADDRESSES};
 use crate::sip::HeaderId;
 use crate::sip::addr::NameAddr;
@@ -106,7 +107,7 @@ impl Domains {
         (list, more): (&Candidates, bool),
         now: Instant,
     ) {
-        let ips = list.iter().map(|candidate| candidate.address.ip());
+        let ips = list.iter().map(|candidate| candidate.address.host());
         if let Some(domain) = self.note(name, kind, ips, more, now)
             && more
         {
@@ -188,7 +189,7 @@ impl Engine {
     /// Whether `ip` is a server of the account of a binding: its registrar, one that the DNS gives for its domain, or one in its
     /// Service-Route. What the DNS says of another domain says nothing of this one: anybody may name its servers as his.
     pub(super) fn is_server_of(&self, binding: &Binding, ip: IpAddr) -> bool {
-        let Some(registrar) = binding.registrar.map(|server| server.ip()) else { return false };
+        let Some(registrar) = binding.registrar.map(|server| server.host()) else { return false };
         registrar == ip || self.domains.serves(self.domain_name(binding.domain(), None), registrar, ip)
     }
 

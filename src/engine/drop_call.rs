@@ -4,7 +4,7 @@ use super::Engine;
 use super::hang_up::Why;
 use super::io::Sink;
 use super::transaction::{State, Transactions};
-use crate::log_class as class;
+use crate::log_class::{self as class, log};
 use crate::sip::Method;
 use crate::table::Handle;
 use crate::time::Instant;

@@ -28,7 +28,7 @@ use super::message::Received;
 use super::own::HostAndPort;
 use super::transaction::State;
 use crate::dns::{Candidate, Candidates};
-use crate::log_class as class;
+use crate::log_class::{self as class, log};
 use crate::sip::{HeaderId, Message, Method};
 use crate::table::Handle;
 use crate::time::{Duration, Instant};

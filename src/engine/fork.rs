@@ -27,8 +27,9 @@ use super::message::Received;
 use super::stored::Stored;
 use super::transaction::{Part, Registers, State, Transaction, Transactions};
 use super::{Engine, branch};
+use crate::host::Host;
 use crate::limits::MAX_BRANCHES;
-use crate::log_class as class;
+use crate::log_class::{self as class, log};
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::Edits;
 use crate::sip::uri::Uri;
@@ -46,7 +47,7 @@ impl Transactions {
     /// Whether the call rings a phone at `ip`.
     pub(super) fn rings(&self, call: Handle, ip: IpAddr) -> bool {
         self.slab
-            .find(|t| t.call == Some(call) && t.downstream.ip() == ip && matches!(t.part, Part::Branch(_)))
+            .find(|t| t.call == Some(call) && t.downstream.host() == ip && matches!(t.part, Part::Branch(_)))
             .is_some()
     }
 
@@ -138,12 +139,12 @@ impl Engine {
     fn is_in_call(&self, received: &Received<'_>, phone: Handle) -> bool {
         let Some(place) = self.bindings.get(phone).map(|b| b.place.address) else { return false };
         let side = received.origin.side();
-        let mapped = self.mapped_call_id(received, side, Side::Lan, &self.secrets(place.ip()));
+        let mapped = self.mapped_call_id(received, side, Side::Lan, &self.secrets(place.host()));
         let Ok(mapped) = mapped else { return false };
         let call_id = mapped.as_deref().unwrap_or(received.msg.get(received.head.call_id));
-        let between = self.between(received, call_id, (side, received.from.ip()), (Side::Lan, place.ip()));
+        let between = self.between(received, call_id, (side, received.from.host()), (Side::Lan, place.host()));
         let found = self.calls.find(&between, &self.transactions).filter(|found| found.same_dialog);
-        found.and_then(|found| Some(self.calls.calls.get(found.call)?.parties.contains(&place.ip()))) == Some(true)
+        found.and_then(|found| Some(self.calls.calls.get(found.call)?.parties.contains(&place.host()))) == Some(true)
     }
 
     fn open_fork(&mut self, received: &Received<'_>, key: BranchKey, stored: Stored, now: Instant) -> Option<Handle> {
@@ -237,7 +238,7 @@ impl Engine {
     /// The branch to a phone: the same for a repetition, also after a restart.
     fn branch_key(&self, sender: &BranchKey, place: Place) -> BranchKey {
         let port = place.address.port().to_be_bytes();
-        let ip = match place.address.ip() {
+        let ip = match place.address.host() {
             IpAddr::V4(ip) => ip.to_ipv6_mapped(),
             IpAddr::V6(ip) => ip,
         };

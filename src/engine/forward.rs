@@ -11,7 +11,8 @@ use super::message::Received;
 use super::stored::Stored;
 use super::transaction::{Part, State, Transaction};
 use super::{Engine, branch};
-use crate::log_class as class;
+use crate::host::Host;
+use crate::log_class::{self as class, log};
 use crate::sip::Method;
 use crate::sip::edit::Edits;
 use crate::sip::via::Transport;
@@ -79,20 +80,21 @@ impl Engine {
         let msg = received.msg;
         let head = &received.head;
         let own = self.sent_by(hop.side).ok_or(Cause::NoInterface)?;
-        if own.is_ipv4() != hop.to.ip().to_canonical().is_ipv4() {
+        if own.is_ipv4() != hop.to.host().to_canonical().is_ipv4() {
             return Err(Cause::OtherFamily);
         }
         // A binding, or a token, of before the LAN had other addresses.
-        if hop.side == Side::Lan && !self.is_place_of_phone(hop.to.ip()) {
+        if hop.side == Side::Lan && !self.is_place_of_phone(hop.to.host()) {
             return Err(Cause::Unreachable);
         }
         let sender_side = received.origin.side();
-        let phone = if sender_side == Side::Lan { received.from.ip() } else { hop.to.ip() };
+        let phone = if sender_side == Side::Lan { received.from.host() } else { hop.to.host() };
         let secrets = self.secrets(phone);
         let mapped = self.mapped_call_id(received, sender_side, hop.side, &secrets)?;
         let call_id = msg.get(head.call_id);
         let lan_call_id = if sender_side == Side::Lan { call_id } else { mapped.as_deref().unwrap_or(call_id) };
-        let between = self.between(received, lan_call_id, (sender_side, received.from.ip()), (hop.side, hop.to.ip()));
+        let between =
+            self.between(received, lan_call_id, (sender_side, received.from.host()), (hop.side, hop.to.host()));
         let fork = hop.fork.and_then(|sender| self.transactions.get(sender)?.call);
         let (found, is_new) = match self.call_of_fork(fork, Leg::Caller) {
             Some(found) => (Some(found), false),
@@ -176,7 +178,7 @@ impl Engine {
             self.open_transaction(received, passage, &via, (loop_part, attempt), stored, edits, now)?;
         }
         if hop.side == Side::Wan {
-            self.buckets.expect(hop.to.ip());
+            self.buckets.expect(hop.to.host());
         }
         let parts = edits.parts(msg.bytes());
         let sent = self.send_again(channel, hop.to, &parts, out);
@@ -346,7 +348,7 @@ impl Engine {
         };
         let own = self.own(hop.side).ok_or(Cause::NoInterface)?;
         let in_dialog = !received.head.to_tag.is_empty();
-        let passing = Passing { msg, description, found, exchange, in_dialog, sender_ip: received.from.ip() };
+        let passing = Passing { msg, description, found, exchange, in_dialog, sender_ip: received.from.host() };
         match self.pass_description(&passing, own, edits, out) {
             // The ACK itself must arrive, and nobody can be told.
             Err(Cause::Description) if method == Method::Ack => cut_out(msg, edits).map_err(|_| Cause::TooLarge),

@@ -5,6 +5,7 @@
 
 use super::Engine;
 use super::binding::Binding;
+use crate::host::Host;
 use crate::sip::addr::NameAddr;
 use crate::sip::params;
 use crate::sip::uri::Uri;
@@ -34,7 +35,7 @@ impl Engine {
 
     /// Whether a URI is a GRUU of the phone at `phone`.
     pub(super) fn is_gruu(&self, bytes: &[u8], uri: &Uri, phone: IpAddr) -> bool {
-        let is_of = |hash| move |b: &Binding| b.place.address.ip() == phone && b.gruus.contains(&hash);
+        let is_of = |hash| move |b: &Binding| b.place.address.host() == phone && b.gruus.contains(&hash);
         self.hash_of_gruu(bytes, uri).map(is_of).is_some_and(|is_it| self.bindings.iter().any(|(_, b)| is_it(b)))
     }
 

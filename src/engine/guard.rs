@@ -12,6 +12,7 @@ use super::contact::TOKEN_MARK;
 use super::counters::Count;
 use super::io::Side;
 use super::turned_away::MAX_START_LINE;
+use crate::host::Host;
 use crate::time::Instant;
 use core::net::{IpAddr, SocketAddr};
 
@@ -38,7 +39,7 @@ impl Origin {
 impl Engine {
     /// Tells who sent a packet, from its source and the interface it came in by, before any byte of it is read.
     pub(super) fn origin(&self, interface: Side, from: SocketAddr) -> Origin {
-        let ip = from.ip();
+        let ip = from.host();
         if interface == Side::Lan && self.is_place_of_phone(ip) {
             Origin::Phone
         } else if interface == Side::Wan && self.is_known(ip) {
@@ -84,7 +85,7 @@ impl Engine {
             self.counters.add(Count::Denied);
             return false;
         }
-        let is_in_time = self.buckets.take(origin, from.ip(), now);
+        let is_in_time = self.buckets.take(origin, from.host(), now);
         if !is_in_time {
             self.counters.add(Count::RateLimited);
         }

@@ -18,7 +18,7 @@ use super::message::{Provenance, Received};
 use super::own::HostAndPort;
 use super::response::Back;
 use crate::limits::{MAX_DIALOG, MAX_KEPT_BYTES, MAX_URI};
-use crate::log_class as class;
+use crate::log_class::{self as class, log};
 use crate::sip::addr::NameAddr;
 use crate::sip::message::Element;
 use crate::sip::seconds::delta_seconds;

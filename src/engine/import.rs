@@ -9,6 +9,7 @@ use super::contact::{Place, named_transport};
 use super::io::{Side, Sink};
 use super::saved::{RestoreError, Restored};
 use crate::dns::{Candidates, Target};
+use crate::host::Host;
 use crate::limits::MAX_URI;
 use crate::sip::uri::{DEFAULT_PORT, Scheme, Uri};
 use crate::sip::via::Transport;
@@ -48,7 +49,7 @@ impl Engine {
         let transport = if named == Some(Transport::Tcp) { Transport::Tcp } else { Transport::Udp };
         // A name is not asked for: who speaks to phones by address knows them by address.
         let address = SocketAddr::new(uri.ip(bytes).ok_or(Foreign)?, uri.port.unwrap_or(DEFAULT_PORT));
-        if address.port() == 0 || (self.addresses.of(Side::Lan).is_some() && !self.is_place_of_phone(address.ip())) {
+        if address.port() == 0 || (self.addresses.of(Side::Lan).is_some() && !self.is_place_of_phone(address.host())) {
             return Err(Foreign);
         }
         let place = Place { address, transport, named, renamed: false };

@@ -6,6 +6,7 @@
 
 use super::connection::Connections;
 use super::io::{Channel, Sink};
+use crate::host::Host;
 use crate::time::Instant;
 use core::net::{IpAddr, SocketAddr};
 
@@ -62,7 +63,7 @@ impl Flows {
 
     /// Whether `ip` is a server of a live binding.
     pub(super) fn is_known(&self, ip: IpAddr) -> bool {
-        self.list.iter().any(|f| f.server.ip() == ip)
+        self.list.iter().any(|f| f.server.host() == ip)
     }
 
     /// When the next ping is due; `None` without flows or with `sip_keepalive = 0`.

@@ -22,7 +22,7 @@ use super::cause::Cause;
 use super::io::{Leg, RelayCmd, Side, Sink};
 use crate::family::Family;
 use crate::limits::MAX_SECTIONS;
-use crate::log_class as class;
+use crate::log_class::{self as class, log};
 use crate::rtp::latch::Peer;
 use crate::sdp::rewrite::{Decision, rewrite};
 use crate::sdp::{Description, Section};

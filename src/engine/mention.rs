@@ -15,6 +15,7 @@ use super::body::{Kind, find_part};
 use super::contact::{Place, named_transport};
 use super::hide::{DialogName, Secrets, Way, dialog_in};
 use super::io::Side;
+use crate::host::Host;
 use crate::sip::edit::{EditError, Edits};
 use crate::sip::header::Header;
 use crate::sip::lex::{is_blank, trim};
@@ -213,7 +214,7 @@ impl Engine {
         else {
             return self.mask(bytes, uri, crossing.way, edits);
         };
-        if place.address.ip() != crossing.phone.ip() {
+        if place.address.host() != crossing.phone.host() {
             return Ok(());
         }
         if !place.renamed {
@@ -233,7 +234,7 @@ impl Engine {
     /// The binding of a phone at `address`, looked for in the whole table; `None` for an address that is none of a phone, or where one
     /// message names too many.
     fn look_through(&self, address: SocketAddr, crossing: &Crossing<'_>) -> Option<&Binding> {
-        if !self.is_lan(address.ip()) {
+        if !self.is_lan(address.host()) {
             return None;
         }
         crossing.searches.set(crossing.searches.get().checked_sub(1)?);
@@ -251,14 +252,14 @@ impl Engine {
         let named = self.bindings.named(user, uri.hostport.of(bytes), address, uri.port);
         if let Some(binding) = named.or_else(|| self.look_through(address?, crossing)) {
             let place = binding.place;
-            if ip != Some(place.address.ip()) {
+            if ip != Some(place.address.host()) {
                 return Some(place);
             }
             let named = named_transport(bytes, uri);
             let transport = named.filter(|t| matches!(t, Transport::Udp | Transport::Tcp)).unwrap_or(place.transport);
             return Some(Place { named, transport, renamed: false, ..place });
         }
-        let is_sender = ip == Some(crossing.phone.ip()) && ip != self.own(Side::Wan);
+        let is_sender = ip == Some(crossing.phone.host()) && ip != self.own(Side::Wan);
         is_sender.then(|| Place::of(bytes, uri, crossing.phone, crossing.by))
     }
 }

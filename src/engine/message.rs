@@ -3,6 +3,7 @@
 use super::cause::Cause;
 use super::guard::Origin;
 use super::io::{Channel, Side};
+use crate::host::Host;
 use crate::sip::addr::NameAddr;
 use crate::sip::cseq::CSeq;
 use crate::sip::lex::number;
@@ -136,7 +137,7 @@ impl<'m> Received<'m> {
     /// Where answers to this request go. Over TCP they take the connection, and only if it is gone a new one to sent-by.
     pub(super) fn reply_to(&self) -> SocketAddr {
         if self.on.is_reliable() {
-            return SocketAddr::new(self.from.ip(), self.head.via.port.unwrap_or(DEFAULT_PORT));
+            return SocketAddr::new(self.from.host(), self.head.via.port.unwrap_or(DEFAULT_PORT));
         }
         reply_to(self.msg.bytes(), &self.head.via, self.from, self.origin)
     }
@@ -175,5 +176,5 @@ impl<'m> Received<'m> {
 pub(super) fn reply_to(bytes: &[u8], via: &Via, from: SocketAddr, origin: Origin) -> SocketAddr {
     let symmetric = origin != Origin::Phone || via.param(bytes, b"rport").is_some();
     let port = if symmetric { from.port() } else { via.port.unwrap_or(DEFAULT_PORT) };
-    SocketAddr::new(from.ip(), port)
+    SocketAddr::new(from.host(), port)
 }

@@ -9,7 +9,7 @@ use super::media::is_private;
 use super::{Engine, Queries};
 use crate::dns::Answer;
 use crate::family::Family;
-use crate::log_class as class;
+use crate::log_class::{self as class, log};
 use crate::table::Late;
 use crate::time::Instant;
 use core::net::IpAddr;

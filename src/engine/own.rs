@@ -3,6 +3,7 @@
 use super::io::{Prefix, Side};
 use super::settings::Prefixes;
 use crate::family::Family;
+use crate::host::Host;
 use core::net::{IpAddr, SocketAddr};
 
 /// What the interfaces have now.
@@ -116,6 +117,6 @@ pub(super) struct HostAndPort(pub(super) SocketAddr);
 
 impl core::fmt::Display for HostAndPort {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{}:{}", UriHost(self.0.ip()), self.0.port())
+        write!(f, "{}:{}", UriHost(self.0.host()), self.0.port())
     }
 }

@@ -13,7 +13,8 @@ use super::call::NO_INVITE;
 use super::cause::Cause;
 use super::io::{Leg, Side, Sink};
 use super::message::Received;
-use crate::log_class as class;
+use crate::host::Host;
+use crate::log_class::{self as class, log};
 use crate::sip::edit::{EditError, Edits};
 use crate::sip::header::Header;
 use crate::sip::uri::Uri;
@@ -36,7 +37,7 @@ pub(super) enum Reach {
 impl Engine {
     /// Whether a phone's request may go to the server `to`, which its request-URI or Route names.
     pub(super) fn reach(&self, received: &Received<'_>, to: SocketAddr, now: Instant) -> Reach {
-        let ip = to.ip();
+        let ip = to.host();
         if received.head.method == Method::Register || self.is_proxy_of(received, ip) {
             return Reach::Account;
         }
@@ -63,21 +64,21 @@ impl Engine {
     /// Whether the phone that sends a request in a dialog has begun the call, as far as we have seen: a call that was under way when it
     /// was first heard of may have been begun by the other party.
     fn is_caller(&self, received: &Received<'_>, to: SocketAddr) -> bool {
-        let sender = (Side::Lan, received.from.ip());
+        let sender = (Side::Lan, received.from.host());
         let call_id = received.msg.get(received.head.call_id);
-        let between = self.between(received, call_id, sender, (self.side_of(to), to.ip()));
+        let between = self.between(received, call_id, sender, (self.side_of(to), to.host()));
         let found = self.calls.find(&between, &self.transactions).filter(|found| found.sender == Leg::Caller);
         found.and_then(|found| self.calls.calls.get(found.call)).is_some_and(|call| call.invite_number != NO_INVITE)
     }
 
     /// Whether `ip`, or the domain `host`, keeps a registration of the phone that sends a request.
     fn serves_phone(&self, received: &Received<'_>, host: &[u8], ip: IpAddr, now: Instant) -> bool {
-        let phone = received.from.ip();
+        let phone = received.from.host();
         // A phone with several accounts may call through another than that of its From.
         self.bindings.iter().any(|(_, b)| {
             b.valid
                 && b.expires_at > now
-                && b.place.address.ip() == phone
+                && b.place.address.host() == phone
                 && b.registrar.is_some()
                 && (b.domain().eq_ignore_ascii_case(host) || self.is_server_of(b, ip))
         })
@@ -110,13 +111,14 @@ impl Engine {
         out: &mut dyn Sink,
     ) -> bool {
         let Some(t) = self.transactions.get(handle) else { return false };
-        let (phone, hop, own_server) = (t.upstream, t.downstream.ip(), t.own_server);
-        if !matches!(status, 401 | 407) || !t.from_phone || self.may_challenge(received, phone.ip(), hop, own_server) {
+        let (phone, hop, own_server) = (t.upstream, t.downstream.host(), t.own_server);
+        if !matches!(status, 401 | 407) || !t.from_phone || self.may_challenge(received, phone.host(), hop, own_server)
+        {
             return false;
         }
         let fork = t.part.fork();
         Self::log_foreign_challenge(received, status, phone);
-        if !self.is_from_hop(received, phone.ip(), hop) {
+        if !self.is_from_hop(received, phone.host(), hop) {
             return true;
         }
         if let Some(sender) = fork {
@@ -137,11 +139,11 @@ impl Engine {
 
     /// Whether a response comes from the server that the request of a phone went to, or from another one of its account.
     pub(super) fn is_from_hop(&self, received: &Received<'_>, phone: IpAddr, hop: IpAddr) -> bool {
-        let from = received.from.ip();
+        let from = received.from.host();
         from == hop
             || self.domains.are_one_proxy(from, hop)
             || self.bindings.iter().any(|(_, b)| {
-                b.valid && b.place.address.ip() == phone && self.is_server_of(b, from) && self.is_server_of(b, hop)
+                b.valid && b.place.address.host() == phone && self.is_server_of(b, from) && self.is_server_of(b, hop)
             })
     }
 

@@ -13,7 +13,8 @@ use super::preference::Preference;
 use super::route::Target;
 use super::transaction::{MAX_CONTACTS, Registers};
 use super::{Engine, Sink};
-use crate::log_class as class;
+use crate::host::Host;
+use crate::log_class::{self as class, log};
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
 use crate::sip::seconds::delta_seconds;
@@ -52,7 +53,7 @@ enum Asked {
 impl Engine {
     /// Takes a phone's REGISTER whose next hop is `target`.
     pub(super) fn register(&mut self, received: &Received<'_>, target: Target, now: Instant, out: &mut dyn Sink) {
-        if !self.may_register(received.from.ip()) {
+        if !self.may_register(received.from.host()) {
             return self.answer(received, Cause::NotAllowed, out);
         }
         let asked = match self.asked(received) {
@@ -285,7 +286,9 @@ impl Engine {
         }
         if let Some(aor) = t.removes_all.filter(|_| accepted) {
             // Anybody may ask a server of his own to forget this account.
-            self.remove_all(aor, &|this, b| b.place.address.ip() == t.phone || this.is_server_of(b, t.registrar.ip()));
+            self.remove_all(aor, &|this, b| {
+                b.place.address.host() == t.phone || this.is_server_of(b, t.registrar.host())
+            });
         }
     }
 

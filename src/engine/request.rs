@@ -12,6 +12,7 @@ use super::message::{Provenance, Received};
 use super::reach::Reach;
 use super::route::{Target, Unroutable};
 use super::{Engine, branch};
+use crate::host::Host;
 use crate::log_class as class;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::Edits;
@@ -175,7 +176,7 @@ impl Engine {
         let found = [user, to_user]
             .into_iter()
             .flatten()
-            .find_map(|user| Some((user, self.bindings.lookup(user, Some(received.from.ip()), now)?)));
+            .find_map(|user| Some((user, self.bindings.lookup(user, Some(received.from.host()), now)?)));
         match (found, user) {
             (Some((user, handle)), _) => self.send_to_bindings(received, user, handle, now, out),
             (None, Some(user)) if self.bindings.knows(user) => self.answer(received, Cause::NotRegistered, out),

@@ -9,7 +9,8 @@ use super::io::{Leg, SendError, Sink};
 use super::media::{CallResponse, Exchange, Passing};
 use super::message::Received;
 use super::registrar::RegisterAnswered;
-use crate::log_class as class;
+use crate::host::Host;
+use crate::log_class::{self as class, log};
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::Edits;
 use crate::sip::{Method, StartLine};
@@ -114,7 +115,7 @@ impl Engine {
             };
             if let Some(domain) = aor.as_ref().filter(|_| (200..300).contains(&status)) {
                 let domain = domain.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
-                self.note_servers(received, domain, back.downstream.ip(), now, out);
+                self.note_servers(received, domain, back.downstream.host(), now, out);
             }
             if back.transaction.is_none() {
                 if let Some(aor) = aor.filter(|_| (200..300).contains(&status)) {
@@ -124,7 +125,7 @@ impl Engine {
             }
             let answered = RegisterAnswered {
                 registrar: back.downstream,
-                phone: back.to.ip(),
+                phone: back.to.host(),
                 by: received.on.kind(),
                 registers: &back.registers,
                 removes_all: aor.as_deref().filter(|_| back.registers.removes_all),
@@ -136,7 +137,7 @@ impl Engine {
             let call_id = self.lan_call_id(received, back);
             let to_tag = (!head.to_tag.is_empty()).then(|| {
                 let tag = msg.get(head.to_tag);
-                let on_lan = self.lan_tag(tag, back.downstream_side, back.side, back.to.ip());
+                let on_lan = self.lan_tag(tag, back.downstream_side, back.side, back.to.host());
                 let call_id = call_id.as_deref().unwrap_or(msg.get(head.call_id));
                 self.key.hash("call", &[call_id, on_lan.as_deref().unwrap_or(tag)])
             });
@@ -195,7 +196,7 @@ impl Engine {
         // What answers PRACK or UPDATE in one early dialog ends no section of the others.
         let is_final = status >= 200 && (answered || is_invite);
         let exchange = if is_final { Exchange::FinalAnswer } else { Exchange::Answer };
-        let sender_ip = received.from.ip();
+        let sender_ip = received.from.host();
         let passing = Passing { msg, description, found, exchange, in_dialog: false, sender_ip };
         if let Err(cause) = self.pass_description(&passing, own, edits, out) {
             log::warn!(target: class::RTP, "description in the {status} from {} cut out: {}", received.from, cause.remedy());

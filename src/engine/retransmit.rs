@@ -20,7 +20,7 @@ use super::io::{Channel, ConnId, Side, Sink};
 use super::message::{Provenance, Received};
 use super::transaction::{State, Transaction, Transactions};
 use crate::limits::{MAX_KEPT, MAX_KEPT_BYTES};
-use crate::log_class as class;
+use crate::log_class::{self as class, log};
 use crate::sip::Method;
 use crate::table::{Handle, Slab};
 use crate::time::{Duration, Instant};

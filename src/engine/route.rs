@@ -12,6 +12,7 @@ use super::message::Received;
 use super::settings::HostPort;
 use super::{Engine, Queries};
 use crate::dns::{self, Candidate, Candidates, Located, Transport, Transports};
+use crate::host::Host;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
 use crate::sip::message::Element;
@@ -94,12 +95,13 @@ impl Engine {
     /// Where a phone sent a request that the router took for us: it has found its next hop itself, and no proxy of ours goes before it.
     /// What names a phone of ours needs no server.
     pub(super) fn meant_for(&self, received: &Received<'_>) -> Option<SocketAddr> {
-        let to =
-            received.meant_for.filter(|to| self.side_of(*to) == Side::Wan && !self.addresses.is_broadcast(to.ip()))?;
+        let to = received
+            .meant_for
+            .filter(|to| self.side_of(*to) == Side::Wan && !self.addresses.is_broadcast(to.host()))?;
         let bytes = received.msg.bytes();
         let names_phone =
             Uri::parse(bytes, received.request_uri()).is_ok_and(|uri| self.place_in(bytes, &uri).is_some());
-        (!names_phone && !to.ip().is_multicast() && !self.is_own_address(to)).then_some(to)
+        (!names_phone && !to.host().is_multicast() && !self.is_own_address(to)).then_some(to)
     }
 
     /// The outbound proxy for a phone's request, by the domain of its From, and how it is reached.
@@ -161,7 +163,7 @@ impl Engine {
         if domain.is_some_and(|domain| !domain.eq_ignore_ascii_case(host)) {
             return None;
         }
-        let (registrar, transport) = self.bindings.registrar_of(&aor, received.from.ip(), now)?;
+        let (registrar, transport) = self.bindings.registrar_of(&aor, received.from.host(), now)?;
         let transport = of_dns(transport);
         let fits = port.is_none_or(|port| port == registrar.port()) && written.is_none_or(|it| it == transport);
         fits.then_some((registrar, transport))
@@ -276,13 +278,13 @@ impl Engine {
     }
 
     pub(super) fn is_own_address(&self, address: SocketAddr) -> bool {
-        let own_ip = self.addresses.is_own(address.ip()) || self.is_outside(address.ip());
+        let own_ip = self.addresses.is_own(address.host()) || self.is_outside(address.host());
         own_ip && address.port() == self.settings().sip_listen_port
     }
 
     /// The side on which an address is.
     pub(super) fn side_of(&self, address: SocketAddr) -> Side {
-        if self.is_lan(address.ip()) { Side::Lan } else { Side::Wan }
+        if self.is_lan(address.host()) { Side::Lan } else { Side::Wan }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::io::{Side, Sink};
 use super::{Engine, saved_call};
-use crate::log_class as class;
+use crate::host::Host;
+use crate::log_class::{self as class, log};
 use crate::time::Instant;
 use core::fmt;
 
@@ -59,7 +60,7 @@ impl Engine {
             return Err(RestoreError::Full);
         }
         let handle = self.bindings.restore(line, now, unix_now)?;
-        let place = self.bindings.get(handle).map(|b| b.place.address.ip());
+        let place = self.bindings.get(handle).map(|b| b.place.address.host());
         // Without an address on the LAN nothing can be told yet; see `forward`.
         if self.addresses.of(Side::Lan).is_some() && !place.is_some_and(|ip| self.is_place_of_phone(ip)) {
             self.bindings.remove(handle);

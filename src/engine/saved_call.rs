@@ -15,8 +15,9 @@ use super::call::{Call, Calls, Digest, Name, Past, Relay};
 use super::io::{Leg, RelayCmd, Side, Sink};
 use super::{Engine, RestoreError};
 use crate::family::Family;
+use crate::host::Host;
 use crate::limits::MAX_SECTIONS;
-use crate::log_class as class;
+use crate::log_class::{self as class, log};
 use crate::rtp::latch::Peer;
 use crate::time::Instant;
 use core::fmt;
@@ -116,7 +117,7 @@ impl Engine {
                     let is_right = |place| self.was_of_relay(place, side) || self.may_be_media(place, side, party);
                     let may_send = |ip| self.is_at_relay(ip, side) || self.may_be_host(ip, side, party);
                     places.clone().all(is_right)
-                        && places.map(|place| place.ip()).chain(peer.allowed.into_iter().flatten()).all(may_send)
+                        && places.map(|place| place.host()).chain(peer.allowed.into_iter().flatten()).all(may_send)
                 };
                 (0..2).all(is_aimed) && relay.ports.iter().all(|port| range.contains(port))
             })
@@ -334,7 +335,7 @@ impl Fields<'_> {
             if word == NOTHING { Some(None) } else { word.parse().ok().map(Some) }
         };
         let mut peer = Peer { rtp: place()?, rtcp: place()?, ..Peer::default() };
-        peer.family = peer.rtp.map(|there| Family::of(there.ip()));
+        peer.family = peer.rtp.map(|there| Family::of(there.host()));
         for (allowed, word) in peer.allowed.iter_mut().zip(words) {
             *allowed = Some(word.parse().ok()?);
         }

@@ -17,6 +17,7 @@ use super::guard::Origin;
 use super::hop::Hop;
 use super::io::Side;
 use super::message::Received;
+use crate::host::Host;
 use crate::limits::MAX_SEALED_VIAS;
 use crate::log_class as class;
 use crate::sip::Method;
@@ -82,9 +83,9 @@ impl SealedVia {
         content.extend_from_slice(&self.stamp.to_bytes()).ok()?;
         content.extend_from_slice(&self.flags()).ok()?;
         content.extend_from_slice(&self.upstream.port().to_be_bytes()).ok()?;
-        write_ip(self.upstream.ip(), &mut content)?;
+        write_ip(self.upstream.host(), &mut content)?;
         write_ip(self.hop, &mut content)?;
-        pack(vias, self.upstream.ip(), &mut content)?;
+        pack(vias, self.upstream.host(), &mut content)?;
         Some(content)
     }
 
@@ -129,7 +130,7 @@ impl Engine {
             upstream_by: received.on.kind(),
             upstream_local: received.on.local,
             from_phone: received.origin == Origin::Phone,
-            hop: hop.to.ip(),
+            hop: hop.to.host(),
             downstream_side: hop.side,
             hidden,
             opens_dialog: hop.of_invite.map_or(received.head.to_tag.is_empty(), |invite| invite.opens_dialog),

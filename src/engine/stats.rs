@@ -7,7 +7,7 @@ use super::Engine;
 use super::io::{Leg, LegCounters, RelayCmd, Side, Sink};
 use super::verdict::{self, Fault, Sent};
 use crate::limits::MAX_SECTIONS;
-use crate::log_class as class;
+use crate::log_class::{self as class, log};
 use crate::rtp::format::Media;
 use crate::table::Handle;
 use crate::time::Instant;

@@ -8,6 +8,7 @@ use super::guard::Origin;
 use super::io::Side;
 use super::message::Received;
 use super::turned_away::MAX_START_LINE;
+use crate::host::Host;
 use crate::limits::MAX_URI;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
@@ -102,7 +103,7 @@ impl Engine {
     /// A URI that is moved to another place, where nothing else takes private addresses out of it.
     fn hidden(&self, received: &Received<'_>, uri: Span, side: Side) -> Result<MovedUri, EditError> {
         let own = self.own(Side::Wan).filter(|_| side == Side::Wan && self.settings().topology_hiding);
-        let secrets = self.secrets(received.from.ip());
+        let secrets = self.secrets(received.from.host());
         let mut edits = Edits::new();
         if let Some(own) = own {
             self.scrub_span(received.msg.bytes(), uri, &secrets, own, &mut edits)?;

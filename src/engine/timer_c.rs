@@ -14,7 +14,7 @@ use super::io::Sink;
 use super::message::{Head, Received};
 use super::transaction::Transaction;
 use crate::limits::{MAX_HIDDEN, MAX_URI};
-use crate::log_class as class;
+use crate::log_class::{self as class, log};
 use crate::sip::Message;
 use crate::sip::edit::Edits;
 use crate::span::Span;

@@ -4,8 +4,9 @@
 //! the log nobody could find out why calls do not come in.
 
 use super::{Engine, Side};
+use crate::host::Host;
 use crate::limits::MAX_TURNED_AWAY;
-use crate::log_class as class;
+use crate::log_class::{self as class, log};
 use crate::sip::uri::Uri;
 use crate::span::Span;
 use crate::time::Instant;
@@ -47,13 +48,13 @@ impl TurnedAway {
 impl Engine {
     /// A stranger's datagram is dropped: an INVITE for a phone of ours is worth a line, once an episode.
     pub(super) fn turn_away(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
-        let user = invited_user(bytes).filter(|user| self.bindings.lookup(user, Some(from.ip()), now).is_some());
+        let user = invited_user(bytes).filter(|user| self.bindings.lookup(user, Some(from.host()), now).is_some());
         match user {
-            Some(user) if self.turned_away.is_new(Side::Wan, from.ip(), now) => log::warn!(
+            Some(user) if self.turned_away.is_new(Side::Wan, from.host(), now) => log::warn!(
                 target: class::ACL,
                 "INVITE from {from} for {} dropped: not a server that a phone is registered with; to admit it: wan_allow = {}",
                 user.escape_ascii(),
-                from.ip()
+                from.host()
             ),
             _ => log::debug!(target: class::ACL, "datagram from stranger {from} dropped"),
         }
@@ -61,7 +62,7 @@ impl Engine {
 
     /// A datagram came by the LAN's interface from nowhere on the LAN: from behind another router, most likely.
     pub(super) fn turn_away_on_lan(&mut self, from: SocketAddr, now: Instant) {
-        let ip = from.ip();
+        let ip = from.host();
         if self.turned_away.is_new(Side::Lan, ip, now) {
             log::warn!(
                 target: class::ACL,

@@ -13,7 +13,8 @@ use super::netlink::{
     Frame, NLA_F_NESTED, NLA_HDRLEN, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NLMSG_HDRLEN,
     aligned, attributes, frames, u32_at,
 };
-use crate::log_class::NET;
+use crate::host::Host;
+use crate::log_class::{NET, log};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use nix::errno::Errno;
 use nix::sys::socket::{
@@ -143,10 +144,10 @@ impl Question {
     /// Whether an entry is one of them; filters of the kernel let through more, or all.
     fn wants(self, entry: &Entry<'_>, ports: OwnPorts) -> bool {
         match self {
-            Self::Taken { ours } => entry.reply.destination == ours && entry.original.source.ip() != ours.ip(),
-            Self::From(old) => entry.original.source.ip() == old && ports.contains(entry.original.source.port()),
+            Self::Taken { ours } => entry.reply.destination == ours && entry.original.source.host() != ours.host(),
+            Self::From(old) => entry.original.source.host() == old && ports.contains(entry.original.source.port()),
             Self::To(old) => {
-                entry.original.destination.ip() == old && ports.contains(entry.original.destination.port())
+                entry.original.destination.host() == old && ports.contains(entry.original.destination.port())
             }
         }
     }

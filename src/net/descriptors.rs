@@ -3,7 +3,7 @@
 use super::relay;
 use crate::config::Config;
 use crate::limits::{MAX_CONNECTIONS, MAX_RELAYS};
-use crate::log_class::PROCESS;
+use crate::log_class::{PROCESS, log};
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 
 /// Descriptors besides those of the relays: SIP, DNS, log, signals, debug port, files.

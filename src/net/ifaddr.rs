@@ -11,8 +11,9 @@ use super::rtnetlink::{Body, DefaultRoute, Dump, GROUPS, Message, ROUTE_GROUPS, 
 use crate::engine::Side;
 use crate::engine::io::Prefix;
 use crate::family::Family;
+use crate::host::Host;
 use crate::limits::MAX_PREFIXES;
-use crate::log_class::NET;
+use crate::log_class::{NET, log};
 use crate::time::Duration;
 use by_device::{by_device, told_apart};
 use core::fmt;
@@ -343,12 +344,12 @@ fn note(
 pub(super) fn way_to(interfaces: &[Interface; 2], peer: SocketAddr) -> Side {
     let [lan, wan] = interfaces;
     let has = |interface: &Interface, ip: IpAddr| interface.addresses.iter().any(|prefix| prefix.address == ip);
-    if peer.ip().is_loopback() || has(lan, peer.ip()) || has(wan, peer.ip()) {
+    if peer.host().is_loopback() || has(lan, peer.host()) || has(wan, peer.host()) {
         return Side::Lan;
     }
     let Ok(source) = source_towards(peer) else { return Side::Wan };
     match (has(lan, source), has(wan, source)) {
-        (true, true) if !lan.addresses.iter().any(|net| net.contains(peer.ip())) => Side::Wan,
+        (true, true) if !lan.addresses.iter().any(|net| net.contains(peer.host())) => Side::Wan,
         (true, _) => Side::Lan,
         (false, _) => Side::Wan,
     }
@@ -359,7 +360,7 @@ fn source_towards(peer: SocketAddr) -> io::Result<IpAddr> {
     let socket = Socket::new(Domain::for_address(peer), Type::DGRAM.cloexec(), Some(Protocol::UDP))?;
     socket.connect(&peer.into())?;
     let local = socket.local_addr()?.as_socket();
-    local.map(|address| address.ip()).ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+    local.map(|address| address.host()).ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
 }
 
 #[cfg(test)]

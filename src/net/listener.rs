@@ -8,8 +8,9 @@ use super::ifaddr::{Addresses, Interface};
 use super::text::{Text, size};
 use super::transparency::{self, Impersonated, send_as};
 use crate::engine::io::{Channel, SendError, Side};
+use crate::host::Host;
 use crate::limits::MAX_PARTS;
-use crate::log_class::{NET, TRAFFIC};
+use crate::log_class::{NET, TRAFFIC, log};
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use mio::unix::SourceFd;
@@ -190,8 +191,8 @@ impl Listener {
             }
             match receive(&bound.socket, buffer) {
                 Ok((Some(Source { from, index, to }), length)) => {
-                    let interface = arrival_side(&self.interfaces, index, from.ip());
-                    let meant_for = to.filter(|to| to.ip() != bound.address || to.port() != self.port);
+                    let interface = arrival_side(&self.interfaces, index, from.host());
+                    let meant_for = to.filter(|to| to.host() != bound.address || to.port() != self.port);
                     // Only phones are spoken to with addresses of others.
                     if interface == Side::Lan
                         && let (Some(impersonated), Some(to)) = (&mut self.impersonated, meant_for)

@@ -19,8 +19,9 @@ use super::dscp;
 use super::ifaddr::Interface;
 use super::text::{Text, size};
 use crate::engine::io::{ConnEvent, ConnId, SendError, Side};
+use crate::host::Host;
 use crate::limits::{MAX_CONNECTIONS, MAX_CONNECTIONS_OF_ONE, MAX_PARTS};
-use crate::log_class::{NET, TRAFFIC};
+use crate::log_class::{NET, TRAFFIC, log};
 use crate::sip::framing::Framer;
 use crate::table::{Handle, Slab};
 use crate::time::{Duration, Instant};
@@ -241,7 +242,7 @@ impl Tcp {
         accepted: bool,
         now: Instant,
     ) -> Option<ConnId> {
-        let is_of_one = |c: &Connection| c.accepted && c.remote.ip() == remote.ip();
+        let is_of_one = |c: &Connection| c.accepted && c.remote.host() == remote.host();
         if accepted && self.connections.iter().filter(|(_, c)| is_of_one(c)).count() >= MAX_CONNECTIONS_OF_ONE {
             self.evict(is_of_one);
         }

@@ -4,6 +4,7 @@
 //! last server that a phone has sent to counts, and only on the port that is ours; other phones, and those that send to us, hear us from
 //! our own address.
 
+use crate::host::Host;
 use core::net::{IpAddr, SocketAddr};
 use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
 use nix::sys::socket::{
@@ -39,7 +40,7 @@ impl Impersonated {
     /// The address that `phone` expects us to have, if it sends to another than ours on `port`.
     pub(super) fn source_for(&self, phone: SocketAddr, port: u16) -> Option<IpAddr> {
         let (_, server) = self.list.iter().find(|(known, _)| *known == phone)?;
-        (server.port() == port).then(|| server.ip())
+        (server.port() == port).then(|| server.host())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Description, Lines, Section, address_in, address_place, attribute, is_ice_attribute, media_line, words};
 use crate::family::Family;
+use crate::host::Host;
 use crate::sip::edit::{EditError, Edits};
 use crate::span::Span;
 use core::fmt;
@@ -52,7 +53,7 @@ pub fn rewrite(
     };
     let mut sections = sdp.sections.iter().enumerate();
     let first = sdp.sections.iter().enumerate().find_map(|(index, section)| relayed_at(index, section));
-    let of_session = first.map_or(address, |at| at.ip());
+    let of_session = first.map_or(address, |at| at.host());
     // The address of the section whose lines these are.
     let mut ours = of_session;
     // A `c=` that a section needs, and the place for it: behind `m=`, and `i=` if there is one (RFC 8866 §9).
@@ -87,7 +88,7 @@ pub fn rewrite(
                 };
                 relayed = port(bytes, section, decision_on(index), edits)?;
                 if let Some(at) = relayed_at(index, section) {
-                    ours = at.ip();
+                    ours = at.host();
                     let is_owed = section.connection.is_none() && ours != of_session;
                     let is_nowhere = section.address.is_some_and(|ip| ip.is_unspecified());
                     let told = if is_nowhere { Family::of(ours).unspecified() } else { ours };

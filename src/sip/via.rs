@@ -4,6 +4,7 @@ use super::edit::{EditError, Edits};
 use super::lex::{Cursor, is_token, trim};
 use super::params::{self, Param};
 use super::uri::{UriError, parse_ip, take_host, take_port};
+use crate::host::Host;
 use crate::span::Span;
 use core::fmt::{self, Write as _};
 use core::net::SocketAddr;
@@ -107,7 +108,7 @@ impl Via {
     /// # Errors
     /// See [`EditError`]; a part of the edits may have been entered by then.
     pub fn fill_received(&self, bytes: &[u8], from: SocketAddr, edits: &mut Edits) -> Result<(), EditError> {
-        self.received(bytes, from, |del, text| edits.replace_fmt(del, text))
+        self.received(bytes, from, &mut |del, text| edits.replace_fmt(del, text))
     }
 
     /// Writes the element, filled in as by [`Self::fill_received`], behind what is in `out`.
@@ -121,7 +122,7 @@ impl Via {
         out: &mut heapless::Vec<u8, N>,
     ) -> Result<(), EditError> {
         let mut at = self.whole.start;
-        self.received(bytes, from, |del, text| {
+        self.received(bytes, from, &mut |del, text| {
             out.extend_from_slice(Span::new(at, del.start).of(bytes)).map_err(|_| EditError::Full)?;
             at = del.end;
             out.write_fmt(text).map_err(|_| EditError::Full)
@@ -134,9 +135,9 @@ impl Via {
         &self,
         bytes: &[u8],
         from: SocketAddr,
-        mut edit: impl FnMut(Span, fmt::Arguments<'_>) -> Result<(), EditError>,
+        edit: &mut dyn FnMut(Span, fmt::Arguments<'_>) -> Result<(), EditError>,
     ) -> Result<(), EditError> {
-        let ip = from.ip().to_canonical();
+        let ip = from.host().to_canonical();
         let is = |param: &Param, name: &[u8]| param.name.of(bytes).eq_ignore_ascii_case(name);
         let sent_from_there = parse_ip(self.host.of(bytes)).is_some_and(|host| host.to_canonical() == ip);
         let mut received_due = !sent_from_there || self.param(bytes, b"rport").is_some();

@@ -1,7 +1,7 @@
 //! The key of tokens and branches, in a file of its own beside `registration_file`.
 
 use super::file::{open, replace, with_suffix};
-use crate::log_class::PROCESS;
+use crate::log_class::{PROCESS, log};
 use crate::sip::token::Key;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};

@@ -7,7 +7,8 @@ use super::super::message::Received;
 use super::super::transaction::Part;
 use super::super::transaction::{State, Transaction, Transactions};
 use super::super::{Engine, Sink};
-use crate::log_class as class;
+use crate::host::Host;
+use crate::log_class::{self as class, log};
 use crate::sip::edit::Edits;
 use crate::sip::{HeaderId, Method};
 use crate::table::Handle;
@@ -153,7 +154,7 @@ impl Engine {
         out: &mut dyn Sink,
     ) {
         let Some(t) = self.transactions.get(branch) else { return };
-        let (Some(sender), phone, call) = (t.part.fork(), t.downstream.ip(), t.call) else { return };
+        let (Some(sender), phone, call) = (t.part.fork(), t.downstream.host(), t.call) else { return };
         self.transactions.forget(branch);
         if let Some(call) = call.and_then(|call| self.calls.calls.get_mut(call))
             && !call.answered

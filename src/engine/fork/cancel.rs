@@ -5,7 +5,7 @@ use super::super::message::Received;
 use super::super::transaction::Part;
 use super::super::transaction::{State, Transactions};
 use super::super::{Engine, Sink};
-use crate::log_class as class;
+use crate::log_class::{self as class, log};
 use crate::sip::Method;
 use crate::sip::reply::Reply;
 use crate::table::Handle;

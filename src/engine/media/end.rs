@@ -5,7 +5,7 @@ use crate::engine::counters::Count;
 use crate::engine::hang_up::Why;
 use crate::engine::io::{Leg, LegCounters, RelayCmd, Sink};
 use crate::engine::{Engine, verdict};
-use crate::log_class as class;
+use crate::log_class::{self as class, log};
 use crate::sip::Method;
 use crate::table::Handle;
 use crate::time::Instant;

@@ -3,7 +3,8 @@
 use crate::engine::Engine;
 use crate::engine::io::Side;
 use crate::family::Family;
-use crate::log_class as class;
+use crate::host::Host;
+use crate::log_class::{self as class, log};
 use crate::rtp::latch::{MAX_ALLOWED, Peer};
 use crate::sdp::Section;
 use crate::sdp::terms::terms;
@@ -21,7 +22,7 @@ impl Engine {
         let signalling = signalling.to_canonical();
         let named = section.address.filter(|ip| !ip.is_unspecified());
         let may_be =
-            |place: &SocketAddr| self.is_reachable(place.ip(), side) && self.may_be_media(*place, side, signalling);
+            |place: &SocketAddr| self.is_reachable(place.host(), side) && self.may_be_media(*place, side, signalling);
         let rtp = named.map(|ip| SocketAddr::new(ip, section.port));
         let announced = rtp.filter(may_be);
         if announced.is_none()
@@ -66,22 +67,22 @@ impl Engine {
     /// Whether media of a party on `side`, whose signalling comes from `signalling`, may be sent to `place`.
     pub(in crate::engine) fn may_be_media(&self, place: SocketAddr, side: Side, signalling: IpAddr) -> bool {
         place.port() >= MIN_PORT
-            && (self.is_of_relay(place, side) || self.may_be_host(place.ip(), side, signalling))
-            && !(self.is_here(place.ip()) && place.port() == self.settings().sip_listen_port)
+            && (self.is_of_relay(place, side) || self.may_be_host(place.host(), side, signalling))
+            && !(self.is_here(place.host()) && place.port() == self.settings().sip_listen_port)
     }
 
     /// Whether `place` is a port of a relay of ours: of the other call, where two phones of this house talk through their provider.
     fn is_of_relay(&self, place: SocketAddr, side: Side) -> bool {
         let shared = self.addresses.are_shared();
         let holds = |side| self.calls.ports.holds(side, place.port());
-        self.is_at_relay(place.ip(), side) && (holds(side) || (shared && (holds(Side::Lan) || holds(Side::Wan))))
+        self.is_at_relay(place.host(), side) && (holds(side) || (shared && (holds(Side::Lan) || holds(Side::Wan))))
     }
 
     /// Whether `place` can have been a port of a relay of ours, before the relays of all saved calls are open again.
     pub(in crate::engine) fn was_of_relay(&self, place: SocketAddr, side: Side) -> bool {
         // RTCP has the port above.
         let ports = self.settings().rtp_port_low..=self.settings().rtp_port_high.saturating_add(1);
-        self.is_at_relay(place.ip(), side) && ports.contains(&place.port())
+        self.is_at_relay(place.host(), side) && ports.contains(&place.port())
     }
 
     /// Whether a relay that faces `side` can be at `ip`.

@@ -12,6 +12,7 @@ use super::super::message::Received;
 use super::super::response::Back;
 use super::super::transaction::MAX_CONTACTS;
 use super::UriText;
+use crate::host::Host;
 use crate::sip::HeaderId;
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::Edits;
@@ -42,7 +43,7 @@ impl Engine {
         }
         loop {
             let mut of_aor = self.bindings.of_aor(aor);
-            let over = of_aor.find(|(handle, b)| b.place.address.ip() == back.to.ip() && !bound.contains(handle));
+            let over = of_aor.find(|(handle, b)| b.place.address.host() == back.to.host() && !bound.contains(handle));
             let Some(handle) = over.map(|(handle, _)| handle) else { return };
             drop(of_aor);
             self.drop_binding(handle, "un-registered");
@@ -61,7 +62,7 @@ impl Engine {
         let addr = NameAddr::parse(bytes, contact).ok()?;
         let uri = Uri::parse(bytes, addr.uri).ok()?;
         // The account's other phones have REGISTERs of their own.
-        let place = self.place_in(bytes, &uri).filter(|place| place.address.ip() == back.to.ip())?;
+        let place = self.place_in(bytes, &uri).filter(|place| place.address.host() == back.to.host())?;
         let mut edits = Edits::new();
         let mut text = UriText::new();
         Self::unmasquerade(bytes, &uri, place, &mut edits).ok()?;
@@ -75,7 +76,7 @@ impl Engine {
             .or_else(|| received.msg.value(HeaderId::Expires).and_then(delta_seconds))
             .unwrap_or(self.settings().default_expires);
         // One seal opens for as many 2xx as the registrar cares to send.
-        let of_phone = self.bindings.of_aor(aor).filter(|(_, b)| b.place.address.ip() == back.to.ip()).count();
+        let of_phone = self.bindings.of_aor(aor).filter(|(_, b)| b.place.address.host() == back.to.host()).count();
         let is_full = self.bindings.len() >= self.settings().max_bindings || of_phone >= MAX_CONTACTS;
         let handle = match self.bindings.find(&offer) {
             Some(handle) => handle,

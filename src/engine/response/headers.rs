@@ -10,7 +10,8 @@ use crate::engine::mention::Crossing;
 use crate::engine::message::Received;
 use crate::engine::own::HostAndPort;
 use crate::engine::stored::Stored;
-use crate::log_class as class;
+use crate::host::Host;
+use crate::log_class::{self as class, log};
 use crate::sip::addr::NameAddr;
 use crate::sip::edit::{EditError, Edits};
 use crate::sip::via::Transport;
@@ -35,7 +36,7 @@ impl Engine {
             edits.replace(msg.start_line(), b"SIP/2.0 500 Server Internal Error")?;
         }
         if back.side == Side::Lan {
-            self.drop_foreign_challenges(received, back.to.ip(), (back.downstream.ip(), back.own_server), edits)?;
+            self.drop_foreign_challenges(received, back.to.host(), (back.downstream.host(), back.own_server), edits)?;
         }
         match (back.downstream_side, back.side) {
             (Side::Wan, _) => self.write_to_phone(received, status, back, edits)?,
@@ -71,7 +72,7 @@ impl Engine {
         } else {
             edits.delete(head.via_element.cut)?;
         }
-        let secrets = self.secrets(back.to.ip());
+        let secrets = self.secrets(back.to.host());
         if back.hidden && self.settings().topology_hiding {
             self.map_dialogs(msg, &secrets, Way::ToLan, edits)?;
             self.mark_tag(received, Way::ToLan, edits)?;
@@ -122,7 +123,7 @@ impl Engine {
         way: Way,
         edits: &mut Edits,
     ) -> Result<(), EditError> {
-        let phone = if way == Way::ToLan { back.to.ip() } else { back.downstream.ip() };
+        let phone = if way == Way::ToLan { back.to.host() } else { back.downstream.host() };
         let call_id = received.head.call_id;
         match self.mapped(received, &self.secrets(phone), way)? {
             Some(mapped) => edits.replace(call_id, &mapped),
@@ -173,7 +174,7 @@ impl Engine {
                 self.masquerade(bytes, &contact, phone, back.on.kind(), edits)?;
             }
         }
-        let secrets = self.secrets(received.from.ip());
+        let secrets = self.secrets(received.from.host());
         self.mask_parties(bytes, &received.head, Way::ToWan, edits)?;
         let (by, leg) = (back.downstream_on.kind(), back.on.kind());
         let crossing = Crossing::new(Way::ToWan, back.downstream, by, leg, &secrets);

@@ -8,7 +8,8 @@ use crate::engine::io::{Channel, Leg, Side, Sink};
 use crate::engine::message::Received;
 use crate::engine::sealed_via::{SealedVia, Vias};
 use crate::engine::transaction::{Registers, Transaction};
-use crate::log_class as class;
+use crate::host::Host;
+use crate::log_class::{self as class, log};
 use crate::sip::Method;
 use crate::table::Handle;
 use crate::time::Instant;
@@ -103,7 +104,7 @@ impl Engine {
     ) -> Option<Back> {
         let sealed = self.open_via(received, now)?;
         let is_refusal = received.head.cseq.method == Method::Invite && status >= 300;
-        let (phone, is_challenge) = (sealed.upstream.ip(), sealed.from_phone && matches!(status, 401 | 407));
+        let (phone, is_challenge) = (sealed.upstream.host(), sealed.from_phone && matches!(status, 401 | 407));
         if is_challenge && !self.may_challenge(received, phone, sealed.hop, sealed.own_server) {
             Self::log_foreign_challenge(received, status, sealed.upstream);
             if is_refusal && self.is_from_hop(received, phone, sealed.hop) {
@@ -132,7 +133,7 @@ impl Engine {
     /// Whether a response that no branch is there for belongs to a fork that is.
     fn is_of_fork(&self, received: &Received<'_>, sealed: &SealedVia) -> bool {
         let call_id = received.msg.get(received.head.call_id);
-        let secrets = self.secrets(received.from.ip());
+        let secrets = self.secrets(received.from.host());
         let mapped =
             if sealed.from_phone { None } else { self.mapped(received, &secrets, Way::ToWan).unwrap_or_default() };
         let call_id = mapped.as_deref().unwrap_or(call_id);
@@ -147,7 +148,7 @@ impl Engine {
         if back.downstream_side == Side::Lan || !self.settings().topology_hiding {
             return None;
         }
-        let secrets = self.secrets(back.to.ip());
+        let secrets = self.secrets(back.to.host());
         self.mapped(received, &secrets, Way::ToLan).unwrap_or_default()
     }
 
@@ -173,6 +174,6 @@ impl Engine {
     fn between_of_response(&self, received: &Received<'_>, back: &Back) -> Between {
         let mapped = self.lan_call_id(received, back);
         let call_id = mapped.as_deref().unwrap_or(received.msg.get(received.head.call_id));
-        self.between(received, call_id, (back.downstream_side, back.downstream.ip()), (back.side, back.to.ip()))
+        self.between(received, call_id, (back.downstream_side, back.downstream.host()), (back.side, back.to.host()))
     }
 }

@@ -3,7 +3,7 @@
 use super::Hundredths;
 use crate::engine::call::{Call, Past};
 use crate::engine::io::{Leg, LegCounters};
-use crate::log_class as class;
+use crate::log_class::{self as class, log};
 use crate::rtp::quality::Quality;
 use crate::time::Instant;
 use core::fmt;

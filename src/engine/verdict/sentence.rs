@@ -2,6 +2,7 @@
 
 use super::{Fault, Hundredths, What};
 use crate::engine::io::{Leg, Side};
+use crate::host::Host;
 use core::fmt;
 
 impl fmt::Display for Fault {
@@ -66,6 +67,6 @@ impl fmt::Display for Party<'_> {
             (sides, leg) if sides[*leg as usize] == Side::Lan => "the phone",
             _ => "the far end",
         })?;
-        fault.announced[*leg as usize].map_or(Ok(()), |at| write!(f, " {}", at.ip()))
+        fault.announced[*leg as usize].map_or(Ok(()), |at| write!(f, " {}", at.host()))
     }
 }

@@ -4,7 +4,7 @@ use super::{EventLoop, List};
 use crate::engine::Engine;
 use crate::engine::io::{Input, Side};
 use crate::family::Family;
-use crate::log_class::NET;
+use crate::log_class::{NET, log};
 use crate::net::listener::BindError;
 use crate::process::with_net_admin;
 

@@ -11,7 +11,7 @@ use crate::engine::counters::COUNTS;
 use crate::engine::io::Side;
 use crate::limits::{MAX_BINDINGS, MAX_CALLS, MAX_CONNECTIONS, MAX_RELAYS, MAX_TRANSACTIONS};
 use crate::log::tail::Tail;
-use crate::log_class::PROCESS;
+use crate::log_class::{PROCESS, log};
 use crate::time::Instant;
 use mio::event::Event;
 use std::io;

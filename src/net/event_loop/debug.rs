@@ -4,7 +4,7 @@ use super::{DEBUG_PORT, EventLoop, StartError};
 use crate::config::Config;
 use crate::engine::io::Side;
 use crate::log::debug_port::DebugPort;
-use crate::log_class::NET;
+use crate::log_class::{NET, log};
 use core::net::SocketAddr;
 
 impl EventLoop {

@@ -8,7 +8,7 @@
 
 use super::EventLoop;
 use crate::engine::Engine;
-use crate::log_class::PROCESS;
+use crate::log_class::{PROCESS, log};
 use crate::state;
 use crate::time::{Duration, Instant};
 use std::io;

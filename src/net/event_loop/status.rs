@@ -2,6 +2,7 @@
 
 use super::{EventLoop, PROCESS};
 use crate::engine::Engine;
+use crate::log_class::log;
 
 /// Calls that are written in one turn: media comes first, and a log may be slow.
 const CALLS: usize = 8;

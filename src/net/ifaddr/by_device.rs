@@ -2,6 +2,7 @@
 
 use super::{Addresses, Interface};
 use crate::engine::io::Prefix;
+use crate::host::Host;
 use core::net::{Ipv4Addr, SocketAddr};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -23,7 +24,7 @@ pub(super) fn by_device(name: &str) -> Interface {
     if index.is_some()
         && let Ok(local) = local()
     {
-        let _ = addresses.push(Prefix { address: local.ip(), length: FALLBACK_PREFIX });
+        let _ = addresses.push(Prefix { address: local.host(), length: FALLBACK_PREFIX });
     }
     Interface { index, addresses }
 }

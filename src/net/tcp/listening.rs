@@ -2,8 +2,9 @@
 
 use super::{Bound, Tcp};
 use crate::engine::io::{ConnEvent, ConnId, Side};
+use crate::host::Host;
 use crate::limits::MAX_CONNECTIONS;
-use crate::log_class::NET;
+use crate::log_class::{NET, log};
 use crate::net::dscp;
 use crate::net::ifaddr::{Interface, way_to};
 use crate::net::listener::BindError;
@@ -89,7 +90,7 @@ impl Tcp {
                 Ok((socket, from)) => {
                     // It has the address that its peer connected to.
                     let to = socket.local_addr().ok().and_then(|to| to.as_socket()).filter(|_| self.is_transparent);
-                    let meant_for = to.filter(|to| to.ip() != local || to.port() != self.port);
+                    let meant_for = to.filter(|to| to.host() != local || to.port() != self.port);
                     if let Some(from) = from.as_socket()
                         && let Some(conn) = self.enter(socket, local, from, true, now)
                     {

@@ -4,7 +4,7 @@ use super::connection::append;
 use super::{CHUNK, Tcp};
 use crate::engine::io::ConnId;
 use crate::limits::MAX_DATAGRAM;
-use crate::log_class::{NET, TRAFFIC};
+use crate::log_class::{NET, TRAFFIC, log};
 use crate::net::text::Text;
 use crate::sip::framing::Frame;
 use crate::time::Instant;
