@@ -12,6 +12,7 @@ use crate::log;
 use crate::net::ifaddr::Watch;
 use crate::net::relay::dejitter;
 use crate::process::Powers;
+use crate::time::{Duration, micros};
 use core::fmt;
 
 /// Bytes that the edge keeps for each relay; see [`MAX_RELAYS`].
@@ -63,7 +64,7 @@ impl fmt::Display for Summary<'_> {
         writeln!(f, "at most {} registrations", config.max_bindings)?;
         let places = dejitter::places(config);
         if places > 0 {
-            let [output, input] = dejitter::delays(config).map(|delay| delay.as_micros() as f64 / 1000.0);
+            let [output, input] = dejitter::delays(config).map(Millis);
             writeln!(
                 f,
                 "media held back {input} ms towards the phones, {output} ms towards the Internet; room for {places} packets"
@@ -81,5 +82,34 @@ impl fmt::Display for Summary<'_> {
         parts.enumerate().try_for_each(|(place, (name, bytes))| {
             write!(f, "{} {name} {}", if place == 0 { ":" } else { "," }, bytes.div_ceil(1024))
         })
+    }
+}
+
+/// Milliseconds with as many places as it takes. Numbers with a fraction of the language would take 14 KB on processors that have none.
+struct Millis(Duration);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = micros(self.0);
+        let (mut fraction, mut places) = (micros % 1000, 3);
+        write!(f, "{}", micros / 1000)?;
+        if fraction == 0 {
+            return Ok(());
+        }
+        while fraction % 10 == 0 {
+            (fraction, places) = (fraction / 10, places - 1);
+        }
+        write!(f, ".{fraction:0places$}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn milliseconds_have_the_places_they_need() {
+        let shown = |micros| Millis(Duration::from_micros(micros)).to_string();
+        assert_eq!([0, 40_000, 12_500, 1_050, 3].map(shown), ["0", "40", "12.5", "1.05", "0.003"]);
     }
 }

@@ -17,6 +17,7 @@ use siproxd::state;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 
 /// All of the engine's tables, in zeroed static memory.
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
     if args.check {
         return summarise(source.name(), &config, &report);
     }
-    match run(&args, source, &config, &report) {
+    match run(&args, source, &Rc::new(config), &report) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!(target: PROCESS, "{error}");
@@ -88,7 +89,7 @@ fn summarise(file: &Path, config: &Config, report: &Report) -> ExitCode {
     if report.has_warnings() { ExitCode::from(EXIT_WARNINGS) } else { ExitCode::SUCCESS }
 }
 
-fn run(args: &Args, source: Source, config: &Config, report: &Report) -> io::Result<()> {
+fn run(args: &Args, source: Source, config: &Rc<Config>, report: &Report) -> io::Result<()> {
     siproxd::log::set_debug_level(config.debug_level);
     let is_unread = siproxd::log::is_stderr_unread();
     if (config.daemonize || is_unread)
@@ -110,7 +111,7 @@ fn run(args: &Args, source: Source, config: &Config, report: &Report) -> io::Res
     engine.configure(&config.engine_settings());
     Accounts::read(config)?.give_to(&mut engine);
     let file = source.name().to_owned();
-    let mut event_loop = EventLoop::open(config.clone(), source).map_err(io::Error::other)?;
+    let mut event_loop = EventLoop::open(Rc::clone(config), source).map_err(io::Error::other)?;
     let mut pid_file = config.pid_file.as_deref().map(PidFile::create).transpose()?;
     if let Some(socket) = ControlSocket::open(config, args.instance.as_deref(), privileges.ids())? {
         event_loop.serve(socket, Identity::new(args.instance.as_deref(), &file))?;

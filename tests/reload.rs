@@ -33,7 +33,7 @@ impl Rig {
         let mut engine = Box::new(Engine::new());
         Accounts::read(&config).unwrap().give_to(&mut engine);
         engine.configure(&config.engine_settings());
-        let event_loop = EventLoop::open(config, source).unwrap();
+        let event_loop = EventLoop::open(config.into(), source).unwrap();
         Self { directory, engine, event_loop, head }
     }
 

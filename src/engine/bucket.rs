@@ -9,8 +9,8 @@
 
 use super::guard::Origin;
 use crate::limits::{MAX_ASKED, MAX_SOURCES};
-use crate::log_class as class;
-use crate::time::Instant;
+use crate::log_class::{self as class, log};
+use crate::time::{Instant, millis};
 use core::net::IpAddr;
 
 /// What one bucket holds, and how fast it fills.
@@ -54,7 +54,7 @@ impl Bucket {
     /// Takes one datagram out, where there is one. An episode of drops begins with the first, and is over when the bucket is
     /// half full again; both are logged.
     fn take(&mut self, budget: Budget, name: impl core::fmt::Display, now: Instant) -> bool {
-        let millis = u32::try_from(now.since(self.filled).as_millis()).unwrap_or(u32::MAX);
+        let millis = u32::try_from(millis(now.since(self.filled))).unwrap_or(u32::MAX);
         let capacity = budget.burst.saturating_mul(UNIT);
         self.level = self.level.saturating_add(millis.saturating_mul(budget.rate)).min(capacity);
         self.filled = now;

@@ -70,7 +70,7 @@ pub use settings::Settings;
 
 use crate::dns::Resolver;
 use crate::dns::Transmit;
-use crate::log_class as class;
+use crate::log_class::{self as class, log};
 use crate::sip::Method;
 use crate::sip::token::Key;
 use crate::table::Late;
@@ -95,34 +95,37 @@ pub struct Usage {
 }
 
 /// The proxy engine. Its constructor is `const` and its defined bytes are all zero: it belongs in a static.
+///
+/// The small parts come first: on MIPS what lies within 32 KB of the start is reached by one instruction, and the rest by four.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Engine {
     key: Key,
     random: random::Random,
     /// What the wall clock said where our own clock began, in seconds.
     clock_origin: u64,
-    settings: Late<Settings>,
+    /// Whether a binding waits for the DNS to name its registrar.
+    has_imports: bool,
     addresses: own::Addresses,
     /// The address that the Internet knew us by before, and when that ended.
     left: Late<(IpAddr, Instant)>,
-    domains: domain::Domains,
+    shortages: answer::Shortages,
+    counters: counters::Counters,
+    settings: Late<Settings>,
+    outside: outside::Outside,
     avoided: failover::Avoided,
-    buckets: bucket::Buckets,
+    flows: keepalive::Flows,
     turned_away: turned_away::TurnedAway,
     acl: acl::Acl,
-    outside: outside::Outside,
-    resolver: Resolver,
-    parked: parked::Parked,
-    flows: keepalive::Flows,
+    domains: domain::Domains,
+    buckets: bucket::Buckets,
     connections: connection::Connections,
-    shortages: answer::Shortages,
-    auth: auth::Auth,
     bindings: binding::Bindings,
-    /// Whether one of them waits for the DNS to name its registrar.
-    has_imports: bool,
     transactions: transaction::Transactions,
     calls: call::Calls,
-    counters: counters::Counters,
+    resolver: Resolver,
+    auth: auth::Auth,
+    parked: parked::Parked,
 }
 
 impl Engine {
@@ -133,26 +136,26 @@ impl Engine {
             key: Key::new([0; 32]),
             random: random::Random::new(),
             clock_origin: 0,
-            settings: Late::new(),
+            has_imports: false,
             addresses: own::Addresses::new(),
             left: Late::new(),
-            domains: domain::Domains::new(),
+            shortages: answer::Shortages::new(),
+            counters: counters::Counters::new(),
+            settings: Late::new(),
+            outside: outside::Outside::new(),
             avoided: failover::Avoided::new(),
-            buckets: bucket::Buckets::new(),
+            flows: keepalive::Flows::new(),
             turned_away: turned_away::TurnedAway::new(),
             acl: acl::Acl::new(),
-            outside: outside::Outside::new(),
-            resolver: Resolver::new(),
-            parked: parked::Parked::new(),
-            flows: keepalive::Flows::new(),
+            domains: domain::Domains::new(),
+            buckets: bucket::Buckets::new(),
             connections: connection::Connections::new(),
-            shortages: answer::Shortages::new(),
-            auth: auth::Auth::new(),
             bindings: binding::Bindings::new(),
-            has_imports: false,
             transactions: transaction::Transactions::new(),
             calls: call::Calls::new(),
-            counters: counters::Counters::new(),
+            resolver: Resolver::new(),
+            auth: auth::Auth::new(),
+            parked: parked::Parked::new(),
         }
     }
 

@@ -42,6 +42,7 @@ use mio::{Events, Interest, Poll, Token};
 use saving::Saving;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::rc::Rc;
 
 const SIGNALS: Token = Token(0);
 const NETLINK: Token = Token(1);
@@ -91,7 +92,7 @@ impl From<io::Error> for StartError {
 /// The event loop with all its sockets.
 #[derive(Debug)]
 pub struct EventLoop {
-    config: Config,
+    config: Rc<Config>,
     source: Source,
     poll: Poll,
     clock: Clock,
@@ -121,7 +122,7 @@ impl EventLoop {
     ///
     /// # Errors
     /// See [`StartError`].
-    pub fn open(config: Config, source: Source) -> Result<Self, StartError> {
+    pub fn open(config: Rc<Config>, source: Source) -> Result<Self, StartError> {
         let room = descriptors::raise_limit(&config);
         reloading::set_timerslack(&config);
         let poll = Poll::new()?;

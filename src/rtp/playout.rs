@@ -29,7 +29,7 @@
 
 use super::format::{Codec, Terms};
 use super::quality::{LONGEST_PACKET, MAX_JUMP, MAX_MISORDER, scale};
-use crate::time::{Duration, Instant};
+use crate::time::{Duration, Instant, micros};
 
 /// The lowest transit is that of so many spans of time.
 const SPANS: usize = 8;
@@ -84,7 +84,7 @@ impl Playout {
     #[must_use]
     pub const fn new(delay: Duration) -> Self {
         Self {
-            delay: delay.as_micros() as i64,
+            delay: micros(delay) as i64,
             codec: Codec::Unknown,
             scale: 0,
             is_begun: false,

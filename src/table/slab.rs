@@ -92,27 +92,17 @@ impl<T, const N: usize> Slab<T, N> {
     /// # Errors
     /// The value comes back where the slab is full.
     pub fn insert(&mut self, value: T) -> Result<Handle, T> {
-        let slot_number = self.first_free.checked_sub(1);
-        if let Some(index) = slot_number
-            && let Some(slot) = self.slots.get_mut(usize::from(index))
+        let index = self.first_free.checked_sub(1).unwrap_or(self.slots.len() as u16);
+        if usize::from(index) == self.slots.len()
+            && self.slots.push(Slot { generation: 1, next_free: 0, value: None }).is_err()
         {
-            self.first_free = slot.next_free;
-            slot.next_free = 0;
-            slot.value = Some(value);
-            self.len += 1;
-            return Ok(Handle { index, generation: slot.generation });
+            return Err(value);
         }
-        let index = self.slots.len() as u16;
-        match self.slots.push(Slot { generation: 1, next_free: 0, value: Some(value) }) {
-            Ok(()) => {
-                self.len += 1;
-                Ok(Handle { index, generation: 1 })
-            }
-            Err(slot) => match slot.value {
-                Some(value) => Err(value),
-                None => unreachable!("the slot was made with a value two lines above"),
-            },
-        }
+        let Some(slot) = self.slots.get_mut(usize::from(index)) else { return Err(value) };
+        self.first_free = core::mem::take(&mut slot.next_free);
+        slot.value = Some(value);
+        self.len += 1;
+        Ok(Handle { index, generation: slot.generation })
     }
 
     /// Takes an entry out.

@@ -6,7 +6,7 @@ use super::super::message::Received;
 use super::super::{Engine, Sink};
 use super::{Asked, Contact, offer_of};
 use crate::sip::reply::Reply;
-use crate::time::Instant;
+use crate::time::{Instant, millis};
 
 /// The shortest registration that a phone may ask us for, in seconds: enough to keep a NAT on the LAN open, and phones that ask
 /// for less wear out a small router. RFC 3261 §10.3 step 7 lets a registrar choose it, up to an hour.
@@ -34,7 +34,7 @@ impl Engine {
         let written = Reply::new(received.msg, received.from, 200, "OK", &tag).and_then(|mut reply| {
             for (_, b) in self.bindings.iter().filter(|(_, b)| b.valid && b.aor == aor && b.expires_at > now) {
                 // A URI of a request that parsed is text; escaping changes only what is none.
-                let secs = b.expires_at.since(now).as_millis().div_ceil(1000);
+                let secs = millis(b.expires_at.since(now)).div_ceil(1000);
                 let contact = b.contact.escape_ascii();
                 match b.preference {
                     Some(q) => reply.header("Contact", format_args!("<{contact}>;expires={secs};q={q}"))?,

@@ -4,7 +4,7 @@
 //! do: nothing that the engine waits for changes by them.
 
 use super::EventLoop;
-use crate::time::{Duration, Instant};
+use crate::time::{Duration, Instant, micros};
 use mio::event::Event;
 use mio::{Events, Token};
 
@@ -42,8 +42,8 @@ impl Moderation {
         let elapsed = now.since(self.since);
         if elapsed >= WINDOW {
             let came = u64::from(packets.wrapping_sub(self.from));
-            let in_one_wait = came.saturating_mul(self.distance.as_micros() as u64);
-            self.is_dense = in_one_wait >= WORTH.saturating_mul(elapsed.as_micros() as u64);
+            let in_one_wait = came.saturating_mul(micros(self.distance));
+            self.is_dense = in_one_wait >= WORTH.saturating_mul(micros(elapsed));
             (self.since, self.from) = (now, packets);
         }
     }

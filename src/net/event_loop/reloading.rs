@@ -7,6 +7,7 @@ use crate::accounts::{self, Accounts};
 use crate::check;
 use crate::config::{Config, Report};
 use crate::engine::Engine;
+use crate::log_class::log;
 use crate::net::conntrack::OwnPorts;
 use crate::net::descriptors;
 use crate::net::relay::{Relay, dejitter};
@@ -55,7 +56,7 @@ impl EventLoop {
     /// Brings all but the engine to a new configuration.
     fn apply(&mut self, config: Config) {
         let now = self.out.now;
-        let before = core::mem::replace(&mut self.config, config);
+        let before = core::mem::replace(&mut self.config, config.into());
         let config = &self.config;
         crate::log::set_debug_level(config.debug_level);
         crate::log::set_silence(config.silence_log);
@@ -72,7 +73,7 @@ impl EventLoop {
     }
 
     pub(super) fn say_ports(&self) {
-        let Config { rtp_proxy_enable, rtp_port_low, rtp_port_high, .. } = self.config;
+        let Config { rtp_proxy_enable, rtp_port_low, rtp_port_high, .. } = *self.config;
         if rtp_proxy_enable {
             log::info!(target: super::NET, "relaying media on UDP ports {rtp_port_low} to {}", rtp_port_high + 1);
         }

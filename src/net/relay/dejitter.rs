@@ -14,9 +14,9 @@ use crate::config::Config;
 use crate::engine::Side;
 use crate::engine::io::Leg;
 use crate::limits::{MAX_HELD, MAX_HELD_DATAGRAM, MAX_RELAYS};
-use crate::log_class::NET;
+use crate::log_class::{NET, log};
 use crate::rtp::playout::Playout;
-use crate::time::{Duration, Instant};
+use crate::time::{Duration, Instant, micros};
 
 /// For how long packets are held, by the side that they come from: [`Side::Lan`] and [`Side::Wan`].
 pub type Delays = [Duration; 2];
@@ -29,7 +29,7 @@ const HELD_BYTES: usize = MAX_HELD_DATAGRAM + 24;
 
 /// Packets of one stream that wait: those of twice the delay, which none is held longer than.
 const fn share(delay: Duration) -> usize {
-    (2 * delay.as_micros()).div_ceil(PACKET_TIME.as_micros()) as usize
+    (2 * micros(delay)).div_ceil(micros(PACKET_TIME)) as usize
 }
 
 /// For how long packets are to be held.
