@@ -15,6 +15,8 @@
 //! `net/relay.rs` alone.
 
 #![forbid(unsafe_code)]
+// They panic where nothing can be written.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod accounts;
 pub mod args;

@@ -1,6 +1,8 @@
 //! The daemon: arguments, configuration, log, sockets, privileges, and then the event loop until it is told to stop.
 
 #![forbid(unsafe_code)]
+// They panic where nothing can be written.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 use core::fmt;
 use siproxd::accounts::Accounts;
@@ -41,7 +43,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(Exit::Usage(text)) => {
-            eprintln!("siproxd: {text}");
+            complain(format_args!("siproxd: {text}\n"));
             return ExitCode::FAILURE;
         }
     };
@@ -69,19 +71,19 @@ fn main() -> ExitCode {
 fn read(args: &Args) -> Option<(Source, Config, Report)> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let mut source = Source::new(args.config.as_deref(), home.as_deref(), args.debug, args.pid_file.as_deref());
-    let (config, mut report) = source.read().inspect_err(|report| eprint!("{report}")).ok()?;
+    let (config, mut report) = source.read().inspect_err(|report| complain(format_args!("{report}"))).ok()?;
     process::out_of_reach(&config, &mut report, args.check);
     check::surroundings(&config, &mut report);
     report.sort();
     if report.is_fatal() {
-        eprint!("{report}");
+        complain(format_args!("{report}"));
         return None;
     }
     Some((source, config, report))
 }
 
 fn summarise(file: &Path, config: &Config, report: &Report) -> ExitCode {
-    eprint!("{report}");
+    complain(format_args!("{report}"));
     match file.as_os_str().is_empty() {
         true => say(format_args!("{NO_FILE}\n{}", Summary(config))),
         false => say(format_args!("{}: OK\n{}", file.display(), Summary(config))),
@@ -95,7 +97,7 @@ fn run(args: &Args, source: Source, config: &Rc<Config>, report: &Report) -> io:
     if (config.daemonize || is_unread)
         && let Err(error) = siproxd::log::start_syslog(config.silence_log)
     {
-        eprintln!("siproxd: no syslog: {error}");
+        complain(format_args!("siproxd: no syslog: {error}\n"));
     }
     if is_unread && !config.daemonize {
         siproxd::log::leave_stderr();
@@ -137,4 +139,9 @@ fn run(args: &Args, source: Source, config: &Rc<Config>, report: &Report) -> io:
 /// Writes a line to stdout; whoever reads it may stop at any line.
 fn say(text: fmt::Arguments<'_>) {
     let _ = writeln!(io::stdout(), "{text}");
+}
+
+/// Writes to stderr, which may be full or closed.
+fn complain(text: fmt::Arguments<'_>) {
+    let _ = write!(io::stderr(), "{text}");
 }

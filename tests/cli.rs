@@ -56,6 +56,19 @@ fn a_wrong_command_line_ends_with_1() {
 }
 
 #[test]
+fn nobody_has_to_hear_of_a_failure() {
+    let home = Home::new("full");
+    home.file("wrong.conf", "sip_listen_prot = 5060\n");
+    for words in
+        [&["--bogus"][..], &["-c", "wrong.conf"], &["--check", "-c", "wrong.conf"], &["-c", "nowhere.conf", "status"]]
+    {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("a full device");
+        let status = home.command(words).stdout(Stdio::null()).stderr(full).status().expect("the program");
+        assert_eq!(status.code(), Some(1), "{words:?}");
+    }
+}
+
+#[test]
 fn the_file_is_found_by_each_spelling() {
     let home = Home::new("spelling");
     let path = home.file("a.conf", GOOD);

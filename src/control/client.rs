@@ -58,7 +58,8 @@ pub fn run(args: &Args, command: Command) -> ExitCode {
     match done {
         Ok(code) => code,
         Err(Failure::Told(text)) => {
-            eprintln!("siproxd: {text}");
+            // It may be full or closed.
+            let _ = writeln!(io::stderr(), "siproxd: {text}");
             ExitCode::FAILURE
         }
         Err(Failure::NobodyReads) => ExitCode::SUCCESS,
