@@ -41,7 +41,7 @@ pub fn engine(data: &[u8]) {
         let source = event.message();
         let datagram = player.datagram(event);
         // No router has an address of its LAN on the WAN.
-        let on_wan = event.kind() == "address" && event.words.get(1).is_some_and(|side| side == "wan");
+        let on_wan = event.kind() == "address" && event.words.get(1).is_some_and(|side| side != "lan");
         if on_wan && event.words.iter().any(|word| word.parse().is_ok_and(is_lan)) {
             continue;
         }

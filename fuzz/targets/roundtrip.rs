@@ -226,13 +226,19 @@ fn is_understood(message: &Message<'_>) -> bool {
     })
 }
 
+/// Whether a Content-Type is one of what people read: `text`, with a subtype.
+fn is_text(content_type: &[u8]) -> bool {
+    let name = content_type.split(|b| *b == b';').next().unwrap_or_default();
+    let mut halves = name.splitn(2, |b| *b == b'/').map(<[u8]>::trim_ascii);
+    halves.next().is_some_and(|kind| kind.eq_ignore_ascii_case(b"text"))
+        && halves.next().is_some_and(|sub| !sub.is_empty())
+}
+
 /// The lines of `passed` but for those in `written` are those of `sent`, in their order, and so is the body.
 fn same(sent: &Message<'_>, passed: &Message<'_>, written: &[HeaderId], way: Way) {
     let text = passed.bytes().escape_ascii().to_string();
     let understood = is_understood(sent);
-    let body_is_text = sent
-        .value(HeaderId::ContentType)
-        .is_some_and(|value| value.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"text/")));
+    let body_is_text = sent.value(HeaderId::ContentType).is_some_and(is_text);
     let body = scrubbed(sent.get(sent.body()), Way { hides: way.hides && !body_is_text, ..way });
     let is_body_known = !understood && !may_be_spelled_otherwise(sent.get(sent.body()));
     let same_length = body == sent.get(sent.body());

@@ -61,7 +61,7 @@ impl Kind {
             () if is_xml.is_some_and(|end| end.eq_ignore_ascii_case(XML)) => Self::Xml,
             () if sub.eq_ignore_ascii_case(b"xml") => Self::Xml,
             () if FRAGMENTS.into_iter().any(is) => Self::Fragment,
-            () if kind.eq_ignore_ascii_case(b"text") => Self::Text,
+            () if kind.eq_ignore_ascii_case(b"text") && !sub.is_empty() => Self::Text,
             () => Self::Other,
         }
     }
@@ -341,6 +341,7 @@ mod tests {
             ("text/xml", Kind::Xml),
             ("message/sipfrag;version=2.0", Kind::Fragment),
             ("text/plain", Kind::Text),
+            ("text;branch=z9hG4bK", Kind::Other),
             ("application / SDP ; charset=x", Kind::Description),
             ("application/pkcs7-mime; smime-type=enveloped-data", Kind::Enveloped),
             ("application/sdp/x", Kind::Other),

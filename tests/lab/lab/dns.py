@@ -58,7 +58,9 @@ class DnsServer:
             except (IndexError, struct.error):
                 continue
             if answer:
-                self._socket.sendto(answer, peer)
+                # It may have been stopped meanwhile.
+                with contextlib.suppress(BrokenPipeError):
+                    self._socket.sendto(answer, peer)
 
     def _answer(self, query: bytes) -> bytes:
         name, kind, end = _question(query)
