@@ -40,13 +40,6 @@ impl Outside {
 }
 
 impl Engine {
-    /// Notes that the Internet does not know us by `before` any more, if that is so.
-    pub(super) fn note_left(&mut self, before: Option<IpAddr>, now: Instant) {
-        if let Some(before) = before.filter(|before| self.own(Side::Wan) != Some(*before)) {
-            self.left.set((before, now));
-        }
-    }
-
     /// The address of a family by which the Internet knows us, where that is not the one of the interface.
     fn outside_of(&self, family: Family) -> Option<IpAddr> {
         let given = self.settings().host_outbound.filter(|ip| Family::of(*ip) == family);
