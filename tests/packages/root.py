@@ -31,6 +31,7 @@ default_prerm() {
 	local name=${1##*/}
 	name=${name%.*}
 	for script in $(cat $(list_of "${name:-$pkgname}") 2>/dev/null | grep '^/etc/init.d/'); do
+		[ "$PKG_UPGRADE" = 1 ] || echo "disable $script" >>"$IPKG_INSTROOT/calls"
 		echo "stop $script" >>"$IPKG_INSTROOT/calls"
 	done
 }

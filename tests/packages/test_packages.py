@@ -234,7 +234,7 @@ class Packages(unittest.TestCase):
                 (root.path / "usr/lib/opkg/info/siproxd-rs.list").write_text("".join(f"{name}\n" for name in kept))
                 root.calls()
                 root.opkg_remove("siproxd-rs")
-                self.assertEqual(root.calls(), ["stop /etc/init.d/siproxd"])
+                self.assertEqual(root.calls(), ["disable /etc/init.d/siproxd", "stop /etc/init.d/siproxd"])
                 left = sorted(str(path.relative_to(root.path)) for path in root.path.rglob("*") if "siproxd" in path.name and path.is_file())
                 self.assertEqual(left, ["etc/config/siproxd"])
 
