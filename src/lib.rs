@@ -5,7 +5,7 @@
 //!
 //! Four layers, each knowing only the ones above it in this list:
 //!
-//! * **wire** ([`sip`], [`sdp`], [`rtp`], [`dns`]): bytes to meaning and back. No state, no input or output.
+//! * **wire** ([`sip`], [`sdp`], [`rtp`], [`dns`], [`ere`]): bytes to meaning and back. No state, no input or output.
 //! * **tables** ([`table`]): fixed-capacity storage. Sizes are in [`limits`].
 //! * **engine** ([`engine`]): the proxy. It decides; it has no socket, no clock, and allocates nothing.
 //! * **edge** ([`net`], [`control`], [`mod@log`], [`config`], [`process`]): sockets, the event loop, commands, files, signals, logs.
@@ -25,6 +25,7 @@ pub mod config;
 pub mod control;
 pub mod dns;
 pub mod engine;
+pub mod ere;
 pub mod family;
 mod host;
 pub mod limits;

@@ -152,3 +152,24 @@ pub const MAX_ACCESS_NAMES: usize = 4;
 
 /// Entries of `allow_domains`.
 pub const MAX_ALLOWED_DOMAINS: usize = 16;
+
+/// Steps of one regular expression: about one for each of its characters, times its repetitions. Running one takes 90 bytes of stack each.
+pub const MAX_EXPRESSION: usize = 256;
+
+/// Steps of all expressions of one hook. 6 bytes each.
+pub const MAX_EXPRESSION_STEPS: usize = 1024;
+
+/// Different `[...]` in all expressions of one hook. 32 bytes each.
+pub const MAX_EXPRESSION_SETS: usize = 32;
+
+/// Rules with a regular expression that one hook may have. 16 bytes each.
+pub const MAX_RULES: usize = 16;
+
+/// Bytes of what stands beside the expressions of one hook's rules.
+pub const MAX_RULE_TEXT: usize = 1024;
+
+/// Bytes of a text that a hook is given.
+pub const MAX_HOOK_TEXT: usize = 128;
+
+/// Bytes of a list that a hook is given, one more for each entry.
+pub const MAX_HOOK_LIST: usize = 4096;

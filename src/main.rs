@@ -111,6 +111,7 @@ fn run(args: &Args, source: Source, config: &Rc<Config>, report: &Report) -> io:
     let background = config.daemonize.then(Background::prepare).transpose()?;
     let mut engine = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
     engine.configure(&config.engine_settings());
+    engine.set_hooks(&config.hook_settings());
     Accounts::read(config)?.give_to(&mut engine);
     let file = source.name().to_owned();
     let mut event_loop = EventLoop::open(Rc::clone(config), source).map_err(io::Error::other)?;

@@ -13,6 +13,8 @@
 //! == opened 203.0.113.10:5060                … is open; `refused`: it could not be opened; `closed`
 //! == zone provider.example 60 SRV 0 1 5060 one.provider.example   a record; from now on the nameserver answers by itself
 //! == zone without one.provider.example | == zone silent | == zone answers
+//! == hook load_plugin plugin_prefix.la       one more line of the configuration, about hooks; it acts if all so far are right
+//! == hook plugin_prefix_akey 0
 //! == realm Home 100:secret 101:$ha1-md5$…    phones must prove who they are; `*:secret` is everybody's
 //! == wait 32000                              milliseconds
 //! == address wan 198.51.100.7 | == address wan none | == address wan 198.51.100.1 2001:db8:1::1

@@ -1,9 +1,10 @@
 //! What no line of a configuration shows alone: directives that contradict each other, or mean nothing.
 
 use super::Config;
-use super::keys::{self, KEYS};
+use super::keys::{self, KEYS, Key};
 use super::parse::{Parser, round_down, round_up};
 use super::plugins::Plugin;
+use crate::engine::HookSettings;
 use crate::engine::io::Prefix;
 use crate::engine::settings::Prefixes;
 use crate::limits::{MAX_MASKED_HOSTS, MAX_OUTBOUND_DOMAINS};
@@ -43,18 +44,31 @@ impl Parser<'_> {
         self.check_limits();
         self.check_without_relay();
         self.check_times();
+        self.check_hooks();
+    }
+
+    fn check_hooks(&mut self) {
+        let (config, report) = (&self.config, &mut self.report);
+        // Larger than what else stands on the stack.
+        let mut settings = Box::new(HookSettings::new());
+        config.set_hooks(&mut settings, &mut |severity, line, text| report.add(severity, line, text));
+        let numbers = ["plugin_shortdial", "plugin_prefix", "plugin_regex"];
+        if config.redirect_numbers && !config.plugins.iter().any(|plugin| numbers.contains(&plugin.name)) {
+            let text = "`redirect_numbers` means nothing without plugin_shortdial, plugin_prefix or plugin_regex";
+            report.warning(config.line_of("redirect_numbers"), text);
+        }
     }
 
     /// What has no effect, and why.
     fn check_effects(&mut self) {
-        let set = || KEYS.iter().zip(&self.set_at).filter(|(key, line)| key.set.is_none() && **line != 0);
+        let set = || KEYS.iter().zip(&self.set_at).filter(|(_, line)| **line != 0).map(|(key, _)| key);
         let names = |of_plugins: bool| -> Vec<&str> {
-            let is_one = |name: &str| match Plugin::of_directive(name) {
+            let is_one = |key: &&Key| match Plugin::of_directive(key.name) {
                 // Of one that is loaded all has been said with `load_plugin`.
                 Some(plugin) => of_plugins && !self.config.plugins.contains(&plugin),
-                None => !of_plugins,
+                None => !of_plugins && key.set.is_none(),
             };
-            set().map(|(key, _)| key.name).filter(|name| is_one(name)).collect()
+            set().filter(is_one).map(|key| key.name).collect()
         };
         let (missing, of_plugins) = (names(false), names(true));
         if !missing.is_empty() {

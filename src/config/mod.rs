@@ -1,6 +1,7 @@
 //! The configuration: where its file is, what it says, and what is wrong with it.
 
 mod check;
+mod hooks;
 pub mod keys;
 pub mod kind;
 mod parse;
@@ -104,6 +105,7 @@ pub struct Config {
     pub use_rport: u8,
     /// Kilobytes.
     pub thread_stack_size: u32,
+    pub redirect_numbers: bool,
     /// In the order of `load_plugin`, which is that of their work.
     pub plugins: Vec<&'static Plugin>,
     /// The lines that the fields come from.
@@ -245,6 +247,7 @@ impl Default for Config {
             tcp_keepalive: 0,
             use_rport: 3,
             thread_stack_size: 0,
+            redirect_numbers: false,
             plugins: Vec::new(),
             written: Vec::new(),
         };

@@ -46,7 +46,7 @@ pub(super) fn key(secret: &Key, received: &Received<'_>) -> BranchKey {
     } else {
         // RFC 3261 §16.11, without what differs between an INVITE and its CANCEL or ACK.
         let via = msg.get(head.via_element.span);
-        let uri = msg.get(received.request_uri());
+        let uri = received.written_uri();
         secret.hash("branch-2543", &[&source, via, uri, msg.get(head.call_id), msg.get(head.from_tag), &number])
     };
     let mut key = BranchKey::default();

@@ -3,7 +3,7 @@
 use super::cause::Cause;
 use super::counters::Count;
 use super::guard::Origin;
-use super::io::{Channel, Sink};
+use super::io::{Channel, Side, Sink};
 use super::message::{self, Head, Provenance, Received};
 use super::{Engine, keepalive};
 use crate::log_class::{self as class, log};
@@ -58,16 +58,23 @@ impl Engine {
             Ok(head) => head,
             Err(cause) => return self.malformed(&msg, on, from, origin, cause, out),
         };
-        let received = Received { msg: &msg, head, on, from, origin, meant_for };
-        self.note_contact(&received);
-        match msg.start() {
+        let received = Received { msg: &msg, head, original: msg.bytes(), on, from, origin, meant_for };
+        if !self.has_hooks_for(&received) || !self.through_hooks(&received, interface, now, out) {
+            self.dispatch(&received, interface, now, out);
+        }
+    }
+
+    /// Takes a message that its hooks have had.
+    pub(super) fn dispatch(&mut self, received: &Received<'_>, interface: Side, now: Instant, out: &mut dyn Sink) {
+        self.note_contact(received);
+        match received.msg.start() {
             StartLine::Request { .. } => {
                 self.counters.add(Count::Requests);
-                self.request(&received, interface, now, out);
+                self.request(received, interface, now, out);
             }
             StartLine::Response { .. } => {
                 self.counters.add(Count::Responses);
-                self.response(&received, now, out);
+                self.response(received, now, out);
             }
         }
     }

@@ -125,6 +125,8 @@ pub(super) struct Provenance {
 pub(super) struct Received<'m> {
     pub(super) msg: &'m Message<'m>,
     pub(super) head: Head,
+    /// Its bytes as they came, before hooks changed it: what comes again, or waits, begins with these.
+    pub(super) original: &'m [u8],
     /// The socket it came to; answers leave by the same.
     pub(super) on: Channel,
     pub(super) from: SocketAddr,
@@ -159,6 +161,14 @@ impl<'m> Received<'m> {
     /// The method as written, for log lines.
     pub(super) fn method_name(&self) -> core::slice::EscapeAscii<'m> {
         self.msg.get(self.head.cseq.name).escape_ascii()
+    }
+
+    /// The request-URI as the sender wrote it, by which copies, CANCEL and ACK are known.
+    pub(super) fn written_uri(&self) -> &'m [u8] {
+        if core::ptr::eq(self.original, self.msg.bytes()) {
+            return self.msg.get(self.request_uri());
+        }
+        self.original.trim_ascii_start().split(|byte| *byte == b' ').nth(1).unwrap_or_default()
     }
 
     /// The request-URI; an empty span for a response.

@@ -28,6 +28,7 @@ mod gruu;
 mod guard;
 mod hang_up;
 mod hide;
+pub mod hook;
 mod hop;
 mod import;
 pub mod io;
@@ -64,6 +65,7 @@ pub mod verdict;
 
 pub use binding::stats as binding_stats;
 pub use cause::{Cause, Wording};
+pub use hook::HookSettings;
 pub use io::{Channel, ConnEvent, ConnId, Input, Side, Sink};
 pub use saved::{RestoreError, Restored};
 pub use settings::Settings;
@@ -126,6 +128,7 @@ pub struct Engine {
     resolver: Resolver,
     auth: auth::Auth,
     parked: parked::Parked,
+    hooks: hook::Hooks,
 }
 
 impl Engine {
@@ -156,6 +159,7 @@ impl Engine {
             resolver: Resolver::new(),
             auth: auth::Auth::new(),
             parked: parked::Parked::new(),
+            hooks: hook::Hooks::new(),
         }
     }
 

@@ -98,7 +98,7 @@ impl Engine {
             Err(Unroutable::Pending) if self.is_under_way(received) => return,
             Err(Unroutable::Pending) => {
                 let Received { on, from, meant_for, .. } = *received;
-                if !self.parked.push(Provenance { on, interface, from, meant_for }, received.msg.bytes()) {
+                if !self.parked.push(Provenance { on, interface, from, meant_for }, received.original) {
                     if received.on.is_reliable() {
                         // No retransmission will bring it back.
                         return self.answer(received, Cause::TransactionsFull, out);

@@ -111,7 +111,7 @@ impl Transactions {
         let Some(t) = self.slab.get(handle) else { return false };
         let is_invite = t.method == Method::Invite;
         let source = (received.on, received.from);
-        let bytes = [received.msg.bytes()];
+        let bytes = [received.original];
         let longest = if is_invite { Duration::MAX } else { T2 };
         let (legs, others) = (legs(t), t.others);
         match legs {

@@ -47,7 +47,15 @@ impl Engine {
         let hop = Hop::of_invite(t);
         let (msg, _) = Message::parse_head(&mut text).ok()?;
         let head = Head::read(&msg).ok()?;
-        let received = Received { msg: &msg, head, on: upstream_on, from: upstream, origin, meant_for: None };
+        let received = Received {
+            msg: &msg,
+            head,
+            original: msg.bytes(),
+            on: upstream_on,
+            from: upstream,
+            origin,
+            meant_for: None,
+        };
         if let Err(cause) = self.write_and_send(&received, &hop, key, None, &mut Edits::new(), now, out) {
             log::info!(target: class::SIP, "CANCEL to {} not sent: {}", hop.to, cause.remedy());
         }

@@ -203,6 +203,36 @@ impl Edits {
         parts
     }
 
+    /// Applies the edits to the message that they are for; `false` where it grows too long, and then it may be anything.
+    pub fn apply<const N: usize>(&self, bytes: &mut heapless::Vec<u8, N>) -> bool {
+        // It is moved to the end of the room that it may need, and from there on to its place, part by part.
+        let before = bytes.len();
+        let room = self.splices.iter().fold(0, |room: usize, splice| room.saturating_add(splice.insert.len()));
+        if bytes.resize(before.saturating_add(room), 0).is_err() {
+            return false;
+        }
+        bytes.copy_within(..before, room);
+        let (mut at, mut written) = (0, 0usize);
+        let keep = |bytes: &mut [u8], written: &mut usize, from: usize, to: usize| {
+            let (from, to) = (from.saturating_add(room), to.saturating_add(room));
+            bytes.copy_within(from..to, *written);
+            *written = written.saturating_add(to.saturating_sub(from));
+        };
+        for splice in &self.splices {
+            keep(bytes, &mut written, at, splice.del.start.into());
+            at = splice.del.end.into();
+            for byte in splice.insert.of(&self.arena) {
+                if let Some(place) = bytes.get_mut(written) {
+                    *place = *byte;
+                }
+                written = written.saturating_add(1);
+            }
+        }
+        keep(bytes, &mut written, at, before);
+        bytes.truncate(written);
+        true
+    }
+
     /// Enters a splice whose text is the arena's end from `mark` on; takes the text back where that fails.
     fn splice(&mut self, del: Span, mark: usize) -> Result<(), EditError> {
         let del = Span::new(del.start, del.end);

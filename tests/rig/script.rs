@@ -5,12 +5,14 @@
 
 use super::{Output, Rig, dns_answer};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use siproxd::config::Config;
 use siproxd::engine::auth::{Account, Secret};
 use siproxd::engine::io::{MediaReport, Prefix, RelayId};
 use siproxd::engine::{Channel, ConnEvent, Input, Settings, Side};
 use siproxd::sip::via::Transport;
 use siproxd::time::Duration;
 use std::collections::HashMap;
+use std::path::Path;
 
 /// Begins an event.
 pub const MARK: &str = "== ";
@@ -152,13 +154,15 @@ pub struct Player {
     last_query: Vec<u8>,
     /// Relays that are open.
     pub relays: Vec<RelayId>,
+    /// The lines of a configuration that are about hooks.
+    hooks: String,
 }
 
 impl Player {
     /// An engine on the bench with these settings.
     pub fn new(settings: Settings) -> Self {
         let rig = Rig::new(&settings);
-        Self { settings, rig, names: HashMap::new(), last_query: Vec::new(), relays: Vec::new() }
+        Self { settings, rig, names: HashMap::new(), last_query: Vec::new(), relays: Vec::new(), hooks: String::new() }
     }
 
     /// The datagram of an event, as it goes on the wire.
@@ -254,6 +258,12 @@ impl Player {
                 core::mem::take(&mut recorder.outputs)
             }
             "failed" => self.rig.input(Input::SendFailed { via: Channel::WAN, to: address()? }),
+            "hook" => {
+                let line = words.get(1).filter(|name| name.contains("plugin") || **name == "redirect_numbers")?;
+                self.hooks += &format!("{line} = {}\n", words[2..].join(" "));
+                self.set_hooks();
+                Vec::new()
+            }
             "restart" => self.restart(),
             "keep" => {
                 let mark = *words.get(1)?;
@@ -275,6 +285,13 @@ impl Player {
         outputs
     }
 
+    /// Has the hooks act that the lines so far make, as far as they are right.
+    fn set_hooks(&mut self) {
+        if let Ok((config, _)) = Config::parse(Path::new("hooks.conf"), self.hooks.as_bytes()) {
+            self.rig.engine.set_hooks(&config.hook_settings());
+        }
+    }
+
     /// The same engine after a restart: the key is kept, and so are bindings and calls. The edge closes what was open.
     fn restart(&mut self) -> Vec<Output> {
         const UNIX_NOW: u64 = 1_700_000_000;
@@ -284,6 +301,7 @@ impl Player {
         let addresses = core::mem::take(&mut self.rig.addresses);
         self.rig = Rig::new(&self.settings);
         self.rig.now = now;
+        self.set_hooks();
         for (side, addrs) in [Side::Lan, Side::Wan].into_iter().zip(addresses) {
             self.rig.input(Input::Address { side, addrs: &addrs });
             self.rig.addresses[side as usize] = addrs;

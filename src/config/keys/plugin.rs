@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// What hooks act on they read from the lines that set it (`config/hooks.rs`).
+const HOOK: Set = |_, _| ();
+
 keys! {
     "Plugins";
 
@@ -13,14 +16,20 @@ keys! {
         more "A directory before it, and .la or .so behind it, may be there or not."
         => |c, v| c.plugins.extend(v.plugin());
 
+    /// 1 answers calls whose number plugin_shortdial, plugin_prefix or plugin_regex changes with a 302 that names the new one; 0 changes it as
+    /// the call passes.
+    redirect_numbers: SWITCH, "0"
+        more "siproxd 0.8 does the former, for which the phone must follow redirections."
+        => |c, v| c.redirect_numbers = v.is_on();
+
     /// plugin_demo: text to log.
-    plugin_demo_string: Kind::Text, "" eg "Hello";
+    plugin_demo_string: Kind::Text, "" eg "Hello" => HOOK;
 
     /// plugin_shortdial: prefix of a short number.
-    plugin_shortdial_akey: Kind::Text, "" eg "*00";
+    plugin_shortdial_akey: Kind::Text, "" eg "*00" => HOOK;
 
     /// plugin_shortdial: number to dial, one for each short number.
-    plugin_shortdial_entry: Kind::List, "" eg "17474743246";
+    plugin_shortdial_entry: Kind::List, "" eg "17474743246" => HOOK;
 
     /// plugin_defaulttarget: where calls go that nobody is registered for.
     plugin_defaulttarget_target: Kind::Text, "" eg "sip:operator@example.org";
@@ -47,16 +56,16 @@ keys! {
     plugin_stun_period: int(1, DAY), "300";
 
     /// plugin_prefix: digits put before each number.
-    plugin_prefix_akey: Kind::Text, "" eg "0";
+    plugin_prefix_akey: Kind::Text, "" eg "0" => HOOK;
 
     /// plugin_regex: name of a rule.
-    plugin_regex_desc: Kind::List, "" eg "to the home country";
+    plugin_regex_desc: Kind::List, "" eg "to the home country" => HOOK;
 
     /// plugin_regex: expression looked for in the number called.
-    plugin_regex_pattern: Kind::List, "" eg "^(sips?:)00";
+    plugin_regex_pattern: Kind::List, "" eg "^(sips?:)00" => HOOK;
 
     /// plugin_regex: what replaces it.
-    plugin_regex_replace: Kind::List, "" eg "\\1+";
+    plugin_regex_replace: Kind::List, "" eg "\\1+" => HOOK;
 
     /// plugin_regex_body: name of a rule.
     plugin_regex_body_desc: Kind::List, "" eg "a private address";

@@ -39,7 +39,7 @@ fn what_a_restart_changes_stays_and_must_go_with_the_rest() {
 }
 
 /// Directives that the event loop brings to their new value by a reload (`net/event_loop/reloading.rs`); the engine does the others.
-const EDGE: [&str; 23] = [
+const EDGE: &[&str] = &[
     "silence_log",
     "debug_level",
     "debug_port",
@@ -64,6 +64,8 @@ const EDGE: [&str; 23] = [
     "thread_stack_size",
     "load_plugin",
     "plugindir",
+    // For who reads the file.
+    "plugin_regex_desc",
 ];
 
 /// A value that is not the default.
@@ -77,13 +79,30 @@ fn another(key: &keys::Key) -> String {
         Kind::OneOf(words) => (*words.last().expect("a word")).to_owned(),
         Kind::Plugin => "plugin_demo".to_owned(),
         Kind::Address | Kind::Networks | Kind::AccessList => "192.0.2.1".to_owned(),
-        _ => "x".to_owned(),
+        Kind::List => "(xy)".to_owned(),
+        _ => "xy".to_owned(),
     }
+}
+
+/// Whether a new value of a directive of a plugin, among the others of its plugin, changes what hooks act on.
+fn changes_a_hook(key: &keys::Key) -> bool {
+    let Some(plugin) = Plugin::of_directive(key.name) else { return false };
+    let acts_on = |is_changed: bool| {
+        let its = KEYS.iter().filter(|one| Plugin::of_directive(one.name) == Some(plugin));
+        let lines = its.map(|one| match one.told.example {
+            _ if is_changed && one.name == key.name => format!("{} = {}\n", one.name, another(one)),
+            "" => format!("{} = {}\n", one.name, one.default),
+            example => format!("{} = {example}\n", one.name),
+        });
+        format!("{:?}", good(&format!("load_plugin = {}\n{}", plugin.name, lines.collect::<String>())).hook_settings())
+    };
+    acts_on(true) != acts_on(false)
 }
 
 #[test]
 fn every_directive_acts_by_a_reload_or_needs_a_restart() {
-    let before = format!("{:?}", good("").engine_settings());
+    let shown = |config: &Config| format!("{:?} {:?}", config.engine_settings(), config.hook_settings());
+    let before = shown(&good(""));
     for key in KEYS.iter().filter(|key| key.set.is_some()) {
         let mut config = good("");
         let text = another(key);
@@ -100,7 +119,7 @@ fn every_directive_acts_by_a_reload_or_needs_a_restart() {
             config.outbound_domain_names.push("y".to_owned());
             config.outbound_domain_hosts.push("y".to_owned());
         }
-        let is_of_engine = format!("{:?}", config.engine_settings()) != before;
+        let is_of_engine = shown(&config) != before || changes_a_hook(key);
         let is_of_edge = EDGE.contains(&key.name);
         match key.when {
             When::Reload => assert!(is_of_engine || is_of_edge, "who brings {} to its new value?", key.name),

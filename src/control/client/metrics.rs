@@ -32,6 +32,15 @@ fn stats(out: &mut dyn Write, answer: &Object<'_>) -> io::Result<()> {
     answer.object("refused").each(&mut |name, value| {
         add(format!("siproxd_refused_total{{cause=\"{name}\"}} {}", value.number().unwrap_or(0)));
     });
+    for what in ["hits", "rewrites", "refusals"] {
+        let mut is_first = true;
+        answer.object("hooks").each(&mut |name, hook| {
+            if core::mem::take(&mut is_first) {
+                add(format!("# TYPE siproxd_hook_{what} counter"));
+            }
+            add(format!("siproxd_hook_{what}_total{{hook=\"{name}\"}} {}", Object::from(hook).text(what)));
+        });
+    }
     for (member, metric) in [("used", "siproxd_table_used"), ("limit", "siproxd_table_limit")] {
         add(format!("# TYPE {metric} gauge"));
         answer.object("tables").each(&mut |name, table| {
@@ -50,7 +59,7 @@ mod tests {
         let mut out = Vec::new();
         for answer in [
             "{\"type\":\"stats\",\"version\":\"0.9.0\",\"uptime\":7,\"counters\":{\"requests\":3,\"calls\":1},\
-             \"refused\":{\"calls-full\":2},\"tables\":{\"calls\":{\"used\":1,\"limit\":512}}}",
+             \"refused\":{\"calls-full\":2},\"hooks\":{\"plugin_demo\":{\"hits\":5,\"rewrites\":0,\"refusals\":1}},\"tables\":{\"calls\":{\"used\":1,\"limit\":512}}}",
             "{\"type\":\"end\"}",
         ] {
             line(&mut out, &Object::parse(answer).expect("JSON")).expect("written");
@@ -62,6 +71,9 @@ mod tests {
              # TYPE siproxd_requests counter\nsiproxd_requests_total 3\n\
              # TYPE siproxd_calls counter\nsiproxd_calls_total 1\n\
              # TYPE siproxd_refused counter\nsiproxd_refused_total{cause=\"calls-full\"} 2\n\
+             # TYPE siproxd_hook_hits counter\nsiproxd_hook_hits_total{hook=\"plugin_demo\"} 5\n\
+             # TYPE siproxd_hook_rewrites counter\nsiproxd_hook_rewrites_total{hook=\"plugin_demo\"} 0\n\
+             # TYPE siproxd_hook_refusals counter\nsiproxd_hook_refusals_total{hook=\"plugin_demo\"} 1\n\
              # TYPE siproxd_table_used gauge\nsiproxd_table_used{table=\"calls\"} 1\n\
              # TYPE siproxd_table_limit gauge\nsiproxd_table_limit{table=\"calls\"} 512\n# EOF\n"
         );

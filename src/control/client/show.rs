@@ -125,6 +125,11 @@ fn stats(out: &mut dyn Write, answer: &Object<'_>) -> io::Result<()> {
             rows.push((format!("{mark}{}", name.replace('_', " ")), value.number().unwrap_or(0)));
         });
     }
+    answer.object("hooks").each(&mut |name, hook| {
+        Object::from(hook).each(&mut |what, value| {
+            rows.push((format!("{}: {what}", name.trim_start_matches("plugin_")), value.number().unwrap_or(0)));
+        });
+    });
     writeln!(out, "since the start {} ago", duration(answer.number("uptime").unwrap_or(0)))?;
     rows.iter().try_for_each(|(name, count)| writeln!(out, "{name:<30}{count:>10}"))
 }

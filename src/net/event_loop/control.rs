@@ -203,6 +203,15 @@ impl Answers<'_> {
         line.object("refused");
         counters.refused().for_each(|(name, count)| line.value(name, count));
         line.end_object();
+        line.object("hooks");
+        for (name, counts) in self.engine.hook_counts() {
+            line.object(name);
+            line.value("hits", counts.hits);
+            line.value("rewrites", counts.rewrites);
+            line.value("refusals", counts.refusals);
+            line.end_object();
+        }
+        line.end_object();
         self.tables(line);
     }
 

@@ -49,6 +49,7 @@ impl EventLoop {
         let result = Reload::of(report, wanted.changes(&self.config));
         accounts.give_to(engine);
         engine.configure(&config.engine_settings());
+        engine.set_hooks(&config.hook_settings());
         self.apply(config);
         Ok(result)
     }

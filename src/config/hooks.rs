@@ -1,0 +1,163 @@
+//! What the directives of hooks come to, and what is wrong with them.
+//!
+//! They are read from the lines that set them, so that each fault has its line. A fault that siproxd 0.8 left a plugin out for is an error
+//! here: who runs a daemon without one of his rules shall not have to find out from his telephone bill.
+
+use super::plugins::Plugin;
+use super::{Config, Severity};
+use crate::engine::HookSettings;
+use crate::engine::hook;
+use crate::engine::hook::settings::{HookList, HookText, RuleError, Rules};
+use crate::limits::{MAX_HOOK_LIST, MAX_HOOK_TEXT, MAX_RULE_TEXT, MAX_RULES};
+
+/// Takes what is to be said of a line.
+pub(super) type Say<'a> = &'a mut dyn FnMut(Severity, usize, String);
+
+impl Config {
+    /// The part of it that hooks act on.
+    #[must_use]
+    pub fn hook_settings(&self) -> HookSettings {
+        let mut settings = HookSettings::new();
+        self.set_hooks(&mut settings, &mut |_, _, _| ());
+        settings
+    }
+
+    /// Fills in what hooks act on, and says what is wrong with it.
+    pub(super) fn set_hooks(&self, settings: &mut HookSettings, say: Say<'_>) {
+        settings.redirect = self.redirect_numbers;
+        for plugin in &self.plugins {
+            let Some(number) = hook::find(plugin.name) else { continue };
+            // There is a place for each.
+            let _ = settings.loaded.push(number);
+            self.set_hook(plugin, settings, say);
+        }
+    }
+
+    fn set_hook(&self, plugin: &Plugin, settings: &mut HookSettings, say: Say<'_>) {
+        let name = plugin.name;
+        match name {
+            "plugin_demo" => self.text("plugin_demo_string", &mut settings.demo, say),
+            "plugin_prefix" => {
+                self.uri_text("plugin_prefix_akey", &mut settings.prefix, say);
+                self.need(name, &["plugin_prefix_akey"], say);
+            }
+            "plugin_shortdial" => {
+                self.text("plugin_shortdial_akey", &mut settings.short_dial_key, say);
+                self.list("plugin_shortdial_entry", &mut settings.short_dial, say);
+                self.need(name, &["plugin_shortdial_akey", "plugin_shortdial_entry"], say);
+                self.check_short_dial(say);
+            }
+            "plugin_regex" => self.rules(name, &mut settings.regex, say),
+            _ => {}
+        }
+    }
+
+    /// The lines that set a directive, each with its number and its text.
+    fn lines<'a>(&'a self, name: &str) -> impl Iterator<Item = (usize, &'a str)> {
+        let place = super::keys::find(name).map(|(place, _)| place);
+        self.written.iter().filter(move |line| Some(line.place) == place).map(|line| (line.line, &line.text[..]))
+    }
+
+    fn text(&self, name: &str, text: &mut HookText, say: Say<'_>) {
+        if let Some((line, value)) = self.lines(name).last()
+            && text.push_str(value).is_err()
+        {
+            say(Severity::Error, line, format!("`{name}`: longer than {MAX_HOOK_TEXT} bytes"));
+        }
+    }
+
+    /// A text that becomes part of a URI.
+    fn uri_text(&self, name: &str, text: &mut HookText, say: Say<'_>) {
+        self.text(name, text, say);
+        self.check_in_uri(name, say);
+    }
+
+    fn check_in_uri(&self, name: &str, say: Say<'_>) {
+        for (line, text) in self.lines(name) {
+            let is_odd = |c: char| c.is_whitespace() || c.is_control() || "<>\"?".contains(c) || !c.is_ascii();
+            if let Some(odd) = text.chars().find(|c| is_odd(*c)) {
+                say(Severity::Error, line, format!("`{name}`: no URI has `{odd}` in it"));
+            }
+        }
+    }
+
+    fn list(&self, name: &str, list: &mut HookList, say: Say<'_>) {
+        for (line, text) in self.lines(name) {
+            if list.push_str(text).and_then(|()| list.push('\n')).is_err() {
+                return say(Severity::Error, line, format!("`{name}`: more than {MAX_HOOK_LIST} bytes in all"));
+            }
+        }
+    }
+
+    /// Says so where a plugin is loaded that has nothing to do.
+    fn need(&self, plugin: &str, names: &[&str], say: Say<'_>) {
+        for name in names.iter().filter(|name| self.lines(name).next().is_none()) {
+            let text = format!("`{plugin}` does nothing without `{name}`");
+            say(Severity::Warning, self.line_of_plugin(plugin), text);
+        }
+    }
+
+    fn line_of_plugin(&self, plugin: &str) -> usize {
+        self.lines("load_plugin").find(|(_, text)| text.contains(plugin)).map_or(0, |(line, _)| line)
+    }
+
+    fn check_short_dial(&self, say: Say<'_>) {
+        self.check_in_uri("plugin_shortdial_entry", say);
+        let Some((line, key)) = self.lines("plugin_shortdial_akey").last() else { return };
+        let digits = key.chars().count().saturating_sub(1);
+        let most = 10usize.saturating_pow(u32::try_from(digits).unwrap_or(u32::MAX)).saturating_sub(1);
+        if digits == 0 {
+            let text =
+                "`plugin_shortdial_akey` is one character: there is none left for the number, as in *00 for *01 to *99";
+            say(Severity::Error, line, text.to_owned());
+        } else if let Some((line, _)) = self.lines("plugin_shortdial_entry").nth(most) {
+            let text = format!("`plugin_shortdial_akey` = {key} has numbers for {most} entries: this one has none");
+            say(Severity::Warning, line, text);
+        }
+    }
+
+    /// Rules of a pattern and a replacement each.
+    fn rules(&self, plugin: &str, rules: &mut Rules, say: Say<'_>) {
+        let [desc, pattern, replace] = ["desc", "pattern", "replace"].map(|part| format!("{plugin}_{part}"));
+        if !self.are_paired([&pattern, &replace, &desc], say) {
+            return;
+        }
+        self.need(plugin, &[&pattern], say);
+        for ((line, expression), (replace_line, text)) in self.lines(&pattern).zip(self.lines(&replace)) {
+            match rules.push_replacement(expression, text) {
+                Ok(()) => {}
+                Err(RuleError::NoSuchGroup(group)) => {
+                    let text =
+                        format!("`{replace}`: \\{group} stands for a group in parentheses that `{expression}` has not");
+                    say(Severity::Error, replace_line, text);
+                }
+                Err(error) => say_rule(&pattern, line, error, say),
+            }
+        }
+    }
+
+    /// Whether there are as many lines of each of these directives; the last one, a description, may be missing altogether.
+    fn are_paired(&self, names: [&str; 3], say: Say<'_>) -> bool {
+        let counts = names.map(|name| self.lines(name).count());
+        let [first, second, third] = counts;
+        if first == second && (third == first || third == 0) {
+            return true;
+        }
+        let last = names.iter().flat_map(|name| self.lines(name)).map(|(line, _)| line).max().unwrap_or(0);
+        let [a, b, c] = names;
+        let text =
+            format!("each rule has its lines: `{a}` is there {first} times, `{b}` {second} times, `{c}` {third} times");
+        say(Severity::Error, last, text);
+        false
+    }
+}
+
+fn say_rule(name: &str, line: usize, error: RuleError, say: Say<'_>) {
+    let text = match error {
+        RuleError::Expression(fault) => format!("`{name}`: {}", fault.text()),
+        RuleError::Full | RuleError::NoSuchGroup(_) => {
+            format!("`{name}`: more than {MAX_RULES} rules, or more than {MAX_RULE_TEXT} bytes of what belongs to them")
+        }
+    };
+    say(Severity::Error, line, text);
+}
