@@ -2,7 +2,7 @@
 # test.sh: what must hold of the programs for routers, run under emulation; as root, after build.sh has built all of `targets`.
 #
 # Sizes first, then for each of MIPS, ARM and x86 that has another order of bytes, size of numbers or version: the unit, golden, torture
-# and platform tests, and a phone that registers and calls; at last, where a program stopped that was aborted.
+# and platform tests, and a phone that registers and calls; at last, where a program stopped that was aborted, and memory in RAM.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -62,3 +62,4 @@ while read -r target _; do
 done <<<"$tested"
 # shellcheck disable=SC2046
 timeout "$limit" unshare --net "$here/aborted.py" "$built/mips-unknown-linux-musl/release/siproxd" $(emulator mips-unknown-linux-musl)
+timeout "$limit" "$here/memory.py" "$built/x86_64-unknown-linux-musl/release/siproxd"
