@@ -9,7 +9,10 @@ TARGET = $(shell sed -n 's/^\([^\# ][^ ]*\) .*/\1/p' cross/targets)
 # Seconds that each fuzz target runs, e.g. `make fuzz TIME=3600`.
 TIME = 60
 
-.PHONY: program demo test lint unit lab fuzz bench openwrt cross cross-try cross-test packages packages-test install root
+# What `make cross-container` builds for; all of `make cross` is possible.
+CONTAINER = mipsel-unknown-linux-musl armv7-unknown-linux-musleabihf
+
+.PHONY: program demo test lint unit lab fuzz bench openwrt cross cross-try cross-test cross-container packages packages-test install root
 
 # The program and, apart, its symbols: what a crash report is read with (docs/troubleshooting.md).
 program:
@@ -74,6 +77,10 @@ cross-try: root install cross
 # Builds all of them, compares sizes with `cross/sizes`, and runs the tests and a call under emulation.
 cross-test: root install cross
 	@cross/test.sh
+
+# By hand: builds with `cross` in containers of podman, and compares with the programs of `make cross`.
+cross-container: root install
+	@cross/container.sh $(CONTAINER)
 
 install:
 	@tests/lab/install.sh
