@@ -71,8 +71,9 @@ def read(file: bytes) -> dict:
     check_id(adb, info["hashes"])
     for name in ("depends", "provides", "replaces"):
         items = [adb.fields(word, ["name", "version"]) for word in adb.value(adb.value(package[0])[INFO.index(name)])]
+        # By name: as text with its version, "siproxd-mod-regex=1" would be before "siproxd=1".
+        assert [item["name"] for item in items] == sorted(item["name"] for item in items)
         info[name] = [b"=".join(item.values()).decode() for item in items]
-        assert info[name] == sorted(info[name])
     paths = {}
     for number, word in enumerate(adb.value(package[1]), 1):
         name, access, files = (adb.value(word) + [0, 0])[:3]

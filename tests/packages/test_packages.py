@@ -154,7 +154,7 @@ class Packages(unittest.TestCase):
                 "origin": "siproxd-rs",
                 "installed-size": sum(len(entry["content"] or b"") for entry in self.apk["paths"].values()),
                 "depends": ["libc"],
-                "provides": sorted(f"{name}={VERSION}" for name in self.provides),
+                "provides": [f"{name}={VERSION}" for name in sorted(self.provides)],
                 "replaces": ["siproxd"],
             },
         )
