@@ -29,7 +29,7 @@ test: root install unit lab openwrt
 lint:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
-	@command -v mandoc >/dev/null || apt-get install -y -q mandoc
+	@command -v mandoc >/dev/null || apt-get -o DPkg::Lock::Timeout=300 install -y -q mandoc
 	@! mandoc -T lint docs/siproxd.8 docs/siproxd.conf.5 | grep -v "referenced manual not found: Xr siproxd"
 
 unit:

@@ -4,7 +4,7 @@
 #
 # Sets the targets up first (see setup.sh, whose CROSS_DIR is heeded). Words after `--` go to cargo.
 #
-# CROSS_CARGO  words that build in place of Debian's cargo: `cross`, which sets its image up (see container.sh)
+# CROSS_CARGO  words that build in place of Debian's cargo: `cross`, which sets its image up and takes one TARGET (see container.sh)
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -31,11 +31,12 @@ else
 fi
 # Panics and symbols name source files, and the build id is a digest of both: without this machine's directories.
 paths="target.'cfg(target_env = \"musl\")'.rustflags = [\"--remap-path-prefix=$registry/=\", \"--remap-path-prefix=$sources=.\"]"
+# One cargo for all of them, so that it keeps every processor busy: most of a build is one link that has one thread. The command first:
+# `cross` looks for it there, and takes one target.
+"${cargo[@]}" build --config cross/config.toml --config "$paths" --config profile.release.strip=false \
+    --config 'profile.release.debug="line-tables-only"' --release --locked --quiet --no-default-features --bin siproxd \
+    "${targets[@]/#/--target=}" "$@"
 for target in "${targets[@]}"; do
-    # The command first: `cross` looks for it there.
-    "${cargo[@]}" build --config cross/config.toml --config "$paths" --config profile.release.strip=false \
-        --config 'profile.release.debug="line-tables-only"' --release --locked --quiet --no-default-features --bin siproxd \
-        --target "$target" "$@"
     program=${CARGO_TARGET_DIR:-target}/$target/release/siproxd
     # Cargo leaves a program alone that is up to date: its symbols are there already then.
     if readelf -S "$program" | grep -q '\.symtab'; then

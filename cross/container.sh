@@ -90,7 +90,7 @@ build_in_container() {
         [ -z "$commit" ] || export SIPROXD_COMMIT=$commit
         export CROSS_CARGO=$cross CROSS_CONTAINER_ENGINE=podman CROSS_CUSTOM_TOOLCHAIN=1
         export CROSS_BUILD_OPTS="--build-arg BASE=$base --isolation=chroot --ulimit nofile=1024:4096 --ulimit nproc=4096:4096"
-        "$here/build.sh" "$@"
+        "$here/build.sh" "$1"
     )
 }
 
@@ -120,8 +120,8 @@ install_packages
 configure_podman
 make_base
 answer_for_rustup
-build_in_container "$@"
 for target in "$@"; do
+    build_in_container "$target"
     compare "$target"
 done
 echo "Images stay for the next time. To remove them: podman rmi $(images)"

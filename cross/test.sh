@@ -25,36 +25,43 @@ emulator() {
     sed -n "/^\[target\.$1\]/,/^\[/s/^runner = \"\(.*\)\"/\1/p" "$here/config.toml"
 }
 
-# The paths of the test programs. A panic aborts, as the standard library has no unwinding there: so they run in one process.
+# Target and path of each test program. A panic aborts, as the standard library has no unwinding there: so they run in one process.
 test_programs() {
+    # shellcheck disable=SC2046
     CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_PANIC=abort /usr/bin/cargo --config "$here/config.toml" \
-        test --no-run --locked --no-default-features --lib --test golden --test torture --test platform --target "$1" \
-        -Zpanic-abort-tests --message-format json-render-diagnostics |
-        sed -n 's/.*"profile":{[^}]*"test":true}.*"executable":"\([^"]*\)".*/\1/p'
+        test --no-run --locked --quiet --no-default-features --lib --test golden --test torture --test platform \
+        $(awk '{ print "--target=" $1 }' <<<"$tested") -Zpanic-abort-tests --message-format json-render-diagnostics |
+        sed -n 's/.*"profile":{[^}]*"test":true}.*"executable":"\([^"]*\)".*/\1/p' |
+        sed 's|^.*/\([^/]*\)/debug/deps/.*$|\1 &|'
 }
 
-run_tests() {
-    local target=$1 platform=$2 programs program
-    programs=$(cd "$root" && test_programs "$target")
-    [ "$(wc -w <<<"$programs")" -eq 4 ] || { echo "$target: not four test programs: $programs" >&2; return 1; }
-    for program in $programs; do
-        echo "$target: ${program##*/}"
-        # Tests keep whole engines on their stacks (.cargo/config.toml).
-        # shellcheck disable=SC2046
-        (cd "$root" && RUST_MIN_STACK=33554432 SIPROXD_PLATFORM=$platform CARGO_MANIFEST_DIR=$root \
-            timeout "$limit" $(emulator "$target") "$program" -Zunstable-options --force-run-in-process --quiet $(skipped)) ||
-            { echo "$target: ${program##*/} failed" >&2; return 1; }
-    done
+# Runs one test program; what it says is kept together, as two of them run at a time.
+run_test() {
+    local target=$1 program=$2 began=$SECONDS platform said failed=0
+    platform=$(sed -n "s/^$target //p" <<<"$tested")
+    # Tests keep whole engines on their stacks (.cargo/config.toml).
+    # shellcheck disable=SC2046
+    said=$(cd "$root" && RUST_MIN_STACK=33554432 SIPROXD_PLATFORM=$platform CARGO_MANIFEST_DIR=$root \
+        timeout "$limit" $(emulator "$target") "$program" -Zunstable-options --force-run-in-process --quiet $(skipped) 2>&1) || failed=1
+    if [ $failed -eq 1 ]; then
+        printf '%s\n%s: %s failed\n' "$said" "$target" "${program##*/}" >&2
+        return 1
+    fi
+    printf '%s: %s: %s, %d s\n' "$target" "${program##*/}" "$(sed -n 's/^test result: ok. \([0-9]* passed\).*/\1/p' <<<"$said")" $((SECONDS - began))
 }
 
 skipped() {
     sed 's/ *#.*//; /^$/d; s/^/--skip /' "$here/skipped-tests"
 }
 
+if [ "${1:-}" = --one ]; then
+    run_test "$2" "$3"
+    exit
+fi
 "$here/sizes.sh"
-while read -r target platform; do
-    run_tests "$target" "$platform"
-done <<<"$tested"
+programs=$(cd "$root" && test_programs)
+[ "$(wc -l <<<"$programs")" -eq $((4 * $(wc -l <<<"$tested"))) ] || { echo "not four test programs of each: $programs" >&2; exit 1; }
+xargs -L 1 -P "$(nproc)" "$here/test.sh" --one <<<"$programs"
 while read -r target _; do
     printf '%s: ' "$target"
     # shellcheck disable=SC2046

@@ -2,7 +2,9 @@
 //!
 //! Errors, warnings and information are always written; a debug line only where `debug_level` has the bit of its class.
 
-use core::fmt;
+mod lines;
+
+pub(crate) use lines::{log, note};
 
 /// The text and headers of SIP messages as they are handled.
 pub const SIP: &str = "sip";
@@ -32,33 +34,6 @@ pub const PROCESS: &str = "process";
 pub const PLUGIN: &str = "plugin";
 /// The way through the program.
 pub const BABBLE: &str = "babble";
-
-/// The macros of the crate `log`, to be used in its place. Lines that are always written say nothing of their place in the source, which
-/// nobody reads: there are 130 of them, and 80 bytes each are 10 KB.
-pub(crate) mod log {
-    pub(crate) use super::{error_line as error, info_line as info, warn_line as warn};
-    pub(crate) use ::log::{Level, debug, log};
-}
-
-macro_rules! error_line {
-    (target: $class:expr, $($text:tt)+) => { $crate::log_class::note(::log::Level::Error, $class, ::core::format_args!($($text)+)) };
-}
-macro_rules! warn_line {
-    (target: $class:expr, $($text:tt)+) => { $crate::log_class::note(::log::Level::Warn, $class, ::core::format_args!($($text)+)) };
-}
-macro_rules! info_line {
-    (target: $class:expr, $($text:tt)+) => { $crate::log_class::note(::log::Level::Info, $class, ::core::format_args!($($text)+)) };
-}
-pub(crate) use {error_line, info_line, warn_line};
-
-/// Hands one line to the logger.
-#[cold]
-#[inline(never)]
-pub(crate) fn note(level: ::log::Level, class: &'static str, text: fmt::Arguments<'_>) {
-    if level <= ::log::max_level() {
-        ::log::logger().log(&::log::Record::builder().level(level).target(class).args(text).build());
-    }
-}
 
 /// Every class with its bit in `debug_level`, as siproxd 0.8 numbers them.
 const BITS: [(&str, u32); 14] = [

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use core::time::Duration;
+use nix::sys::time::TimeVal;
 use siproxd::rtp::rtcp::{Report, SenderReport, reports};
 use siproxd::sip::framing::{Frame, Framer, FramingError};
 use std::fs::{self, File};
@@ -58,7 +59,7 @@ fn a_length_beyond_32_bits_is_refused_and_not_cut() {
 /// Through the C library and the kernel: with 32 bits the year 2100 would be 1963.
 #[test]
 fn time_goes_on_after_2038() {
-    const { assert!(size_of::<nix::libc::time_t>() == 8) };
+    assert_eq!(size_of_val(&TimeVal::new(0, 0).tv_sec()), 8);
     let year_2100 = SystemTime::UNIX_EPOCH + Duration::from_secs(4_102_444_800);
     let path = std::env::temp_dir().join(format!("siproxd-platform-{}", std::process::id()));
     let file = File::create(&path).unwrap();

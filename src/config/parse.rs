@@ -7,7 +7,7 @@ use super::kind::{Kind, Value};
 use super::plugins::Plugin;
 use super::value::value;
 use super::written::Written;
-use super::{Config, Report, Severity};
+use super::{Config, MAX_PROBLEMS, Report, Severity};
 use crate::limits::{MAX_ACCESS_NAMES, MAX_ALLOWED_DOMAINS, MAX_PREFIXES};
 use crate::state::file::open;
 use std::io::Read;
@@ -91,7 +91,7 @@ impl<'a> Parser<'a> {
         let Some((name, text)) = line.split_once('=') else {
             let name = line.split_whitespace().next().unwrap_or_default();
             let rest = line.get(name.len()..).unwrap_or_default().trim();
-            let (meant, is_secret) = suggestion(name).map_or((None, false), |meant| {
+            let (meant, is_secret) = self.suggestion(name).map_or((None, false), |meant| {
                 (Some(meant), keys::find(meant).is_some_and(|(_, key)| key.is_secret()))
             });
             let hint = match meant {
@@ -106,7 +106,7 @@ impl<'a> Parser<'a> {
         };
         let (name, text) = (name.trim(), text.trim());
         let Some((place, key)) = keys::find(name) else {
-            let hint = suggestion(name).map_or(String::new(), |meant| format!("; did you mean `{meant}`?"));
+            let hint = self.suggestion(name).map_or(String::new(), |meant| format!("; did you mean `{meant}`?"));
             let text = format!("unknown directive `{}`{hint}", short(name));
             self.report.add_at(Severity::Error, number, column(line), text);
             return;
@@ -139,6 +139,12 @@ impl<'a> Parser<'a> {
                 self.report.add_at(Severity::Error, number, column(at), text);
             }
         }
+    }
+
+    /// The directive that was most likely meant by `name`. Behind many problems nobody reads it, and a file that is none has thousands.
+    fn suggestion(&self, name: &str) -> Option<&'static str> {
+        let names = KEYS.iter().map(|key| key.name);
+        if self.report.problems.len() < MAX_PROBLEMS { nearest(name, names) } else { None }
     }
 
     fn set(&mut self, number: usize, place: usize, key: &Key, text: &str, value: &Value<'_>) {
@@ -247,11 +253,6 @@ fn short(text: &str) -> &str {
 /// Bytes of the longest word that is taken for one that was mistyped.
 const MAX_MISTYPED: usize = 64;
 
-/// The directive that was most likely meant by `name`.
-fn suggestion(name: &str) -> Option<&'static str> {
-    nearest(name, KEYS.iter().map(|key| key.name))
-}
-
 /// The nearest of `names` to what was written, if any is near enough to be meant.
 pub(crate) fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if written.len() > MAX_MISTYPED {
@@ -261,6 +262,7 @@ pub(crate) fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -
     // A third of the letters wrong is still a slip; more is another word.
     let limit = (written.len() / 3).max(1);
     names
+        .filter(|name| name.len().abs_diff(written.len()) <= limit)
         .map(|name| (distance(&written, &name.to_ascii_lowercase()), name))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)

@@ -4,7 +4,7 @@
 //! anywhere, and move.
 
 use crate::config::Config;
-use crate::log_class::PROCESS;
+use crate::log_class::{PROCESS, log};
 use landlock::{ABI, AccessFs, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError};
 use landlock::{RulesetCreated, RulesetStatus};
 use std::path::Path;

@@ -5,7 +5,7 @@
 //! A panic is a bug, and there is no way to cause one from outside that we know of. So nothing here may rely on what the program was doing:
 //! no lock is waited for, and what fails is passed over.
 
-use crate::log_class::PROCESS;
+use crate::log_class::{PROCESS, log};
 use crate::state::crash_path;
 use core::fmt::{self, Write as _};
 use nix::fcntl::OFlag;

@@ -9,7 +9,7 @@
 use super::power::Powers;
 use super::{in_words, keep_crashes_beside};
 use crate::config::Config;
-use crate::log_class::PROCESS;
+use crate::log_class::{PROCESS, log};
 use crate::state;
 use nix::sys::prctl;
 use nix::unistd::{self, Gid, Uid, User};

@@ -1,6 +1,6 @@
 //! Signals as events.
 
-use crate::log_class::PROCESS;
+use crate::log_class::{PROCESS, log};
 use nix::sys::signal::{self, SigSet};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::io;

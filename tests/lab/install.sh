@@ -64,7 +64,7 @@ export DEBIAN_FRONTEND=noninteractive
 echo "Installing$missing"
 apt-get update -qq
 # shellcheck disable=SC2086
-apt-get install -y -qq --no-install-recommends $missing >/dev/null
+apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends $missing >/dev/null
 
 # A service that was never started here shall not come up at the next boot either.
 for service in kamailio rtpengine-daemon ngcp-rtpengine-daemon; do
