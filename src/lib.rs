@@ -39,6 +39,7 @@ pub mod sdp;
 pub mod sip;
 pub mod span;
 pub mod state;
+pub mod stun;
 pub mod table;
 pub mod time;
 pub mod version;

@@ -21,6 +21,7 @@
 //! == taken 7070 7072                         ports that another program holds
 //! == files none | == files enough            whether more files may be open
 //! == failed 203.0.113.10:5060                a datagram there could not be delivered
+//! == stun 203.0.113.53:3478 198.51.100.7:5060 the answer to the last request to a STUN server, from there, with that address
 //! == drop                                    the first call is dropped from the control socket
 //! == idle                                    the relay opened last carried nothing for `rtp_timeout`
 //! == restart                                 a new engine with the same key, and the bindings and calls that the old one saved
@@ -44,7 +45,7 @@ mod rig;
 
 use core::fmt::Write as _;
 use rig::Output;
-use rig::script::{Player, events, preamble, set, without_seals};
+use rig::script::{Player, events, is_stun, preamble, set, without_seals};
 use siproxd::engine::Side;
 use siproxd::engine::io::{Leg, RelayCmd};
 use siproxd::family::Family;
@@ -163,6 +164,7 @@ fn in_family(family: Family) -> &'static str {
 
 fn describe(output: &Output) -> String {
     match output {
+        Output::Sent { via, to, bytes } if is_stun(bytes) => format!("=> stun {} {to}\n", side(via.local)),
         Output::Sent { via, to, bytes } => {
             let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
             let end = if text.ends_with('\n') { "" } else { "\n" };

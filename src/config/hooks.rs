@@ -3,12 +3,17 @@
 //! They are read from the lines that set them, so that each fault has its line. A fault that siproxd 0.8 left a plugin out for is an error
 //! here: who runs a daemon without one of his rules shall not have to find out from his telephone bill.
 
+use super::kind::{Kind, Value};
 use super::plugins::Plugin;
+use super::value::value;
 use super::{Config, Severity};
 use crate::engine::HookSettings;
 use crate::engine::hook;
 use crate::engine::hook::settings::{HookList, HookText, RuleError, Rules};
-use crate::limits::{MAX_HOOK_LIST, MAX_HOOK_TEXT, MAX_RULE_TEXT, MAX_RULES};
+use crate::engine::settings::Prefixes;
+use crate::limits::{MAX_HOOK_LIST, MAX_HOOK_TEXT, MAX_PREFIXES, MAX_RULE_TEXT, MAX_RULES};
+use crate::sip::uri::Uri;
+use crate::span::Span;
 
 /// Takes what is to be said of a line.
 pub(super) type Say<'a> = &'a mut dyn FnMut(Severity, usize, String);
@@ -48,6 +53,28 @@ impl Config {
                 self.check_short_dial(say);
             }
             "plugin_regex" => self.rules(name, &mut settings.regex, say),
+            "plugin_regex_body" => self.rules(name, &mut settings.regex_body, say),
+            "plugin_siptrunk" => self.trunks(&mut settings.trunks, say),
+            "plugin_stripheader" => {
+                self.list("plugin_stripheader_remove", &mut settings.stripped, say);
+                self.need(name, &["plugin_stripheader_remove"], say);
+                self.check_stripped(say);
+            }
+            "plugin_codecfilter" => {
+                self.list("plugin_codecfilter_blacklist", &mut settings.codecs, say);
+                self.need(name, &["plugin_codecfilter_blacklist"], say);
+            }
+            "plugin_defaulttarget" => {
+                self.text("plugin_defaulttarget_target", &mut settings.default_target, say);
+                settings.default_target_log =
+                    self.lines("plugin_defaulttarget_log").last().is_some_and(|(_, text)| text == "1");
+                self.need(name, &["plugin_defaulttarget_target"], say);
+                self.check_default_target(say);
+            }
+            "plugin_stun" => self.stun(settings, say),
+            "plugin_fix_bogus_via" => self.networks(name, &mut settings.bogus_vias, say),
+            "plugin_fix_DTAG" => self.networks(name, &mut settings.dtag, say),
+            "plugin_fix_fbox_anoncall" => self.networks(name, &mut settings.fbox, say),
             _ => {}
         }
     }
@@ -132,6 +159,82 @@ impl Config {
                     say(Severity::Error, replace_line, text);
                 }
                 Err(error) => say_rule(&pattern, line, error, say),
+            }
+        }
+    }
+
+    /// Accounts, and the numbers of each.
+    fn trunks(&self, rules: &mut Rules, say: Say<'_>) {
+        let [numbers, account] = ["plugin_siptrunk_numbers_regex", "plugin_siptrunk_account"];
+        if !self.are_paired([numbers, account, "plugin_siptrunk_name"], say) {
+            return;
+        }
+        self.need("plugin_siptrunk", &[numbers], say);
+        for ((line, expression), (account_line, text)) in self.lines(numbers).zip(self.lines(account)) {
+            let text = text.strip_prefix("sip:").unwrap_or(text);
+            let Some((user, host)) = text.split_once('@').filter(|(user, host)| !user.is_empty() && !host.is_empty())
+            else {
+                let text =
+                    format!("`{account}` = {text} is no account: it is `user@domain`, as the phone registers it");
+                say(Severity::Error, account_line, text);
+                continue;
+            };
+            if let Err(error) = rules.push(expression, &format!("{user}@{}", host.to_ascii_lowercase())) {
+                say_rule(numbers, line, error, say);
+            }
+        }
+    }
+
+    fn check_stripped(&self, say: Say<'_>) {
+        for (line, text) in self.lines("plugin_stripheader_remove") {
+            let name = text.split(':').next().unwrap_or_default().trim();
+            let is_name = !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte));
+            let wrong = match hook::may_be_stripped(name) {
+                _ if !is_name => "is not the name of a header",
+                false => "is a header without which SIP does not work",
+                true => continue,
+            };
+            say(Severity::Error, line, format!("`plugin_stripheader_remove`: {name} {wrong}"));
+        }
+    }
+
+    fn check_default_target(&self, say: Say<'_>) {
+        self.check_in_uri("plugin_defaulttarget_target", say);
+        if let Some((line, text)) = self.lines("plugin_defaulttarget_target").last()
+            && Uri::parse(text.as_bytes(), Span::from_usize(0, text.len())).is_err()
+        {
+            let text = format!("`plugin_defaulttarget_target` = {text} is no URI, such as sip:operator@example.org");
+            say(Severity::Error, line, text);
+        }
+    }
+
+    fn stun(&self, settings: &mut HookSettings, say: Say<'_>) {
+        self.need("plugin_stun", &["plugin_stun_server"], say);
+        if self.host_outbound.is_some() || !self.host_outbound_name.is_empty() {
+            let text = "`plugin_stun` does nothing with `host_outbound`, which says what it would find out";
+            say(Severity::Warning, self.line_of_plugin("plugin_stun"), text.to_owned());
+            return;
+        }
+        self.list("plugin_stun_server", &mut settings.stun_servers, say);
+        settings.stun_port = self.number("plugin_stun_port");
+        settings.stun_period = self.number("plugin_stun_period");
+    }
+
+    /// The number that a directive has, or its default.
+    fn number<T: core::str::FromStr + Default>(&self, name: &str) -> T {
+        let default = super::keys::find(name).map_or("", |(_, key)| key.default);
+        self.lines(name).last().map_or(default, |(_, text)| text).parse().unwrap_or_default()
+    }
+
+    fn networks(&self, plugin: &str, networks: &mut Prefixes, say: Say<'_>) {
+        let name = format!("{plugin}_networks");
+        self.need(plugin, &[&name], say);
+        for (line, text) in self.lines(&name) {
+            // The parser has read it before.
+            let Ok(Value::Networks(more)) = value(Kind::Networks, text) else { continue };
+            if networks.extend_from_slice(&more).is_err() {
+                say(Severity::Error, line, format!("`{name}`: more than {MAX_PREFIXES} networks"));
             }
         }
     }

@@ -184,6 +184,8 @@ impl<'a> Parser<'a> {
     fn has_room_for(&self, name: &str, value: &Value<'_>) -> Result<(), String> {
         let config = &self.config;
         match value {
+            // Those of hooks are counted with the hook.
+            Value::Networks(_) if name.starts_with("plugin_") => {}
             Value::Networks(more) => {
                 let have = if name == "lan_networks" { &config.lan_networks } else { &config.wan_allow };
                 if have.len() + more.len() > MAX_PREFIXES {

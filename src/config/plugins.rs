@@ -16,21 +16,21 @@ pub struct Plugin {
 /// All sixteen, in the order of the alphabet.
 pub static PLUGINS: [Plugin; 16] = [
     missing("plugin_blacklist", "sources that fail to register too often are not heard for a while"),
-    missing("plugin_codecfilter", "codecs are taken out of session descriptions"),
-    missing("plugin_defaulttarget", "calls that nobody is registered for are redirected"),
+    built_in("plugin_codecfilter", "codecs are taken out of session descriptions"),
+    built_in("plugin_defaulttarget", "calls that nobody is registered for are redirected"),
     built_in("plugin_demo", "a text in the log"),
-    missing("plugin_fix_DTAG", "responses with a Via that is not ours are taken from listed networks"),
-    missing("plugin_fix_bogus_via", "a Via with an unreachable address is corrected in requests from listed networks"),
-    missing("plugin_fix_fbox_anoncall", "anonymous calls of a FRITZ!Box get the Contact of its account"),
-    missing("plugin_logcall", "a line in the log for each INVITE, ACK, BYE and CANCEL"),
+    built_in("plugin_fix_DTAG", "responses with a Via that is not ours are taken from listed networks"),
+    built_in("plugin_fix_bogus_via", "a Via with an unreachable address is corrected in requests from listed networks"),
+    built_in("plugin_fix_fbox_anoncall", "anonymous calls of a FRITZ!Box get the Contact of its account"),
+    built_in("plugin_logcall", "a line in the log for each INVITE, ACK, BYE and CANCEL"),
     built_in("plugin_prefix", "each number called gets a prefix"),
     built_in("plugin_regex", "numbers called are rewritten by regular expressions"),
-    missing("plugin_regex_body", "bodies are rewritten by regular expressions"),
+    built_in("plugin_regex_body", "bodies are rewritten by regular expressions"),
     built_in("plugin_shortdial", "short numbers stand for long ones"),
-    missing("plugin_siptrunk", "calls for a block of numbers go to the account that has it"),
+    built_in("plugin_siptrunk", "calls for a block of numbers go to the account that has it"),
     missing("plugin_stats", "figures of the calls that run, to syslog or a file at intervals"),
-    missing("plugin_stripheader", "headers are taken out of messages"),
-    missing("plugin_stun", "our public address is found out with a STUN server"),
+    built_in("plugin_stripheader", "headers are taken out of messages"),
+    built_in("plugin_stun", "our public address is found out with a STUN server"),
 ];
 
 const fn missing(name: &'static str, effect: &'static str) -> Plugin {

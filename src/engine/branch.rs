@@ -61,7 +61,8 @@ pub(super) fn loop_part(secret: &Key, received: &Received<'_>) -> LoopPart {
     let head = &received.head;
     let route = msg.value(HeaderId::Route).unwrap_or_default();
     let parts = [
-        msg.get(received.request_uri()),
+        // As its sender wrote it: the ACK of a refusal, which no hook changes, has that of its INVITE.
+        received.written_uri(),
         msg.get(head.from_tag),
         msg.get(head.call_id),
         &head.cseq.number.to_be_bytes(),

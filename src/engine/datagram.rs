@@ -59,7 +59,7 @@ impl Engine {
             Err(cause) => return self.malformed(&msg, on, from, origin, cause, out),
         };
         let received = Received { msg: &msg, head, original: msg.bytes(), on, from, origin, meant_for };
-        if !self.has_hooks_for(&received) || !self.through_hooks(&received, interface, now, out) {
+        if !self.has_hooks_for(&received, now) || !self.through_hooks(&received, interface, now, out) {
             self.dispatch(&received, interface, now, out);
         }
     }

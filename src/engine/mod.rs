@@ -211,7 +211,7 @@ impl Engine {
         }
         match input {
             Input::Datagram { on, interface, from, meant_for, bytes } => {
-                if self.admits(interface, from, bytes, now) {
+                if !self.take_stun(interface, from, bytes, now) && self.admits(interface, from, bytes, now) {
                     self.datagram(Provenance { on, interface, from, meant_for }, bytes, now, out);
                 }
             }
@@ -248,6 +248,7 @@ impl Engine {
             self.connections.next_timeout(),
             self.next_access_timeout(),
             self.next_outside_timeout(),
+            self.next_stun_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -284,6 +285,9 @@ impl Engine {
             self.note_left(before, now);
             self.resolver.start_again();
             self.outside.look_again();
+            if side == Side::Wan {
+                self.hooks.stun.begin();
+            }
             match self.addresses.of(side) {
                 Some(ip) => log::info!(target: class::NET, "{} address is {ip}", side.name()),
                 None => log::warn!(target: class::NET, "{} has no address: requests to it are refused", side.name()),
@@ -324,6 +328,7 @@ impl Engine {
         }
         self.access_timeout(now, out);
         self.outside_timeout(now, out);
+        self.stun_timeout(now, out);
         let keepalive = self.settings().sip_keepalive;
         self.flows.timeout(keepalive, &self.connections, now, out);
         self.connections.timeout(now, out);

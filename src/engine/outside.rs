@@ -1,6 +1,6 @@
 //! `host_outbound`: the address by which the Internet knows us where the one of `if_outbound` is another, given as such or by name.
 //!
-//! A name is looked up by the resolver that all names use, for each family that the WAN interface has, and again when its TTL is over;
+//! `plugin_stun` finds it out in place of that (`hook/stun.rs`). A name is looked up by the resolver that all names use, for each family that the WAN interface has, and again when its TTL is over;
 //! nothing waits for it. The last address that it had stays in use while the DNS is silent or knows it no more. Until it is known
 //! for the family that SIP goes by, it is as if the WAN had no address. An address of this host's own networks does not count.
 
@@ -111,8 +111,23 @@ impl Engine {
         }
     }
 
+    /// Takes the address by which a STUN server knows us; whether it is another than before.
+    pub(super) fn set_outside(&mut self, ip: IpAddr) -> bool {
+        let place = &mut self.outside.found[Family::of(ip) as usize];
+        let is_new = place.get() != Some(&ip);
+        place.set(ip);
+        is_new
+    }
+
+    /// Forgets what was found out, but for what a name has.
+    pub(super) fn forget_outside(&mut self) {
+        if self.settings().host_outbound_name.is_empty() {
+            self.outside = Outside::new();
+        }
+    }
+
     /// Whether the Internet cannot know us by `ip`: a nameserver of the home may tell the home another address than the Internet.
-    fn is_inside(&self, ip: IpAddr) -> bool {
+    pub(super) fn is_inside(&self, ip: IpAddr) -> bool {
         let is_ours = || self.is_lan(ip) || self.addresses.is_on_wan_interface(ip);
         ip.is_loopback()
             || ip.is_unspecified()

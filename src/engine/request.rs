@@ -145,6 +145,7 @@ impl Engine {
         // Bindings of our own come first, whatever server keeps the others: a phone may register anywhere as anybody.
         match self.phone_of_masked(bytes, &uri, now).or_else(|| self.bindings.lookup(user, None, now)) {
             Some(handle) => self.send_to_bindings(received, user, handle, now, out),
+            None if self.ask_of_unknown(received, now, out) => {}
             None => {
                 let cause = if self.bindings.knows(user) { Cause::NotRegistered } else { Cause::UnknownUser };
                 self.answer(received, cause, out);
@@ -179,6 +180,7 @@ impl Engine {
             .find_map(|user| Some((user, self.bindings.lookup(user, Some(received.from.host()), now)?)));
         match (found, user) {
             (Some((user, handle)), _) => self.send_to_bindings(received, user, handle, now, out),
+            (None, _) if self.ask_of_unknown(received, now, out) => {}
             (None, Some(user)) if self.bindings.knows(user) => self.answer(received, Cause::NotRegistered, out),
             (None, _) => self.answer(received, Cause::UnknownUser, out),
         }
@@ -228,6 +230,18 @@ impl Engine {
             return self.answer(received, Cause::TooLarge, out);
         }
         self.send_to_phone(received, place, &mut edits, now, out);
+    }
+
+    /// Sends a request to the phone of a binding with the request-URI that it came with.
+    pub(super) fn send_as_it_is(
+        &mut self,
+        received: &Received<'_>,
+        handle: crate::table::Handle,
+        now: Instant,
+        out: &mut dyn Sink,
+    ) {
+        let Some(binding) = self.bindings.get(handle) else { return };
+        self.send_to_phone(received, binding.place, &mut Edits::new(), now, out);
     }
 
     fn send_to_phone(

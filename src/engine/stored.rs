@@ -63,6 +63,15 @@ impl Stored {
         Some(stored)
     }
 
+    /// The CSeq number.
+    pub(super) fn cseq(&self, text: &[u8]) -> Option<u32> {
+        // Between Call-ID and To: `CSeq: 1 INVITE`.
+        let line = Span::new(self.call_id.end, self.to.start).of(text).trim_ascii_start();
+        let value = line.strip_prefix(b"CSeq: ")?;
+        crate::sip::cseq::CSeq::parse(value, Span::from_usize(0, value.iter().position(|b| *b == b'\r')?))
+            .map(|cseq| cseq.number)
+    }
+
     /// An answer of our own to the request, written long after it is gone.
     pub(super) fn reply(&self, status: u16, reason: &str, warning: Option<&str>, to_tag: &str) -> Option<Reply> {
         use core::fmt::Write as _;

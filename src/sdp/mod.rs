@@ -3,6 +3,7 @@
 //! A middlebox passes on what it does not understand; this reader therefore only looks at what has to be rewritten and
 //! accepts any order of lines. Offsets count from the first byte of the *message*, not of the body.
 
+pub mod codecs;
 pub mod rewrite;
 pub mod terms;
 

@@ -186,8 +186,22 @@ impl<'a> Message<'a> {
         edits: &mut Edits,
         mut unwanted: impl FnMut(&Element) -> bool,
     ) -> Result<(), EditError> {
-        let lines = self.headers.iter().enumerate().filter(|(_, header)| header.id == id);
-        for (line, header) in lines {
+        let mut lines = self.headers.iter().enumerate().filter(|(_, header)| header.id == id);
+        lines.try_for_each(|(line, header)| self.delete_elements_of(line, header, edits, &mut unwanted))
+    }
+
+    /// Deletes the elements of one header that `unwanted` picks, the `line`th of all; the line where it keeps none.
+    ///
+    /// # Errors
+    /// As [`Self::delete_elements`].
+    pub fn delete_elements_of(
+        &self,
+        line: usize,
+        header: &Header,
+        edits: &mut Edits,
+        unwanted: &mut dyn FnMut(&Element) -> bool,
+    ) -> Result<(), EditError> {
+        {
             // The end of the last element that stays, and whether anything was cut out behind it.
             let mut kept: Option<u16> = None;
             let mut tail = false;

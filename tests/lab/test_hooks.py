@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import socket
 
+from lab.baresip import Account
+from lab.callcheck import observed
 from lab.control import ask
 from lab.kamailio import DOMAIN, aor
-from lab.netns import ROUTER_LAN, SIP_PORT
-from lab.world import World
+from lab.netns import PHONES, ROUTER_LAN, ROUTER_WAN, SIP_PORT, STRANGER
+from lab.sipp import Sipp
+from lab.world import OUTBOUND, World
 
 
 def counts(world: World, plugin: str) -> tuple[int, int, int]:
@@ -63,3 +67,137 @@ def test_numbers_are_redirected_where_that_is_wanted() -> None:
         assert counts(world, "plugin_shortdial") == (1, 1, 1)
         assert not world["remote"].events("CALL_CLOSED", since)
         phone.close()
+
+
+def test_headers_codecs_and_bodies_change_both_ways() -> None:
+    """What is stripped and filtered is gone on either side of a call that is heard; the calls are in the log."""
+    with World("phone1", "remote", load_plugin=["plugin_stripheader.so", "plugin_codecfilter.so", "plugin_regex_body.so", "plugin_logcall.so"],
+               plugin_stripheader_remove=["User-Agent", "Server", "Allow:REFER"], plugin_codecfilter_blacklist="telephone-event",
+               plugin_regex_body_pattern="^(v=0.*)s=-", plugin_regex_body_replace="\\1s=talk") as world:
+        phone, remote = world["phone1"], world["remote"]
+        for caller, callee in ((phone, remote), (remote, phone)):
+            seen = world.call(caller, callee)
+            # Of what siproxd sends, which is all that either party hears.
+            passed = [sip for sip in seen.wan_sip() if sip.packet.src == world.wan]
+            passed += [sip for sip in seen.lan_sip() if sip.packet.src == ROUTER_LAN]
+            bodies = [sip.body for sip in passed if "v=0" in sip.body]
+            assert len(bodies) >= 2
+            for sip in passed:
+                assert not sip.all("user-agent") and not sip.all("server"), sip
+                assert "REFER" not in ",".join(sip.all("allow"))
+            assert all("telephone-event" not in body and " 101" not in body and "PCMU" in body for body in bodies), bodies
+            assert all("\r\ns=talk\r\n" in body or "\r\ns=-\r\n" not in body for body in bodies), bodies
+        for plugin in ("plugin_stripheader", "plugin_codecfilter"):
+            hits, rewrites, refusals = counts(world, plugin)
+            assert hits == rewrites >= 2 and refusals == 0
+        world.siproxd.wait_line(rf"Outgoing call: alice@{re.escape(DOMAIN)} -> carol@{re.escape(DOMAIN)} \[Req: carol@")
+        world.siproxd.wait_line(rf"Incoming call: carol@{re.escape(DOMAIN)} -> alice@")
+        world.siproxd.wait_line("Acknowledging call: ")
+        world.siproxd.wait_line("Ending call: ")
+
+
+def test_a_trunk_and_whoever_is_not_registered() -> None:
+    """A number of a trunk's block rings the phone of its account; a call for anybody else is redirected."""
+    with World(load_plugin=["plugin_siptrunk.la", "plugin_defaulttarget.la"], plugin_siptrunk_name="home",
+               plugin_siptrunk_account=f"trunk@{ROUTER_LAN}", plugin_siptrunk_numbers_regex="^4930123[0-9]+$",
+               plugin_defaulttarget_target="sip:operator@example.org", plugin_defaulttarget_log=1,
+               wan_allow=f"{STRANGER}/32") as world:
+        pbx = Sipp(world.network, "phone1", PHONES["phone1"], "callee", tone=700)
+        with observed(world.network) as seen:
+            agent, lan = world.endpoint("phone1"), (ROUTER_LAN, SIP_PORT)
+            account, call_id = f"sip:trunk@{ROUTER_LAN}", agent.call_id()
+            agent.send(agent.request("REGISTER", f"sip:{ROUTER_LAN}", sender=account, to=account, call_id=call_id, contact=False,
+                                     headers=(f"Contact: <sip:trunk@{agent.address}:{pbx.port}>",)), lan)
+            assert agent.wait_response(call_id).status == 200
+            far, router = world.endpoint("stranger", SIP_PORT), (ROUTER_WAN, SIP_PORT)
+            uri, sender = f"sip:493012377@{ROUTER_WAN}", f"sip:someone@{STRANGER}"
+            call_id = far.call_id()
+            far.send(far.request("INVITE", uri, sender=sender, call_id=call_id, body=far.offer()), router)
+            answer = far.wait_response(call_id, method="INVITE")
+            assert answer.status == 200
+            tag = answer.first("to").partition(";tag=")[2]
+            target = answer.first("contact").split("<")[1].split(">")[0]
+            for cseq, method in ((1, "ACK"), (2, "BYE")):
+                far.send(far.request(method, target, sender=sender, to=uri, to_tag=tag, call_id=call_id, cseq=cseq), router)
+            assert far.wait_response(call_id, method="BYE").status == 200
+            pbx.finish()
+        invites = [sip for sip in seen.lan_sip() if sip.is_request and sip.method == "INVITE"]
+        assert invites and all(sip.start == f"INVITE {uri} SIP/2.0" for sip in invites), "the PBX sees the number"
+
+        call_id = far.call_id()
+        far.send(far.request("INVITE", f"sip:nobody@{ROUTER_WAN}", sender=f"sip:someone@{STRANGER}", call_id=call_id), router)
+        answer = far.wait_response(call_id)
+        assert (answer.status, answer.first("contact")) == (302, "<sip:operator@example.org>")
+        assert counts(world, "plugin_siptrunk")[0] == 1
+        assert counts(world, "plugin_defaulttarget") == (1, 0, 1)
+        world.siproxd.wait_line("goes to sip:operator@example.org")
+        for endpoint in (agent, far):
+            endpoint.close()
+
+
+def stun_answer(request: bytes, address: str, port: int) -> bytes:
+    """What a STUN server says that sees a request come from there (RFC 8489 §14.2)."""
+    cookie = request[4:8]
+    masked = bytes(a ^ b for a, b in zip(port.to_bytes(2, "big") + socket.inet_aton(address), cookie[:2] + cookie))
+    value = b"\0\1" + masked
+    return b"\x01\x01" + (len(value) + 4).to_bytes(2, "big") + request[4:20] + b"\0\x20" + len(value).to_bytes(2, "big") + value
+
+
+def test_a_stun_server_says_who_we_are() -> None:
+    """A call of a phone leaves with the address that the STUN server knows the router by; a forged answer changes nothing."""
+    outside, forged = "192.0.2.99", "192.0.2.98"
+    with World("phone1", load_plugin="plugin_stun.la", plugin_stun_server=STRANGER, allow_domains="*") as world:
+        server, far = world.endpoint("stranger", 3478), world.endpoint("stranger", SIP_PORT)
+        router = (ROUTER_WAN, SIP_PORT)
+        request = server.raw(30)
+        assert request is not None and request[:8] == b"\0\1\0\0\x21\x12\xa4\x42" and len(request) == 20
+        far.send(stun_answer(request, forged, SIP_PORT), router)
+        server.send(stun_answer(request[:8] + bytes(12), forged, SIP_PORT), router)
+        server.send(stun_answer(request, outside, SIP_PORT), router)
+        world.siproxd.wait_line(rf"STUN server {re.escape(STRANGER)}:3478 knows us by {re.escape(outside)}")
+        assert forged not in world.siproxd.text()
+        phone = world["phone1"]
+        phone.dial(f"sip:someone@{STRANGER}")
+        invite = far.wait_request("INVITE")
+        assert f"@{outside}:{SIP_PORT}" in invite.first("contact") and f"c=IN IP4 {outside}" in invite.body
+        assert f"UDP {outside}:{SIP_PORT};" in invite.first("via")
+        far.send(far.answer(invite, 486, "Busy Here"), (invite.packet.src, invite.packet.sport))
+        phone.event("CALL_CLOSED")
+        assert counts(world, "plugin_stun") == (1, 1, 0)
+        for endpoint in (server, far):
+            endpoint.close()
+
+
+def test_vias_and_contacts_are_mended() -> None:
+    """A Via with an address that nobody reaches, a response with a Via that is not ours, and an anonymous Contact."""
+    with World(load_plugin=["plugin_fix_bogus_via.la", "plugin_fix_DTAG.la", "plugin_fix_fbox_anoncall.la"],
+               plugin_fix_bogus_via_networks="10.99.0.0/16", plugin_fix_DTAG_networks=f"{STRANGER}/32",
+               plugin_fix_fbox_anoncall_networks=f"{PHONES['phone1']}/32", wan_allow=f"{STRANGER}/32",
+               allow_domains="*") as world:
+        far, router = world.endpoint("stranger", SIP_PORT), (ROUTER_WAN, SIP_PORT)
+        call_id = far.call_id()
+        request = far.request("OPTIONS", f"sip:{ROUTER_WAN}", sender=f"sip:someone@{STRANGER}", call_id=call_id)
+        far.send(request.replace(f"UDP {STRANGER}:{SIP_PORT};", "UDP 10.99.1.1:5099;"), router)
+        assert f"UDP {STRANGER}:{SIP_PORT};" in far.wait_response(call_id).first("via")
+
+        phone = world.phone("phone1", [Account("alice", outbound=OUTBOUND)])
+        phone.registered()
+        phone.dial(f"sip:someone@{STRANGER}")
+        invite = far.wait_request("INVITE")
+        answer = far.answer(invite, 486, "Busy Here")
+        via = next(line for line in answer.split("\r\n") if line.startswith("Via: "))
+        far.send(answer.replace(via, f"Via: SIP/2.0/UDP {STRANGER}:{SIP_PORT};branch=z9hG4bKof-another"), (invite.packet.src, invite.packet.sport))
+        phone.event("CALL_CLOSED")
+        assert far.wait_request("ACK").first("call-id") == invite.first("call-id")
+        assert counts(world, "plugin_fix_DTAG")[1] >= 1
+
+        fbox = world.endpoint("phone1")
+        registered = ask(world.siproxd, "bindings")[0]["contact"].split("@")[0]
+        fbox.send(fbox.request("INVITE", f"sip:someone@{STRANGER}", sender=aor("alice"), to=f"{registered}@{DOMAIN}", contact=False,
+                               headers=(f"Contact: <sip:anonymous@{fbox.address}:{fbox.port}>",), body=fbox.offer()), (ROUTER_LAN, SIP_PORT))
+        contact = far.wait_request("INVITE").first("contact")
+        assert contact.startswith(f"<{registered}@{ROUTER_WAN}"), contact
+        assert counts(world, "plugin_fix_bogus_via") == (1, 1, 0)
+        assert counts(world, "plugin_fix_fbox_anoncall") == (1, 1, 0)
+        for endpoint in (far, fbox):
+            endpoint.close()

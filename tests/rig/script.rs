@@ -154,6 +154,8 @@ pub struct Player {
     last_query: Vec<u8>,
     /// Relays that are open.
     pub relays: Vec<RelayId>,
+    /// The last request to a STUN server.
+    last_stun: Vec<u8>,
     /// The lines of a configuration that are about hooks.
     hooks: String,
 }
@@ -162,7 +164,15 @@ impl Player {
     /// An engine on the bench with these settings.
     pub fn new(settings: Settings) -> Self {
         let rig = Rig::new(&settings);
-        Self { settings, rig, names: HashMap::new(), last_query: Vec::new(), relays: Vec::new(), hooks: String::new() }
+        Self {
+            settings,
+            rig,
+            names: HashMap::new(),
+            last_query: Vec::new(),
+            relays: Vec::new(),
+            last_stun: Vec::new(),
+            hooks: String::new(),
+        }
     }
 
     /// The datagram of an event, as it goes on the wire.
@@ -256,6 +266,11 @@ impl Player {
                 // What it says of itself is for the test of the edge.
                 engine.drop_call(call, *now, recorder)?;
                 core::mem::take(&mut recorder.outputs)
+            }
+            "stun" => {
+                let (from, mapped) = (address()?, words.get(2)?.parse::<SocketAddr>().ok()?);
+                let answer = stun_answer(&self.last_stun, mapped)?;
+                self.rig.datagram(Side::Wan, from, &answer)
             }
             "failed" => self.rig.input(Input::SendFailed { via: Channel::WAN, to: address()? }),
             "hook" => {
@@ -355,6 +370,7 @@ impl Player {
                 Output::Relay(RelayCmd::AddFamily { .. } | RelayCmd::Retarget { .. } | RelayCmd::Count { .. })
                 | Output::Connect { .. }
                 | Output::Disconnect { .. } => {}
+                Output::Sent { bytes, .. } if is_stun(bytes) => self.last_stun.clone_from(bytes),
                 Output::Sent { via, to, bytes } => {
                     let text: String = bytes.iter().map(|byte| char::from(*byte)).collect();
                     let side = if via.local == Side::Lan { "lan" } else { "wan" };
@@ -426,6 +442,20 @@ fn bytes(text: &str) -> Vec<u8> {
 fn after(text: &str, mark: &str) -> Option<String> {
     let (_, rest) = text.split_once(mark)?;
     Some(rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '.').collect())
+}
+
+/// Whether a datagram is a request to a STUN server.
+pub fn is_stun(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\x00\x01\x00\x00\x21\x12\xa4\x42")
+}
+
+/// The answer of a STUN server that sees a request come from there.
+fn stun_answer(request: &[u8], mapped: SocketAddr) -> Option<Vec<u8>> {
+    let SocketAddr::V4(mapped) = mapped else { return None };
+    let port = (mapped.port() ^ 0x2112).to_be_bytes();
+    let ip = (mapped.ip().to_bits() ^ 0x2112_a442).to_be_bytes();
+    let header = [b"\x01\x01\x00\x0c", request.get(4..20)?].concat();
+    Some([&header[..], b"\x00\x20\x00\x08\x00\x01", &port, &ip].concat())
 }
 
 /// An account as the script writes it, `USER:PASSWORD` or `USER:$ha1-md5$HEX`; `*` is every user.

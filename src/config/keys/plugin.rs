@@ -32,28 +32,28 @@ keys! {
     plugin_shortdial_entry: Kind::List, "" eg "17474743246" => HOOK;
 
     /// plugin_defaulttarget: where calls go that nobody is registered for.
-    plugin_defaulttarget_target: Kind::Text, "" eg "sip:operator@example.org";
+    plugin_defaulttarget_target: Kind::Text, "" eg "sip:operator@example.org" => HOOK;
 
     /// plugin_defaulttarget: 1 logs them.
-    plugin_defaulttarget_log: SWITCH, "0";
+    plugin_defaulttarget_log: SWITCH, "0" => HOOK;
 
     /// plugin_fix_bogus_via: networks whose addresses in Via are wrong.
-    plugin_fix_bogus_via_networks: Kind::AccessList, "" eg "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16";
+    plugin_fix_bogus_via_networks: Kind::Networks, "" eg "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16" => HOOK;
 
     /// plugin_fix_DTAG: networks to apply it to.
-    plugin_fix_DTAG_networks: Kind::AccessList, "" eg "217.0.0.0/13";
+    plugin_fix_DTAG_networks: Kind::Networks, "" eg "217.0.0.0/13" => HOOK;
 
     /// plugin_fix_fbox_anoncall: networks to apply it to.
-    plugin_fix_fbox_anoncall_networks: Kind::AccessList, "" eg "192.168.0.0/16";
+    plugin_fix_fbox_anoncall_networks: Kind::Networks, "" eg "192.168.0.0/16" => HOOK;
 
-    /// plugin_stun: server.
-    plugin_stun_server: Kind::Host, "" eg "stun.example.org";
+    /// plugin_stun: server; on each further line one that is asked when those before do not answer.
+    plugin_stun_server: Kind::Each(&Kind::Host), "" eg "stun.example.org" => HOOK;
 
     /// plugin_stun: its port.
-    plugin_stun_port: PORT, "3478";
+    plugin_stun_port: PORT, "3478" => HOOK;
 
     /// plugin_stun: seconds between questions.
-    plugin_stun_period: int(1, DAY), "300";
+    plugin_stun_period: int(1, DAY), "300" => HOOK;
 
     /// plugin_prefix: digits put before each number.
     plugin_prefix_akey: Kind::Text, "" eg "0" => HOOK;
@@ -68,28 +68,28 @@ keys! {
     plugin_regex_replace: Kind::List, "" eg "\\1+" => HOOK;
 
     /// plugin_regex_body: name of a rule.
-    plugin_regex_body_desc: Kind::List, "" eg "a private address";
+    plugin_regex_body_desc: Kind::List, "" eg "a private address" => HOOK;
 
     /// plugin_regex_body: expression looked for in bodies.
-    plugin_regex_body_pattern: Kind::List, "" eg "192\\.168\\.1\\.1";
+    plugin_regex_body_pattern: Kind::List, "" eg "192\\.168\\.1\\.1" => HOOK;
 
     /// plugin_regex_body: what replaces it.
-    plugin_regex_body_replace: Kind::List, "" eg "198.51.100.7";
+    plugin_regex_body_replace: Kind::List, "" eg "198.51.100.7" => HOOK;
 
-    /// plugin_stripheader: header to remove.
-    plugin_stripheader_remove: Kind::List, "" eg "Server";
+    /// plugin_stripheader: header to remove, or `Name:value` for one of its values.
+    plugin_stripheader_remove: Kind::List, "" eg "Server" => HOOK;
 
     /// plugin_codecfilter: codec to remove.
-    plugin_codecfilter_blacklist: Kind::List, "" eg "G729";
+    plugin_codecfilter_blacklist: Kind::List, "" eg "G729" => HOOK;
 
     /// plugin_siptrunk: name of a trunk.
-    plugin_siptrunk_name: Kind::List, "" eg "office";
+    plugin_siptrunk_name: Kind::List, "" eg "office" => HOOK;
 
     /// plugin_siptrunk: account it is registered with.
-    plugin_siptrunk_account: Kind::List, "" eg "123456@example.org";
+    plugin_siptrunk_account: Kind::List, "" eg "123456@example.org" => HOOK;
 
     /// plugin_siptrunk: expression for its numbers.
-    plugin_siptrunk_numbers_regex: Kind::List, "" eg "^0123456[0-9]+";
+    plugin_siptrunk_numbers_regex: Kind::List, "" eg "^0123456[0-9]+" => HOOK;
 
     /// plugin_stats: seconds between two reports to syslog; 0 is off, -1 is with SIGUSR1.
     plugin_stats_to_syslog: int(-1, DAY), "0";

@@ -10,14 +10,14 @@ fn what_has_no_effect_is_named_once() {
 
 #[test]
 fn a_plugin_that_is_not_built_in_is_one_warning_that_names_what_is_missed() {
-    let told = problems("load_plugin = /usr/lib/siproxd/plugin_stun.so\nplugin_stun_server = stun.example.org");
+    let told = problems("load_plugin = /usr/lib/siproxd/plugin_stats.so\nplugin_stats_to_file = 300");
     assert_eq!(
         told,
-        "a.conf:1: warning: `plugin_stun` is not in this version; without it you miss: our public address is found out with \
-         a STUN server\n"
+        "a.conf:1: warning: `plugin_stats` is not in this version; without it you miss: figures of the calls that run, to \
+         syslog or a file at intervals\n"
     );
-    let again = problems("load_plugin = plugin_stun.la\nload_plugin = plugin_stun");
-    assert!(again.contains("a.conf:2: warning: `plugin_stun` is loaded before"), "{again}");
+    let again = problems("load_plugin = plugin_stats.la\nload_plugin = plugin_stats");
+    assert!(again.contains("a.conf:2: warning: `plugin_stats` is loaded before"), "{again}");
     let files = PLUGINS
         .iter()
         .filter(|plugin| !plugin.is_built_in)
@@ -125,6 +125,79 @@ fn a_fault_of_a_hook_has_its_line() {
         let report = problems(&format!("load_plugin = plugin_{plugin}.la\n{lines}"));
         assert!(report.contains(told), "{report}");
     }
+    for (plugin, lines, told) in [
+        (
+            "stripheader",
+            "plugin_stripheader_remove = v",
+            "2: `plugin_stripheader_remove`: v is a header without which SIP does not work",
+        ),
+        (
+            "stripheader",
+            "plugin_stripheader_remove = RSEQ:1",
+            "2: `plugin_stripheader_remove`: RSEQ is a header without",
+        ),
+        (
+            "stripheader",
+            "plugin_stripheader_remove = a b",
+            "2: `plugin_stripheader_remove`: a b is not the name of a header",
+        ),
+        (
+            "defaulttarget",
+            "plugin_defaulttarget_target = operator",
+            "2: `plugin_defaulttarget_target` = operator is no URI",
+        ),
+        (
+            "siptrunk",
+            "plugin_siptrunk_account = x\nplugin_siptrunk_numbers_regex = 1",
+            "2: `plugin_siptrunk_account` = x is no account",
+        ),
+        (
+            "siptrunk",
+            "plugin_siptrunk_account = x@y\nplugin_siptrunk_numbers_regex = +",
+            "3: `plugin_siptrunk_numbers_regex`: nothing stands before",
+        ),
+        ("siptrunk", "plugin_siptrunk_account = x@y", "2: each rule has its lines"),
+        (
+            "regex_body",
+            "plugin_regex_body_pattern = [\nplugin_regex_body_replace = x",
+            "2: `plugin_regex_body_pattern`: between [ and ]",
+        ),
+        (
+            "fix_DTAG",
+            &"plugin_fix_DTAG_networks = 10.0.0.0/8\n".repeat(17),
+            "18: `plugin_fix_DTAG_networks`: more than 16 networks",
+        ),
+        (
+            "fix_bogus_via",
+            "plugin_fix_bogus_via_networks = host.example",
+            "2: plugin_fix_bogus_via_networks = host.example: `host.example` is not an IP address",
+        ),
+    ] {
+        let report = of(plugin, lines);
+        assert!(report.contains(&format!("a.conf:{told}")), "{report}");
+    }
+    for plugin in [
+        "stripheader",
+        "codecfilter",
+        "defaulttarget",
+        "siptrunk",
+        "regex_body",
+        "fix_DTAG",
+        "fix_bogus_via",
+        "fix_fbox_anoncall",
+    ] {
+        assert!(
+            of(plugin, "").contains(&format!("a.conf:1: warning: `plugin_{plugin}` does nothing without")),
+            "{plugin}"
+        );
+    }
+    assert_eq!(of("logcall", ""), "");
+    assert!(of("stun", "").contains("`plugin_stun` does nothing without `plugin_stun_server`"));
+    let both = of("stun", "plugin_stun_server = a.example\nhost_outbound = 192.0.2.1");
+    assert_eq!(
+        both,
+        "a.conf:1: warning: `plugin_stun` does nothing with `host_outbound`, which says what it would find out\n"
+    );
     let many = "plugin_regex_pattern = a\nplugin_regex_replace = b\n".repeat(17);
     assert!(
         problems(&format!("load_plugin = plugin_regex\n{many}"))

@@ -66,6 +66,8 @@ const EDGE: &[&str] = &[
     "plugindir",
     // For who reads the file.
     "plugin_regex_desc",
+    "plugin_regex_body_desc",
+    "plugin_siptrunk_name",
 ];
 
 /// A value that is not the default.
@@ -79,6 +81,10 @@ fn another(key: &keys::Key) -> String {
         Kind::OneOf(words) => (*words.last().expect("a word")).to_owned(),
         Kind::Plugin => "plugin_demo".to_owned(),
         Kind::Address | Kind::Networks | Kind::AccessList => "192.0.2.1".to_owned(),
+        // What their hooks take.
+        Kind::Text if key.name == "plugin_defaulttarget_target" => "sip:x@y".to_owned(),
+        Kind::List if key.name == "plugin_siptrunk_account" => "x@y".to_owned(),
+        Kind::List if key.name == "plugin_stripheader_remove" => "X-Y".to_owned(),
         Kind::List => "(xy)".to_owned(),
         _ => "xy".to_owned(),
     }

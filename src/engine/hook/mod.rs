@@ -7,19 +7,31 @@
 //! ```
 //! A hook changes a message as its sender might have written it, before the proxy acts on it: whatever the proxy does then (who is meant,
 //! what is relayed, which addresses are hidden, Content-Length) it does with what the hook made of it. What identifies the request
-//! (Via, Call-ID, tags, CSeq) no hook changes, so that copies, CANCEL and ACK still find it. Messages of strangers reach no hook.
+//! (Via, Call-ID, tags, CSeq) no hook changes but the two that mend a Via, so that copies, CANCEL and ACK still find it. Messages of strangers
+//! reach no hook, but for answers to what was sent to one. `stun` alone has no stage: it has timers and datagrams of its own.
 //!
 //! With no hook on, this is one look at an empty list.
 
+mod codec_filter;
+mod default_target;
 mod demo;
+mod fix_bogus_via;
+mod fix_dtag;
+mod fix_fbox_anoncall;
+mod log_call;
 mod number;
 mod prefix;
 mod regex;
+mod regex_body;
 mod rules;
 pub mod settings;
 mod short_dial;
+mod sip_trunk;
+mod strip_header;
+pub(super) mod stun;
 
 pub use settings::HookSettings;
+pub use strip_header::may_be_stripped;
 
 use super::Engine;
 use super::cause::Cause;
@@ -31,14 +43,25 @@ use crate::limits::MAX_DATAGRAM;
 use crate::log_class::{self as class, log};
 use crate::sip::edit::{EditError, Edits};
 use crate::sip::{Message, StartLine};
+use crate::table::Handle;
 use crate::time::Instant;
 
 /// Every hook, by the name of its plugin.
-static HOOKS: [(&str, &dyn Hook); 4] = [
+static HOOKS: [(&str, &dyn Hook); 14] = [
+    ("plugin_codecfilter", &codec_filter::CodecFilter),
+    ("plugin_defaulttarget", &default_target::DefaultTarget),
     ("plugin_demo", &demo::Demo),
+    ("plugin_fix_DTAG", &fix_dtag::FixDtag),
+    ("plugin_fix_bogus_via", &fix_bogus_via::FixBogusVia),
+    ("plugin_fix_fbox_anoncall", &fix_fbox_anoncall::FixFboxAnoncall),
+    ("plugin_logcall", &log_call::LogCall),
     ("plugin_prefix", &prefix::Prefix),
     ("plugin_regex", &regex::Regex),
+    ("plugin_regex_body", &regex_body::RegexBody),
     ("plugin_shortdial", &short_dial::ShortDial),
+    ("plugin_siptrunk", &sip_trunk::SipTrunk),
+    ("plugin_stripheader", &strip_header::StripHeader),
+    ("plugin_stun", &stun::Stun),
 ];
 
 /// Bytes of the text that a hook changes at once.
@@ -66,6 +89,22 @@ trait Hook: Sync {
     fn before(&self, _: &At<'_>, _: &mut Edits) -> Result<Did, EditError> {
         Ok(Did::Nothing)
     }
+
+    /// Says what becomes of a request for somebody who is not registered.
+    fn unknown<'a>(&self, _: &At<'a>) -> Unknown<'a> {
+        Unknown::Pass
+    }
+}
+
+/// What becomes of a request for somebody who is not registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unknown<'a> {
+    /// The hook has no use for it.
+    Pass,
+    /// It is for the phone of this binding, as it is.
+    Phone(Handle),
+    /// Its sender is told another URI, with a 302.
+    Redirect(&'a [u8]),
 }
 
 /// What a hook looks at.
@@ -107,17 +146,27 @@ pub struct HookCounts {
     pub refusals: u32,
 }
 
+impl HookCounts {
+    /// Adds hits, rewrites and refusals.
+    const fn add(&mut self, [hits, rewrites, refusals]: [u32; 3]) {
+        self.hits = self.hits.wrapping_add(hits);
+        self.rewrites = self.rewrites.wrapping_add(rewrites);
+        self.refusals = self.refusals.wrapping_add(refusals);
+    }
+}
+
 /// What the engine keeps of hooks. Starts as all zero bytes.
 #[derive(Debug)]
 pub(super) struct Hooks {
     settings: HookSettings,
     counts: [HookCounts; HOOKS.len()],
+    pub(super) stun: stun::Inquiry,
 }
 
 impl Hooks {
     pub(super) const fn new() -> Self {
         const NONE: HookCounts = HookCounts { hits: 0, rewrites: 0, refusals: 0 };
-        Self { settings: HookSettings::new(), counts: [NONE; HOOKS.len()] }
+        Self { settings: HookSettings::new(), counts: [NONE; HOOKS.len()], stun: stun::Inquiry::new() }
     }
 }
 
@@ -147,6 +196,11 @@ enum Passed {
 impl Engine {
     /// Sets which hooks are on, in which order, and what they do. None are before the first call.
     pub fn set_hooks(&mut self, settings: &HookSettings) {
+        let before = &self.hooks.settings;
+        if (&before.stun_servers, before.stun_port) != (&settings.stun_servers, settings.stun_port) {
+            self.hooks.stun = stun::Inquiry::new();
+            self.forget_outside();
+        }
         self.hooks.settings.clone_from(settings);
     }
 
@@ -158,11 +212,24 @@ impl Engine {
         })
     }
 
-    /// Whether a message is one for hooks.
-    pub(super) fn has_hooks_for(&self, received: &Received<'_>) -> bool {
+    /// Counts what a hook has done that is no stage of a message.
+    fn count_hook(&mut self, plugin: &str, more: [u32; 3]) {
+        if let Some(counts) = find(plugin).and_then(|number| self.hooks.counts.get_mut(usize::from(number))) {
+            counts.add(more);
+        }
+    }
+
+    /// Whether a message is one for hooks: those of strangers are not, but for responses to what was sent to one.
+    pub(super) fn has_hooks_for(&self, received: &Received<'_>, now: Instant) -> bool {
         !self.hooks.settings.loaded.is_empty()
-            && received.origin != Origin::Stranger
             && !super::hang_up::is_nowhere(received.on)
+            && match (received.origin, received.msg.start()) {
+                (Origin::Stranger, StartLine::Request { .. }) => false,
+                (Origin::Stranger, StartLine::Response { .. }) => {
+                    self.way_by_transaction(received).is_some() || self.open_via(received, now).is_some()
+                }
+                _ => true,
+            }
     }
 
     /// Leads a message through the hooks that are on. `false` where none of them has changed it: then it is to be handled as it came.
@@ -192,8 +259,10 @@ impl Engine {
                 parsed.as_ref().and_then(|msg| Some(Received { msg, head: Head::read(msg).ok()?, ..*received }));
             let Some(changed) = changed else {
                 log::warn!(target: class::SIP, "a hook makes too much of a message from {}", received.from);
-                if matches!(received.msg.start(), StartLine::Request { .. }) {
-                    self.answer(received, Cause::TooLarge, out);
+                // A response must arrive all the same.
+                match received.msg.start() {
+                    StartLine::Request { .. } => self.answer(received, Cause::TooLarge, out),
+                    StartLine::Response { .. } => self.dispatch(received, interface, now, out),
                 }
                 return true;
             };
@@ -241,10 +310,7 @@ impl Engine {
                 Ok(Did::Changed) => [1, 1, 0],
                 Err(_) => [1, 0, 1],
             };
-            let counts = &mut self.hooks.counts[number];
-            counts.hits = counts.hits.wrapping_add(hit);
-            counts.rewrites = counts.rewrites.wrapping_add(rewrite);
-            counts.refusals = counts.refusals.wrapping_add(refusal);
+            self.hooks.counts[number].add([hit, rewrite, refusal]);
             if rewrite > 0 {
                 return Passed::Changed;
             }
@@ -253,6 +319,29 @@ impl Engine {
             }
         }
         Passed::Through
+    }
+
+    /// Asks the hooks that are on what becomes of a request for somebody who is not registered; `false` where none of them knows.
+    pub(super) fn ask_of_unknown(&mut self, received: &Received<'_>, now: Instant, out: &mut dyn Sink) -> bool {
+        for place in 0..self.hooks.settings.loaded.len() {
+            let number = self.hook_in(place);
+            let Some((_, hook)) = HOOKS.get(number) else { continue };
+            let at = At { engine: self, received, now };
+            let phone = match hook.unknown(&at) {
+                Unknown::Pass => continue,
+                Unknown::Phone(phone) => Some(phone),
+                Unknown::Redirect(target) => {
+                    self.answer_moved(received, &[target], out);
+                    None
+                }
+            };
+            self.hooks.counts[number].add([1, 0, u32::from(phone.is_none())]);
+            if let Some(phone) = phone {
+                self.send_as_it_is(received, phone, now, out);
+            }
+            return true;
+        }
+        false
     }
 
     /// The number of the hook that is called in `place`.
@@ -265,8 +354,7 @@ impl Engine {
     /// The name of the hook that was called last before `place`, and that has redirected a call.
     fn redirected_by(&mut self, place: Place) -> &'static str {
         let number = self.hook_in(place.saturating_sub(1));
-        let counts = &mut self.hooks.counts[number];
-        counts.refusals = counts.refusals.wrapping_add(1);
+        self.hooks.counts[number].add([0, 0, 1]);
         let name = HOOKS[number].0;
         name.strip_prefix("plugin_").unwrap_or(name)
     }

@@ -64,12 +64,18 @@ impl Engine {
     }
 
     /// Answers a call with the number to call in its place.
-    pub(super) fn redirect(&mut self, received: &Received<'_>, uri: &[u8], by: &str, out: &mut dyn Sink) {
-        let contact = [&b"Contact: <"[..], uri, b";redirected=", by.as_bytes(), b">\r\n"];
-        let tag = self.to_tag(received);
+    pub(super) fn redirect(&self, received: &Received<'_>, uri: &[u8], by: &str, out: &mut dyn Sink) {
         log::info!(target: class::SIP, "call from {} redirected by plugin_{by}", received.from);
+        self.answer_moved(received, &[uri, b";redirected=", by.as_bytes()], out);
+    }
+
+    /// Answers a call with 302, and a URI in parts.
+    pub(super) fn answer_moved(&self, received: &Received<'_>, uri: &[&[u8]], out: &mut dyn Sink) {
+        let tag = self.to_tag(received);
         let sent = Reply::new(received.msg, received.from, 302, "Moved Temporarily", &tag).and_then(|mut reply| {
-            contact.iter().try_for_each(|part| reply.raw(part))?;
+            reply.raw(b"Contact: <")?;
+            uri.iter().try_for_each(|part| reply.raw(part))?;
+            reply.raw(b">\r\n")?;
             Self::send_reply(received, &mut reply, out)
         });
         if sent.is_err() {

@@ -1,5 +1,6 @@
 //! What the configuration tells hooks.
 
+use crate::engine::settings::Prefixes;
 use crate::limits::{MAX_HOOK_LIST, MAX_HOOK_TEXT};
 
 pub use super::rules::{RuleError, Rules};
@@ -26,6 +27,30 @@ pub struct HookSettings {
     pub prefix: HookText,
     /// `plugin_regex_pattern` and `plugin_regex_replace`
     pub regex: Rules,
+    /// `plugin_regex_body_pattern` and `plugin_regex_body_replace`
+    pub regex_body: Rules,
+    /// `plugin_siptrunk_numbers_regex` and `plugin_siptrunk_account`: a text is an address-of-record, its host in lower case.
+    pub trunks: Rules,
+    /// `plugin_stripheader_remove`: `name` or `name:value`.
+    pub stripped: HookList,
+    /// `plugin_codecfilter_blacklist`
+    pub codecs: HookList,
+    /// `plugin_defaulttarget_target`
+    pub default_target: HookText,
+    /// `plugin_defaulttarget_log`
+    pub default_target_log: bool,
+    /// `plugin_stun_server`
+    pub stun_servers: HookList,
+    /// `plugin_stun_port`
+    pub stun_port: u16,
+    /// `plugin_stun_period`, seconds.
+    pub stun_period: u32,
+    /// `plugin_fix_bogus_via_networks`
+    pub bogus_vias: Prefixes,
+    /// `plugin_fix_DTAG_networks`
+    pub dtag: Prefixes,
+    /// `plugin_fix_fbox_anoncall_networks`
+    pub fbox: Prefixes,
 }
 
 impl HookSettings {
@@ -40,6 +65,18 @@ impl HookSettings {
             short_dial: HookList::new(),
             prefix: HookText::new(),
             regex: Rules::new(),
+            regex_body: Rules::new(),
+            trunks: Rules::new(),
+            stripped: HookList::new(),
+            codecs: HookList::new(),
+            default_target: HookText::new(),
+            default_target_log: false,
+            stun_servers: HookList::new(),
+            stun_port: 0,
+            stun_period: 0,
+            bogus_vias: Prefixes::new(),
+            dtag: Prefixes::new(),
+            fbox: Prefixes::new(),
         }
     }
 }

@@ -83,7 +83,7 @@ impl Back {
 
 impl Engine {
     /// The transaction that a response is for, the number of the server that sent it, and the way back.
-    pub(super) fn way_by_transaction(&self, received: &Received<'_>) -> Option<(Handle, u8, Back)> {
+    pub(in crate::engine) fn way_by_transaction(&self, received: &Received<'_>) -> Option<(Handle, u8, Back)> {
         let method = received.head.cseq.method;
         let (key, attempt, _) = branch::parse(received.branch_text())?;
         let handle = self.transactions.find(&key, method == Method::Cancel)?;

@@ -26,6 +26,7 @@ class Sipp:
         """Runs a scenario for `calls` calls with a tone in Hz; `target` is host:port of where its requests go."""
         self.dir = network.dir / f"sipp-{next(_numbers)}-{host}"
         self.dir.mkdir()
+        self.port = port
         # Before sipp starts: it opens the file with the scenario.
         write_tone(self.dir / "tone.wav", tone, TONE_SECONDS)
         self.process = Process(network.ns(host), [

@@ -1,0 +1,193 @@
+//! Taking codecs out of a session description.
+
+use super::{Description, Lines, Section, attribute, number, words};
+use crate::sip::edit::{EditError, Edits};
+use crate::span::Span;
+
+/// The encodings of payload types that need no `a=rtpmap` (RFC 3551 §6, tables 4 and 5).
+const STATIC: [(u8, &[u8]); 24] = [
+    (0, b"PCMU"),
+    (3, b"GSM"),
+    (4, b"G723"),
+    (5, b"DVI4"),
+    (6, b"DVI4"),
+    (7, b"LPC"),
+    (8, b"PCMA"),
+    (9, b"G722"),
+    (10, b"L16"),
+    (11, b"L16"),
+    (12, b"QCELP"),
+    (13, b"CN"),
+    (14, b"MPA"),
+    (15, b"G728"),
+    (16, b"DVI4"),
+    (17, b"DVI4"),
+    (18, b"G729"),
+    (25, b"CelB"),
+    (26, b"JPEG"),
+    (28, b"nv"),
+    (31, b"H261"),
+    (32, b"MPV"),
+    (33, b"MP2T"),
+    (34, b"H263"),
+];
+
+/// Payload types, one bit each.
+type Types = [u32; 8];
+
+fn has(types: &Types, number: u8) -> bool {
+    types.get(usize::from(number >> 5)).is_some_and(|word| word & 1 << (number & 31) != 0)
+}
+
+fn put(types: &mut Types, number: u8) {
+    if let Some(word) = types.get_mut(usize::from(number >> 5)) {
+        *word |= 1 << (number & 31);
+    }
+}
+
+/// Takes out the formats whose encoding is `unwanted`, by its name in `a=rtpmap`, or that of RFC 3551 where there is none: their payload
+/// types in `m=`, and their `a=rtpmap`, `a=fmtp` and `a=rtcp-fb`. A section in which nothing is left that could be heard or seen is
+/// declined: its port becomes 0 (RFC 3264 §6), and its formats stay.
+///
+/// `sdp` was read from the same `bytes`.
+///
+/// # Errors
+/// [`EditError`] where there is no room for the edits.
+pub fn strip(
+    bytes: &[u8],
+    sdp: &Description,
+    unwanted: &mut dyn FnMut(&[u8]) -> bool,
+    edits: &mut Edits,
+) -> Result<(), EditError> {
+    sdp.sections.iter().filter(|section| is_rtp(bytes, section)).try_for_each(|section| {
+        let (mut types, mut media) = (Types::default(), 0usize);
+        for format in formats(bytes, section) {
+            let Some(number) = payload_type(bytes, format) else { continue };
+            let name = encoding(bytes, section, number);
+            if unwanted(name) {
+                put(&mut types, number);
+            } else if !is_beside_media(name) {
+                media = media.saturating_add(1);
+            }
+        }
+        match types == Types::default() {
+            true => Ok(()),
+            false if media == 0 && section.port != 0 => edits.replace(section.port_place, b"0"),
+            false if media == 0 => Ok(()),
+            false => strip_section(bytes, section, &types, edits),
+        }
+    })
+}
+
+fn is_rtp(bytes: &[u8], section: &Section) -> bool {
+    section.protocol.of(bytes).split(|byte| *byte == b'/').any(|part| part.eq_ignore_ascii_case(b"RTP"))
+}
+
+/// What goes with media, and is none by itself: keys, comfort noise, and packets sent again.
+fn is_beside_media(name: &[u8]) -> bool {
+    const NAMES: [&[u8]; 6] = [b"telephone-event", b"CN", b"rtx", b"red", b"ulpfec", b"flexfec"];
+    NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// The formats in `m=`.
+fn formats<'a>(bytes: &'a [u8], section: &Section) -> impl Iterator<Item = Span> + use<'a> {
+    let line = Lines::new(bytes, section.whole).flatten().next();
+    // Behind media, port and protocol.
+    line.into_iter().flat_map(move |line| words(bytes, line.value).skip(3))
+}
+
+fn payload_type(bytes: &[u8], word: Span) -> Option<u8> {
+    u8::try_from(number(word.of(bytes))?).ok()
+}
+
+/// The payload type that an attribute is about, and the word behind it.
+fn about(bytes: &[u8], value: Span) -> Option<(&[u8], u8, Option<Span>)> {
+    let (name, place) = attribute(bytes, value);
+    let mut words = words(bytes, place);
+    Some((name, payload_type(bytes, words.next()?)?, words.next()))
+}
+
+/// The name of an encoding; empty where nothing says it.
+fn encoding<'a>(bytes: &'a [u8], section: &Section, wanted: u8) -> &'a [u8] {
+    let mut attributes = Lines::new(bytes, section.whole).flatten().filter(|line| line.kind == b'a');
+    let mapped = attributes.find_map(|line| {
+        let (name, number, word) = about(bytes, line.value)?;
+        let is_it = number == wanted && name.eq_ignore_ascii_case(b"rtpmap");
+        word.filter(|_| is_it)?.of(bytes).split(|byte| *byte == b'/').next()
+    });
+    let known = STATIC.iter().find(|(number, _)| *number == wanted).map(|(_, name)| *name);
+    mapped.or(known).unwrap_or_default()
+}
+
+fn strip_section(bytes: &[u8], section: &Section, types: &Types, edits: &mut Edits) -> Result<(), EditError> {
+    let mut end = section.protocol.end;
+    for format in formats(bytes, section) {
+        if payload_type(bytes, format).is_some_and(|number| has(types, number)) {
+            edits.delete(Span::new(end, format.end))?;
+        }
+        end = format.end;
+    }
+    for line in Lines::new(bytes, section.whole).flatten().filter(|line| line.kind == b'a') {
+        let is_its = about(bytes, line.value).is_some_and(|(name, number, _)| {
+            let names: [&[u8]; 3] = [b"rtpmap", b"fmtp", b"rtcp-fb"];
+            has(types, number) && names.iter().any(|known| name.eq_ignore_ascii_case(known))
+        });
+        if is_its {
+            edits.delete(line.whole)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stripped(words: &[&str], sections: &str) -> String {
+        let head = "v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\n";
+        let text = format!("{head}{}", sections.replace('\n', "\r\n"));
+        let sdp = Description::parse(text.as_bytes(), Span::from_usize(0, text.len())).expect("a description");
+        let mut edits = Edits::new();
+        let mut unwanted = |name: &[u8]| {
+            let name = String::from_utf8_lossy(name).to_lowercase();
+            words.iter().any(|word| name.contains(&word.to_lowercase()))
+        };
+        strip(text.as_bytes(), &sdp, &mut unwanted, &mut edits).expect("it fits");
+        let made = String::from_utf8(edits.parts(text.as_bytes()).concat()).expect("UTF-8");
+        made.strip_prefix(head).expect("the head stays").replace("\r\n", "\n")
+    }
+
+    #[test]
+    fn payload_types_and_attributes() {
+        let audio = "m=audio 4000 RTP/AVP 18 0 96 101\na=rtpmap:18 G729/8000\na=fmtp:18 annexb=no\na=rtpmap:96 opus/48000/2\n\
+                     a=rtcp-fb:96 nack\na=rtcp-fb:* ccm\na=rtpmap:101 telephone-event/8000\na=fmtp:101 0-15\na=sendrecv\n";
+        assert_eq!(
+            stripped(&["g729", "OPUS"], audio),
+            "m=audio 4000 RTP/AVP 0 101\na=rtcp-fb:* ccm\na=rtpmap:101 telephone-event/8000\na=fmtp:101 0-15\na=sendrecv\n"
+        );
+        assert_eq!(stripped(&["G722"], audio), audio);
+    }
+
+    #[test]
+    fn static_types_go_by_their_name() {
+        assert_eq!(stripped(&["pcma", "gsm"], "m=audio 4000 RTP/AVP 8 3 0\n"), "m=audio 4000 RTP/AVP 0\n");
+        // One that is mapped otherwise is what it says.
+        let mapped = "m=audio 4000 RTP/AVP 18 0\na=rtpmap:18 G729A/8000\n";
+        assert_eq!(stripped(&["G729A"], mapped), "m=audio 4000 RTP/AVP 0\n");
+    }
+
+    #[test]
+    fn a_section_without_a_codec_is_declined() {
+        let keys = "m=audio 4000 RTP/AVP 0 101\na=rtpmap:101 telephone-event/8000\nm=video 4002 RTP/AVP 31\n";
+        assert_eq!(stripped(&["PCMU"], keys), keys.replace("audio 4000", "audio 0"));
+        assert_eq!(stripped(&["H261", "event"], keys), "m=audio 4000 RTP/AVP 0\nm=video 0 RTP/AVP 31\n");
+        let declined = "m=audio 0 RTP/AVP 0\n";
+        assert_eq!(stripped(&["PCMU"], declined), declined);
+    }
+
+    #[test]
+    fn what_is_no_rtp_stays() {
+        let image = "m=image 4000 udptl t38\nm=audio 4002 RTP/AVP x 300 8\n";
+        assert_eq!(stripped(&["t38", ""], image), image.replace("audio 4002", "audio 0"));
+    }
+}
