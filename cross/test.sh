@@ -39,9 +39,9 @@ test_programs() {
 run_test() {
     local target=$1 program=$2 began=$SECONDS platform said failed=0
     platform=$(sed -n "s/^$target //p" <<<"$tested")
-    # Tests keep whole engines on their stacks (.cargo/config.toml).
+    # Tests keep whole engines on their stacks (.cargo/config.toml). Properties are tried with all their cases where that is quick, by `make test`.
     # shellcheck disable=SC2046
-    said=$(cd "$root" && RUST_MIN_STACK=33554432 SIPROXD_PLATFORM=$platform CARGO_MANIFEST_DIR=$root \
+    said=$(cd "$root" && RUST_MIN_STACK=33554432 PROPTEST_CASES=64 SIPROXD_PLATFORM=$platform CARGO_MANIFEST_DIR=$root \
         timeout "$limit" $(emulator "$target") "$program" -Zunstable-options --force-run-in-process --quiet $(skipped) 2>&1) || failed=1
     if [ $failed -eq 1 ]; then
         printf '%s\n%s: %s failed\n' "$said" "$target" "${program##*/}" >&2
