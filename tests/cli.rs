@@ -116,12 +116,12 @@ fn check_tells_what_the_configuration_comes_to() {
     // 120 packets of Ethernet's size.
     assert!(tables(&with_dejitter) > tables(&out) + 120 * 1472 / 1024, "{out}{with_dejitter}");
 
-    home.file("b.conf", &format!("{GOOD}load_plugin = plugin_stun.la\n"));
+    home.file("b.conf", &format!("{GOOD}load_plugin = plugin_stats.la\n"));
     let (code, out, err) = home.run(&["--check", "-cb.conf"]);
     assert_eq!(code, 2);
     assert!(out.contains("OK"));
     assert!(
-        err.starts_with("b.conf:4:15: warning: `plugin_stun` is not in this version; without it you miss: "),
+        err.starts_with("b.conf:4:15: warning: `plugin_stats` is not in this version; without it you miss: "),
         "{err}"
     );
 

@@ -186,7 +186,11 @@ impl Compiler<'_> {
 
     fn braces(&mut self, start: usize) -> Result<(), Fault> {
         let least = self.count().ok_or(Fault::Braces)?;
-        let most = if self.eat(b',') { self.count() } else { Some(least) };
+        let most = match self.eat(b',') {
+            true if self.text.first() == Some(&b'}') => None,
+            true => Some(self.count().ok_or(Fault::Braces)?),
+            false => Some(least),
+        };
         if !self.eat(b'}') || most.is_some_and(|most| most < least) {
             return Err(Fault::Braces);
         }

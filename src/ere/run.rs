@@ -57,13 +57,15 @@ impl Expressions {
         let steps = self.steps.get(usize::from(expression.start)..)?.get(..usize::from(expression.len))?;
         // A place in a message has 16 bits, and one number means nowhere.
         let end = u16::try_from(text.len()).ok().filter(|end| *end < NOWHERE)?;
-        let (mut now, mut next) = (Ways::new(), Ways::new());
+        let (mut first, mut second) = (Ways::new(), Ways::new());
+        // They change places for each byte: the references, as they themselves are large.
+        let (mut now, mut next) = (&mut first, &mut second);
         let mut best: Option<Slots> = None;
         for at in from..=end {
             if best.is_none() {
                 let mut slots = [NOWHERE; 2 * GROUPS];
                 slots[0] = at;
-                follow(steps, 0, (at, end), &mut slots, &mut now);
+                follow(steps, 0, (at, end), &mut slots, now);
             }
             if now.list.is_empty() && best.is_some() {
                 break;
@@ -93,7 +95,7 @@ impl Expressions {
                     _ => false,
                 };
                 if takes {
-                    follow(steps, place.saturating_add(1), (at.saturating_add(1), end), slots, &mut next);
+                    follow(steps, place.saturating_add(1), (at.saturating_add(1), end), slots, next);
                 }
             }
             core::mem::swap(&mut now, &mut next);

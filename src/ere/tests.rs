@@ -60,6 +60,8 @@ fn what_is_refused() {
         ("a{x}", Fault::Braces),
         ("a{3,2}", Fault::Braces),
         ("a{256}", Fault::Braces),
+        ("a{1,256}", Fault::Braces),
+        ("a{1,x}", Fault::Braces),
         ("\\d", Fault::Escape),
         ("a\\", Fault::Escape),
         ("(a{255}){255}", Fault::TooLarge),

@@ -60,23 +60,52 @@ pub fn strip(
     edits: &mut Edits,
 ) -> Result<(), EditError> {
     sdp.sections.iter().filter(|section| is_rtp(bytes, section)).try_for_each(|section| {
-        let (mut types, mut media) = (Types::default(), 0usize);
-        for format in formats(bytes, section) {
-            let Some(number) = payload_type(bytes, format) else { continue };
-            let name = encoding(bytes, section, number);
-            if unwanted(name) {
-                put(&mut types, number);
-            } else if !is_beside_media(name) {
-                media = media.saturating_add(1);
-            }
-        }
-        match types == Types::default() {
-            true => Ok(()),
-            false if media == 0 && section.port != 0 => edits.replace(section.port_place, b"0"),
-            false if media == 0 => Ok(()),
-            false => strip_section(bytes, section, &types, edits),
+        let (unwanted, media) = sorted(bytes, section, unwanted);
+        match (is_any(bytes, section, &unwanted), is_any(bytes, section, &media)) {
+            (true, true) => strip_section(bytes, section, &unwanted, edits),
+            (true, false) if section.port != 0 => edits.replace(section.port_place, b"0"),
+            _ => Ok(()),
         }
     })
+}
+
+/// The payload types of a section that are unwanted, and of the others those that can be heard or seen. Each line is read once: there may be
+/// thousands of both formats and attributes.
+fn sorted(bytes: &[u8], section: &Section, unwanted: &mut dyn FnMut(&[u8]) -> bool) -> (Types, Types) {
+    let (mut known, mut bad, mut media) = (Types::default(), Types::default(), Types::default());
+    let mut sort = |number, name: &[u8]| {
+        // The first one counts.
+        if has(&known, number) {
+            return;
+        }
+        put(&mut known, number);
+        if unwanted(name) {
+            put(&mut bad, number);
+        } else if !is_beside_media(name) {
+            put(&mut media, number);
+        }
+    };
+    for line in Lines::new(bytes, section.whole).flatten().filter(|line| line.kind == b'a') {
+        if let Some((name, number, Some(word))) = about(bytes, line.value)
+            && name.eq_ignore_ascii_case(b"rtpmap")
+        {
+            sort(number, word.of(bytes).split(|byte| *byte == b'/').next().unwrap_or_default());
+        }
+    }
+    for number in payload_types(bytes, section) {
+        let name = STATIC.iter().find(|(its, _)| *its == number).map(|(_, name)| *name);
+        sort(number, name.unwrap_or_default());
+    }
+    (bad, media)
+}
+
+/// Whether one of these is in `m=`.
+fn is_any(bytes: &[u8], section: &Section, types: &Types) -> bool {
+    payload_types(bytes, section).any(|number| has(types, number))
+}
+
+fn payload_types<'a>(bytes: &'a [u8], section: &Section) -> impl Iterator<Item = u8> + use<'a> {
+    formats(bytes, section).filter_map(|format| payload_type(bytes, format))
 }
 
 fn is_rtp(bytes: &[u8], section: &Section) -> bool {
@@ -105,18 +134,6 @@ fn about(bytes: &[u8], value: Span) -> Option<(&[u8], u8, Option<Span>)> {
     let (name, place) = attribute(bytes, value);
     let mut words = words(bytes, place);
     Some((name, payload_type(bytes, words.next()?)?, words.next()))
-}
-
-/// The name of an encoding; empty where nothing says it.
-fn encoding<'a>(bytes: &'a [u8], section: &Section, wanted: u8) -> &'a [u8] {
-    let mut attributes = Lines::new(bytes, section.whole).flatten().filter(|line| line.kind == b'a');
-    let mapped = attributes.find_map(|line| {
-        let (name, number, word) = about(bytes, line.value)?;
-        let is_it = number == wanted && name.eq_ignore_ascii_case(b"rtpmap");
-        word.filter(|_| is_it)?.of(bytes).split(|byte| *byte == b'/').next()
-    });
-    let known = STATIC.iter().find(|(number, _)| *number == wanted).map(|(_, name)| *name);
-    mapped.or(known).unwrap_or_default()
 }
 
 fn strip_section(bytes: &[u8], section: &Section, types: &Types, edits: &mut Edits) -> Result<(), EditError> {
@@ -155,6 +172,23 @@ mod tests {
         strip(text.as_bytes(), &sdp, &mut unwanted, &mut edits).expect("it fits");
         let made = String::from_utf8(edits.parts(text.as_bytes()).concat()).expect("UTF-8");
         made.strip_prefix(head).expect("the head stays").replace("\r\n", "\n")
+    }
+
+    #[test]
+    fn however_many_formats_each_is_looked_up_once() {
+        let formats: String = (0..10_000).map(|number| format!(" {}", 96 + number % 32)).collect();
+        let text = format!(
+            "v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\nm=audio 4000 RTP/AVP{formats}\r\n{}",
+            "a=x\r\n".repeat(4_000)
+        );
+        let sdp = Description::parse(text.as_bytes(), Span::from_usize(0, text.len())).expect("a description");
+        let mut lookups = 0;
+        let mut unwanted = |_: &[u8]| {
+            lookups += 1;
+            false
+        };
+        strip(text.as_bytes(), &sdp, &mut unwanted, &mut Edits::new()).expect("it fits");
+        assert_eq!(lookups, 32);
     }
 
     #[test]

@@ -14,7 +14,7 @@ keys! {
     /// Plugin to use, by the name of its file.
     load_plugin: Kind::Plugin, "" eg "plugin_logcall.la"
         more "A directory before it, and .la or .so behind it, may be there or not."
-        => |c, v| c.plugins.extend(v.plugin());
+        => |c, v| if let Some(plugin) = v.plugin().filter(|plugin| !c.plugins.contains(plugin)) { c.plugins.push(plugin); };
 
     /// 1 answers calls whose number plugin_shortdial, plugin_prefix or plugin_regex changes with a 302 that names the new one; 0 changes it as
     /// the call passes.

@@ -18,6 +18,10 @@ fn a_plugin_that_is_not_built_in_is_one_warning_that_names_what_is_missed() {
     );
     let again = problems("load_plugin = plugin_stats.la\nload_plugin = plugin_stats");
     assert!(again.contains("a.conf:2: warning: `plugin_stats` is loaded before"), "{again}");
+    let twice = parse("load_plugin = plugin_prefix.la\nload_plugin = plugin_prefix.so\nplugin_prefix_akey = 0")
+        .expect("a configuration");
+    let settings = twice.0.hook_settings();
+    assert_eq!((settings.loaded.len(), settings.prefix.as_str()), (1, "0"));
     let files = PLUGINS
         .iter()
         .filter(|plugin| !plugin.is_built_in)

@@ -48,7 +48,8 @@ impl Engine {
             && received.head.method == Method::Invite
             && begun(received).is_some_and(|uri| {
                 let written = received.written_uri();
-                let was_redirected = written.windows(REDIRECTED.len()).any(|window| window == REDIRECTED);
+                let was_redirected =
+                    written.windows(REDIRECTED.len()).any(|window| window.eq_ignore_ascii_case(REDIRECTED));
                 uri.whole.of(received.msg.bytes()) != written && !was_redirected
             })
     }
@@ -58,7 +59,9 @@ impl Engine {
         if !self.hooks.settings.redirect {
             return false;
         }
-        let param = begun(received).and_then(|uri| uri.param(received.msg.bytes(), REDIRECTED));
+        // No other hook changes such a URI, so that one that is changed has lost the parameter already.
+        let uri = begun(received).filter(|uri| uri.whole.of(received.msg.bytes()) == received.written_uri());
+        let param = uri.and_then(|uri| uri.param(received.msg.bytes(), REDIRECTED));
         // It is one edit.
         param.is_some_and(|param| edits.delete(param.whole).is_ok())
     }

@@ -79,8 +79,11 @@ impl Rules {
         self.list.is_empty()
     }
 
-    /// The text of the first rule from `from` on that matches, with its number.
+    /// The text of the first rule from `from` on that matches, with its number. One that is too long to be changed matches none.
     pub(super) fn first_match(&self, text: &[u8], from: usize) -> Option<(usize, &[u8])> {
+        if text.len() > super::MAX_TEXT {
+            return None;
+        }
         let mut rules = self.list.iter().enumerate().skip(from);
         let (number, rule) = rules.find(|(_, rule)| self.expressions.find(rule.expression, text, 0).is_some())?;
         Some((number, rule.text.of(&self.texts)))

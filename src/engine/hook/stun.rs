@@ -136,8 +136,8 @@ impl Engine {
         if !is_ours {
             return false;
         }
-        let Some(mapped) = mapped_address(bytes, &stun.transaction).filter(|mapped| !self.is_inside(mapped.host()))
-        else {
+        let is_public = |ip| Family::of(ip) == Family::of(from.host()) && self.is_one_host(ip) && !self.is_inside(ip);
+        let Some(mapped) = mapped_address(bytes, &stun.transaction).filter(|mapped| is_public(mapped.host())) else {
             log::warn!(target: class::NET, "STUN server {from} tells no address of the Internet");
             self.give_up_server(now);
             return true;

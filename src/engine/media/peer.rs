@@ -108,7 +108,7 @@ impl Engine {
     }
 
     /// Whether an address is nobody's but one host's, and not this host's whatever that is.
-    fn is_one_host(&self, ip: IpAddr) -> bool {
+    pub(in crate::engine) fn is_one_host(&self, ip: IpAddr) -> bool {
         let is_single = match ip {
             IpAddr::V4(v4) => !v4.is_broadcast() && v4.octets()[0] != 0,
             IpAddr::V6(v6) => !v6.is_unspecified(),
