@@ -17,6 +17,8 @@ if [ ! -x "$UCI" ]; then
     crate=$(cargo metadata --quiet --locked --offline --format-version 1 --manifest-path "$manifest" |
         sed 's/.*"manifest_path":"\([^"]*libuci-sys[^"]*\)\/Cargo.toml".*/\1/')
     ln -sfn "$crate/libubox" "$into/include/libubox"
+    # The crate has it made by its build; nothing in it is switched on.
+    : >"$into/include/uci_config.h"
     parts=
     for part in libubox/blob libubox/blobmsg libubox/utils libubox/md5 libubox/avl libubox/avl-cmp \
         uci/cli uci/libuci uci/file uci/util uci/delta uci/parse uci/blob; do
