@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from lab.baresip import Account, Phone
 from lab.callcheck import assert_contact_is_router, assert_hears, assert_no_leak, observed, talk
-from lab.kamailio import aor
+from lab.kamailio import DOMAIN, aor
 from lab.leaks import PRIVATE, find_leaks
 from lab.netns import LAN_INTERFACE, LAN_NET, PHONES, PROVIDER, ROUTER_LAN, ROUTER_WAN, RTP_HIGH, RTP_LOW, SIP_PORT, Network
 from lab.pjsua import PjPhone
@@ -182,6 +182,28 @@ def test_local_phones(tmp_path: Path) -> None:
         for phone in (one, two):
             phone.registered()
         world.call(one, two, uri=f"sip:hans@{HOME_DOMAIN}")
+        world.siproxd.assert_alive()
+
+
+def test_hooks() -> None:
+    """Calls both ways with all hooks of the example at work; a short number and one with zeros leave as the provider wants them."""
+    with World("remote", proxy=False) as world:
+        world.start_siproxd(config=EXAMPLES / "hooks.conf")
+        phone = world.phone("phone1")
+        phone.registered()
+        for caller, callee in ((phone, world["remote"]), (world["remote"], phone)):
+            seen = world.call(caller, callee)
+            passed = [sip for sip in seen.wan_sip() if sip.packet.src == world.wan]
+            assert passed and not any("100rel" in sip.first("supported") for sip in passed if sip.all("supported"))
+        for dialled, heard in ((f"*01@{DOMAIN}", f"+49301234567@{DOMAIN}"), (f"0041441234567@{DOMAIN}", f"+41441234567@{DOMAIN}"),
+                               (f"0@{DOMAIN}", f"0@{DOMAIN}")):
+            with observed(world.network) as seen:
+                since = phone.mark()
+                phone.dial(f"sip:{dialled}")
+                phone.event("CALL_CLOSED", since)
+            invites = [sip for sip in seen.wan_sip() if sip.is_request and sip.method == "INVITE" and sip.packet.src == world.wan]
+            assert invites and all(sip.start.startswith(f"INVITE sip:{heard}") for sip in invites), invites
+        world.siproxd.wait_line("Outgoing call: alice@")
         world.siproxd.assert_alive()
 
 
