@@ -226,7 +226,9 @@ impl Engine {
             && match (received.origin, received.msg.start()) {
                 (Origin::Stranger, StartLine::Request { .. }) => false,
                 (Origin::Stranger, StartLine::Response { .. }) => {
-                    self.way_by_transaction(received).is_some() || self.open_via(received, now).is_some()
+                    self.way_by_transaction(received).is_some()
+                        || self.open_via(received, now).is_some()
+                        || self.is_awaited_stray(received)
                 }
                 _ => true,
             }
