@@ -187,12 +187,16 @@ impl Config {
 
     fn check_stripped(&self, say: Say<'_>) {
         for (line, text) in self.lines("plugin_stripheader_remove") {
-            let name = text.split(':').next().unwrap_or_default().trim();
+            let (name, value) = text.split_once(':').map_or((text, None), |(name, value)| (name, Some(value)));
+            let name = name.trim();
             let is_name = !name.is_empty()
                 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte));
             let wrong = match hook::may_be_stripped(name) {
                 _ if !is_name => "is not the name of a header",
                 false => "is a header without which SIP does not work",
+                true if value.is_some_and(|value| value.trim().is_empty()) => {
+                    "has a colon and no value behind it; the name alone takes out the whole header"
+                }
                 true => continue,
             };
             say(Severity::Error, line, format!("`plugin_stripheader_remove`: {name} {wrong}"));

@@ -146,6 +146,11 @@ fn a_fault_of_a_hook_has_its_line() {
             "2: `plugin_stripheader_remove`: a b is not the name of a header",
         ),
         (
+            "stripheader",
+            "plugin_stripheader_remove = Server: ",
+            "2: `plugin_stripheader_remove`: Server has a colon and no value behind it; the name alone",
+        ),
+        (
             "defaulttarget",
             "plugin_defaulttarget_target = operator",
             "2: `plugin_defaulttarget_target` = operator is no URI",

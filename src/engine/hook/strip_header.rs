@@ -10,22 +10,26 @@ pub(super) struct StripHeader;
 impl Hook for StripHeader {
     fn before(&self, at: &At<'_>, edits: &mut Edits) -> Result<Did, EditError> {
         let msg = at.received.msg;
-        for wanted in at.settings().stripped.lines() {
-            let (name, value) = wanted.split_once(':').map_or((wanted, None), |(name, value)| (name, Some(value)));
-            let (name, value) = (name.trim().as_bytes(), value.map(|value| value.trim().as_bytes()));
-            for (line, header) in msg.headers().iter().enumerate().filter(|(_, header)| is_named(msg, header, name)) {
-                match value {
-                    Some(value) if !msg.get(header.value).eq_ignore_ascii_case(value) => {
-                        msg.delete_elements_of(line, header, edits, &mut |element| {
-                            msg.get(element.span).eq_ignore_ascii_case(value)
-                        })?;
-                    }
-                    _ => edits.delete(header.line)?,
-                }
+        for (line, header) in msg.headers().iter().enumerate() {
+            // All values of a line go at once, so that none leaves the comma of the other.
+            let values = || wanted(at).filter(|(name, _)| is_named(msg, header, name)).map(|(_, value)| value);
+            let is_one = |text: &[u8]| values().flatten().any(|value| text.eq_ignore_ascii_case(value));
+            if values().any(|value| value.is_none()) || is_one(msg.get(header.value)) {
+                edits.delete(header.line)?;
+            } else if values().next().is_some() {
+                msg.delete_elements_of(line, header, edits, &mut |element| is_one(msg.get(element.span)))?;
             }
         }
         Ok(if edits.is_empty() { Did::Nothing } else { Did::Changed })
     }
+}
+
+/// Each header that is to go, and the value where it is only that one.
+fn wanted<'a>(at: &At<'a>) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
+    at.settings().stripped.lines().map(|wanted| {
+        let (name, value) = wanted.split_once(':').map_or((wanted, None), |(name, value)| (name, Some(value)));
+        (name.trim().as_bytes(), value.map(|value| value.trim().as_bytes()))
+    })
 }
 
 /// The compact forms of headers that the proxy does not look at itself (RFC 3841 §9, RFC 6665 §8.2.2, RFC 8224 §4).
