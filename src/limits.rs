@@ -168,6 +168,9 @@ pub const MAX_RULES: usize = 16;
 /// Bytes of what stands beside the expressions of one hook's rules.
 pub const MAX_RULE_TEXT: usize = 1024;
 
+/// Phones that `plugin_blacklist` knows of. About 140 bytes each.
+pub const MAX_BLACKLIST: usize = 64;
+
 /// Bytes of a text that a hook is given.
 pub const MAX_HOOK_TEXT: usize = 128;
 

@@ -1,11 +1,13 @@
-//! What outlives a restart: bindings and calls, in `registration_file`, and the key of our tokens, beside it.
+//! What outlives a restart: bindings and calls, in `registration_file`, the key of our tokens, beside it, and the blacklist.
 
+mod blacklist;
 pub(crate) mod file;
 mod key;
 mod original;
 mod tally;
 
-pub use file::{crash_path, remedy};
+pub use blacklist::{load_blacklist, save_blacklist};
+pub use file::{crash_path, put, remedy};
 pub use key::{key, seed};
 pub use tally::Tally;
 
@@ -13,8 +15,7 @@ use crate::engine::{Engine, RestoreError, Sink};
 use crate::limits::{MAX_BINDINGS, MAX_CALLS};
 use crate::log_class::{PROCESS, REG, log};
 use crate::time::Instant;
-use core::fmt::Write as _;
-use file::{Buffered, MODE, NEW, open, regular, replace, with_suffix};
+use file::{MODE, NEW, open, regular, replace, with_suffix};
 use key::key_path;
 use nix::fcntl::OFlag;
 use std::fs::{self, File, OpenOptions};
@@ -37,9 +38,14 @@ const MAX_FILE: u64 = MAX_LINE * (MAX_BINDINGS + MAX_CALLS) as u64;
 
 const DIRECTORY_MODE: u32 = 0o700;
 
-/// Makes the directory of `registration_file` where it is missing, and gives the file and the key to the account (user and
-/// group) that the daemon will run as, where that is another. What fails shows when the file is written.
+/// Prepares `registration_file` and what lies beside it, as [`prepare_file`] does.
 pub fn prepare(path: &Path, account: Option<(u32, u32)>) {
+    [path, &key_path(path), &crash_path(path)].into_iter().for_each(|path| prepare_file(path, account));
+}
+
+/// Makes the directory of a file where it is missing, and gives the file to the account (user and group) that the daemon will run as, where
+/// that is another. What fails shows when the file is written.
+pub fn prepare_file(path: &Path, account: Option<(u32, u32)>) {
     let told = |path: &Path, result: io::Result<()>| {
         if let Err(error) = result {
             log::debug!(target: PROCESS, "{}: {error}", path.display());
@@ -50,21 +56,19 @@ pub fn prepare(path: &Path, account: Option<(u32, u32)>) {
     if let Some(directory) = created {
         told(directory, chown(directory, Some(uid), Some(gid)));
     }
-    for path in [path, &key_path(path), &crash_path(path)] {
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(MODE)
-            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
-            .open(path)
-            .and_then(regular);
-        // Whoever may write into the directory may not have root give him another's file.
-        let alone = file.and_then(|file| match file.metadata()?.nlink() {
-            1 => Ok(file),
-            _ => Err(io::Error::other("it has several names")),
-        });
-        told(path, alone.and_then(|file| fchown(&file, Some(uid), Some(gid))));
-    }
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(MODE)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+        .open(path)
+        .and_then(regular);
+    // Whoever may write into the directory may not have root give him another's file.
+    let alone = file.and_then(|file| match file.metadata()?.nlink() {
+        1 => Ok(file),
+        _ => Err(io::Error::other("it has several names")),
+    });
+    told(path, alone.and_then(|file| fchown(&file, Some(uid), Some(gid))));
 }
 
 /// Gives the engine the bindings and calls that were saved to `registration_file`; `out` opens the calls' relays. A file that is not there yet is no problem; one
@@ -184,11 +188,11 @@ pub fn unix_now() -> u64 {
 }
 
 fn write_lines(engine: &Engine, now: Instant, unix_now: u64, out: &mut dyn Write) -> io::Result<()> {
-    let mut text = Buffered::new(out);
-    let written = writeln!(text, "{HEAD}").and_then(|()| engine.save(now, unix_now, &mut text));
-    let written = written.and_then(|()| text.write_str(END));
-    text.finish()?;
-    written.map_err(|_| io::Error::other("not all could be written"))
+    file::write_text(out, &|text| {
+        writeln!(text, "{HEAD}")?;
+        engine.save(now, unix_now, text)?;
+        text.write_str(END)
+    })
 }
 
 #[cfg(test)]

@@ -121,7 +121,7 @@ fn check_tells_what_the_configuration_comes_to() {
     assert_eq!(code, 2);
     assert!(out.contains("OK"));
     assert!(
-        err.starts_with("b.conf:4:15: warning: `plugin_stats` is not in this version; without it you miss: "),
+        err.starts_with("b.conf:4:15: warning: `plugin_stats` does nothing without `plugin_stats_to_syslog`"),
         "{err}"
     );
 

@@ -9,11 +9,12 @@ use super::value::value;
 use super::{Config, Severity};
 use crate::engine::HookSettings;
 use crate::engine::hook;
-use crate::engine::hook::settings::{HookList, HookText, RuleError, Rules};
+use crate::engine::hook::settings::{BlacklistSettings, HookList, HookText, RuleError, Rules};
 use crate::engine::settings::Prefixes;
 use crate::limits::{MAX_HOOK_LIST, MAX_HOOK_TEXT, MAX_PREFIXES, MAX_RULE_TEXT, MAX_RULES};
 use crate::sip::uri::Uri;
 use crate::span::Span;
+use std::path::Path;
 
 /// Takes what is to be said of a line.
 pub(super) type Say<'a> = &'a mut dyn FnMut(Severity, usize, String);
@@ -25,6 +26,17 @@ impl Config {
         let mut settings = HookSettings::new();
         self.set_hooks(&mut settings, &mut |_, _, _| ());
         settings
+    }
+
+    /// The files that hooks write, with the directive of each.
+    pub(crate) fn files_of_hooks(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let is_on = |plugin| self.plugins.iter().any(|loaded| loaded.name == plugin);
+        [
+            ("plugin_stats_filename", &self.plugin_stats_filename, is_on("plugin_stats")),
+            ("plugin_blacklist_dbpath", &self.plugin_blacklist_dbpath, is_on("plugin_blacklist")),
+        ]
+        .into_iter()
+        .filter_map(|(name, path, is_on)| Some((name, path.as_deref().filter(|_| is_on)?)))
     }
 
     /// Fills in what hooks act on, and says what is wrong with it.
@@ -72,6 +84,15 @@ impl Config {
                 self.check_default_target(say);
             }
             "plugin_stun" => self.stun(settings, say),
+            "plugin_stats" => self.check_stats(say),
+            "plugin_blacklist" => {
+                settings.blacklist = BlacklistSettings {
+                    most: self.number("plugin_blacklist_hitcount"),
+                    duration: self.number("plugin_blacklist_duration"),
+                    window: self.number("plugin_blacklist_register_window"),
+                    simulate: self.number::<u8>("plugin_blacklist_simulate") == 1,
+                };
+            }
             "plugin_fix_bogus_via" => self.networks(name, &mut settings.bogus_vias, say),
             "plugin_fix_DTAG" => self.networks(name, &mut settings.dtag, say),
             "plugin_fix_fbox_anoncall" => self.networks(name, &mut settings.fbox, say),
@@ -223,6 +244,16 @@ impl Config {
         self.list("plugin_stun_server", &mut settings.stun_servers, say);
         settings.stun_port = self.number("plugin_stun_port");
         settings.stun_period = self.number("plugin_stun_period");
+    }
+
+    fn check_stats(&self, say: Say<'_>) {
+        if self.plugin_stats_to_syslog == 0 && self.plugin_stats_to_file == 0 {
+            let text = "`plugin_stats` does nothing without `plugin_stats_to_syslog` or `plugin_stats_to_file`";
+            say(Severity::Warning, self.line_of_plugin("plugin_stats"), text.to_owned());
+        }
+        if self.plugin_stats_to_file != 0 {
+            self.need("plugin_stats_to_file", &["plugin_stats_filename"], say);
+        }
     }
 
     /// The number that a directive has, or its default.

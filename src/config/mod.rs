@@ -106,6 +106,11 @@ pub struct Config {
     /// Kilobytes.
     pub thread_stack_size: u32,
     pub redirect_numbers: bool,
+    /// Seconds; 0 is off, -1 is with SIGUSR1, as for the one below.
+    pub plugin_stats_to_syslog: i32,
+    pub plugin_stats_to_file: i32,
+    pub plugin_stats_filename: Option<PathBuf>,
+    pub plugin_blacklist_dbpath: Option<PathBuf>,
     /// In the order of `load_plugin`, which is that of their work.
     pub plugins: Vec<&'static Plugin>,
     /// The lines that the fields come from.
@@ -248,6 +253,10 @@ impl Default for Config {
             use_rport: 3,
             thread_stack_size: 0,
             redirect_numbers: false,
+            plugin_stats_to_syslog: 0,
+            plugin_stats_to_file: 0,
+            plugin_stats_filename: None,
+            plugin_blacklist_dbpath: None,
             plugins: Vec::new(),
             written: Vec::new(),
         };

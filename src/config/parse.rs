@@ -172,11 +172,8 @@ impl<'a> Parser<'a> {
 
     /// What is to be said of a plugin that is to be used.
     fn load_plugin(&mut self, number: usize, plugin: &Plugin) {
-        let Plugin { name, effect, is_built_in } = plugin;
         if self.config.plugins.contains(&plugin) {
-            self.report.warning(number, format!("`{name}` is loaded before; it does its work once"));
-        } else if !is_built_in {
-            self.report.warning(number, format!("`{name}` is not in this version; without it you miss: {effect}"));
+            self.report.warning(number, format!("`{}` is loaded before; it does its work once", plugin.name));
         }
     }
 

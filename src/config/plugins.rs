@@ -7,39 +7,27 @@ use super::parse::nearest;
 pub struct Plugin {
     /// Its name, which its directives begin with.
     pub name: &'static str,
-    /// What it does, in a phrase.
-    pub effect: &'static str,
-    /// Whether this version has it.
-    pub is_built_in: bool,
 }
 
 /// All sixteen, in the order of the alphabet.
 pub static PLUGINS: [Plugin; 16] = [
-    missing("plugin_blacklist", "sources that fail to register too often are not heard for a while"),
-    built_in("plugin_codecfilter", "codecs are taken out of session descriptions"),
-    built_in("plugin_defaulttarget", "calls that nobody is registered for are redirected"),
-    built_in("plugin_demo", "a text in the log"),
-    built_in("plugin_fix_DTAG", "responses with a Via that is not ours are taken from listed networks"),
-    built_in("plugin_fix_bogus_via", "a Via with an unreachable address is corrected in requests from listed networks"),
-    built_in("plugin_fix_fbox_anoncall", "anonymous calls of a FRITZ!Box get the Contact of its account"),
-    built_in("plugin_logcall", "a line in the log for each INVITE, ACK, BYE and CANCEL"),
-    built_in("plugin_prefix", "each number called gets a prefix"),
-    built_in("plugin_regex", "numbers called are rewritten by regular expressions"),
-    built_in("plugin_regex_body", "bodies are rewritten by regular expressions"),
-    built_in("plugin_shortdial", "short numbers stand for long ones"),
-    built_in("plugin_siptrunk", "calls for a block of numbers go to the account that has it"),
-    missing("plugin_stats", "figures of the calls that run, to syslog or a file at intervals"),
-    built_in("plugin_stripheader", "headers are taken out of messages"),
-    built_in("plugin_stun", "our public address is found out with a STUN server"),
+    Plugin { name: "plugin_blacklist" },
+    Plugin { name: "plugin_codecfilter" },
+    Plugin { name: "plugin_defaulttarget" },
+    Plugin { name: "plugin_demo" },
+    Plugin { name: "plugin_fix_DTAG" },
+    Plugin { name: "plugin_fix_bogus_via" },
+    Plugin { name: "plugin_fix_fbox_anoncall" },
+    Plugin { name: "plugin_logcall" },
+    Plugin { name: "plugin_prefix" },
+    Plugin { name: "plugin_regex" },
+    Plugin { name: "plugin_regex_body" },
+    Plugin { name: "plugin_shortdial" },
+    Plugin { name: "plugin_siptrunk" },
+    Plugin { name: "plugin_stats" },
+    Plugin { name: "plugin_stripheader" },
+    Plugin { name: "plugin_stun" },
 ];
-
-const fn missing(name: &'static str, effect: &'static str) -> Plugin {
-    Plugin { name, effect, is_built_in: false }
-}
-
-const fn built_in(name: &'static str, effect: &'static str) -> Plugin {
-    Plugin { name, effect, is_built_in: true }
-}
 
 impl Plugin {
     /// The plugin that a directive belongs to, if it is one of a plugin.

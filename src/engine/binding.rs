@@ -197,6 +197,11 @@ impl Bindings {
         self.slab.len()
     }
 
+    /// How many are valid. Looks through all there are.
+    pub(super) fn valid(&self) -> usize {
+        self.slab.iter().filter(|(_, binding)| binding.valid).count()
+    }
+
     /// A number that changes with the valid bindings and their times.
     pub(super) fn version(&self) -> u32 {
         self.version

@@ -64,6 +64,8 @@ pub(super) struct Call {
     /// What each party knows of the dialog.
     pub(super) halves: [super::hang_up::Half; 2],
     pub(super) names: [Name; 2],
+    /// Of its first INVITE, as the LAN sees it, cut; empty where the call began before we did.
+    pub(super) call_id: Name,
 }
 
 impl Call {

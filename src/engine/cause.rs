@@ -24,6 +24,8 @@ pub enum Cause {
     Forbidden,
     /// `hosts_allow_reg` does not name the phone that registers.
     NotAllowed,
+    /// `plugin_blacklist`: the phone has failed to register too often.
+    Blacklisted,
     /// A REGISTER asks for fewer seconds than this.
     IntervalTooBrief(u32),
     /// A REGISTER is older than the one that made the binding.
@@ -99,6 +101,7 @@ impl Cause {
             Self::Loop => "loop",
             Self::Forbidden => "forbidden",
             Self::NotAllowed => "not-allowed",
+            Self::Blacklisted => "blacklisted",
             Self::IntervalTooBrief(_) => "interval-too-brief",
             Self::OutOfOrder => "out-of-order",
             Self::DomainNotAllowed => "domain-not-allowed",
@@ -149,6 +152,11 @@ impl Cause {
             Self::NotAllowed => {
                 warn(403, "Forbidden", "The router lets this phone not register; hosts_allow_reg names who may")
             }
+            Self::Blacklisted => warn(
+                403,
+                "Forbidden",
+                "Registering has failed too often: the router waits before it lets this account try again",
+            ),
             Self::IntervalTooBrief(_) => say(423, "Interval Too Brief"),
             Self::OutOfOrder => warn(500, "Server Internal Error", "A later REGISTER of this Call-ID came before"),
             Self::DomainNotAllowed => {
@@ -207,6 +215,7 @@ impl Cause {
             Self::Forbidden => {
                 "wrong credentials: check the phone's user and password, proxy_auth_passwd and proxy_auth_pwfile"
             }
+            Self::Blacklisted => "the phone is on the blacklist for failing to register: check its password",
             Self::IntervalTooBrief(_) => "the phone asks for too short a registration",
             Self::OutOfOrder => "the CSeq is not higher than that of the REGISTER before",
             Self::DomainNotAllowed => {

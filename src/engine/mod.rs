@@ -211,7 +211,7 @@ impl Engine {
         }
         match input {
             Input::Datagram { on, interface, from, meant_for, bytes } => {
-                if !self.take_stun(interface, from, bytes, now) && self.admits(interface, from, bytes, now) {
+                if !self.is_of_hook(interface, from, bytes, now) && self.admits(interface, from, bytes, now) {
                     self.datagram(Provenance { on, interface, from, meant_for }, bytes, now, out);
                 }
             }
@@ -248,7 +248,7 @@ impl Engine {
             self.connections.next_timeout(),
             self.next_access_timeout(),
             self.next_outside_timeout(),
-            self.next_stun_timeout(),
+            self.next_hook_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -328,7 +328,7 @@ impl Engine {
         }
         self.access_timeout(now, out);
         self.outside_timeout(now, out);
-        self.stun_timeout(now, out);
+        self.hook_timeout(now, out);
         let keepalive = self.settings().sip_keepalive;
         self.flows.timeout(keepalive, &self.connections, now, out);
         self.connections.timeout(now, out);

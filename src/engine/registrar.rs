@@ -147,6 +147,8 @@ impl Engine {
         }
         let mut registers = aor.map_or_else(Registers::default, |aor| self.changes(msg, asked, aor));
         (registers.refresh, registers.leaves) = (refresh, leaves);
+        registers.has_credentials =
+            [HeaderId::Authorization, HeaderId::ProxyAuthorization].iter().any(|id| msg.header(*id).is_some());
         if let (Some(secs), [(_, asked)]) = (upstream, &mut registers.bindings[..]) {
             *asked = secs;
         }

@@ -75,6 +75,10 @@ impl Engine {
             log::info!(target: class::NET, "response {status} to {} not sent: {error:?}", back.to);
         }
         if let Some(handle) = back.transaction {
+            let is_first = status >= 200 && self.transactions.get(handle).is_some_and(|t| t.final_status == 0);
+            if is_first {
+                self.after_hooks(handle, status, now);
+            }
             self.transactions.response_sent(back.fork.map_or(handle, |(sender, _)| sender), status, &parts, now);
             self.transactions.answered(handle, status, now);
             if back.fork.is_some() && status >= 200 {

@@ -300,6 +300,7 @@ impl Fields<'_> {
             refreshed_until,
             halves,
             names,
+            call_id: Name::new(),
         };
         Some((until, call))
     }

@@ -56,6 +56,36 @@ pub struct SectionStats {
     pub fault: Option<Fault>,
 }
 
+/// What there is, in the words of siproxd 0.8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Figures {
+    /// Streams of media that are relayed: one from each party, for each media section.
+    pub streams: usize,
+    /// Calls with media.
+    pub calls: usize,
+    /// Phones that are in a call.
+    pub clients: usize,
+    /// Registrations.
+    pub registered: usize,
+}
+
+/// One stream of media.
+#[derive(Clone, Copy, Debug)]
+pub struct Stream<'a> {
+    /// The URI of the phone, cut after 64 bytes.
+    pub client: &'a [u8],
+    /// Cut after 64 bytes, too; empty for a call that began before we did.
+    pub call_id: &'a [u8],
+    /// Whether the phone calls, and is not called.
+    pub is_call_outgoing: bool,
+    /// Whether it goes from the phone.
+    pub is_outgoing: bool,
+    /// Our address that it leaves by; `None` where there is none any more.
+    pub local: Option<IpAddr>,
+    /// Where it goes; `None` before its receiver has said so.
+    pub remote: Option<IpAddr>,
+}
+
 impl CallStats<'_> {
     /// Writes it into the log: a line for the call, and one for each section.
     pub fn log(&self, now: Instant) {
@@ -95,6 +125,52 @@ impl fmt::Display for SectionStats {
 }
 
 impl Engine {
+    /// How many calls, streams and phones there are. Compares each phone with all those before it.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let is_new = |(number, phone): &(usize, _)| self.phones_in_calls().take(*number).all(|other| other != *phone);
+        Figures {
+            streams: self.calls.relays.len().saturating_mul(2),
+            calls: self.calls.calls.len(),
+            clients: self.phones_in_calls().enumerate().filter(is_new).count(),
+            registered: self.bindings.valid(),
+        }
+    }
+
+    /// Address and name of each phone that is in a call, once for each call.
+    fn phones_in_calls(&self) -> impl Iterator<Item = (IpAddr, &[u8])> {
+        self.calls.calls.iter().flat_map(|(_, call)| {
+            let of = move |leg: Leg| (call.sides[leg as usize] == Side::Lan).then_some(leg as usize);
+            let legs = [of(Leg::Caller), of(Leg::Callee)].into_iter().flatten();
+            legs.map(|leg| (call.parties[leg], call.names[leg].as_slice()))
+        })
+    }
+
+    /// Tells `each` the streams of all calls.
+    ///
+    /// # Errors
+    /// That of `each`, with which it ends.
+    pub fn streams(&self, each: &mut dyn FnMut(&Stream<'_>) -> fmt::Result) -> fmt::Result {
+        for (_, call) in self.calls.calls.iter() {
+            let is_call_outgoing = call.sides[Leg::Caller as usize] == Side::Lan;
+            let phone = if is_call_outgoing { Leg::Caller } else { Leg::Callee };
+            for relay in call.relays.iter().flatten().filter_map(|relay| self.calls.relays.get(*relay)) {
+                for sender in [Leg::Caller, Leg::Callee] {
+                    let receiver = sender.other() as usize;
+                    each(&Stream {
+                        client: &call.names[phone as usize],
+                        call_id: &call.call_id,
+                        is_call_outgoing,
+                        is_outgoing: sender == phone,
+                        local: self.addresses.of(call.sides[receiver]),
+                        remote: relay.aimed[receiver].and_then(|peer| Some(peer.rtp?.ip())),
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The first call that stands in place `from` of the table of calls or behind it, and the place behind that one; `None` where there
     /// is no more. The relay's counters come through `out`.
     pub fn call_stats(&self, from: usize, out: &mut dyn Sink) -> Option<(CallStats<'_>, usize)> {

@@ -57,6 +57,8 @@ pub(super) struct Registers {
     pub(super) removes_all: bool,
     /// Where it binds one Contact and asks for nothing else, and `lan_expires` is set.
     pub(super) refresh: Option<Refresh>,
+    /// It has a password, or rather what was computed with one.
+    pub(super) has_credentials: bool,
     /// It takes away the Contact with an address that we had before.
     pub(super) leaves: bool,
 }

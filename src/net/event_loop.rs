@@ -4,6 +4,7 @@
 //! turn, which then does not wait. Apart from start and end, a turn allocates nothing.
 
 mod addresses;
+mod blacklist;
 mod clock;
 mod control;
 mod debug;
@@ -12,6 +13,7 @@ mod list;
 mod media;
 mod reloading;
 mod saving;
+mod statistics;
 mod status;
 mod streams;
 
@@ -40,6 +42,7 @@ use media::{Moderation, is_media};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use saving::Saving;
+use statistics::Statistics;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
@@ -114,6 +117,8 @@ pub struct EventLoop {
     recheck_at: Instant,
     sweep_at: Instant,
     saving: Saving,
+    statistics: Statistics,
+    blacklist: blacklist::Blacklist,
     buffer: Box<[u8; MAX_DATAGRAM]>,
 }
 
@@ -154,6 +159,8 @@ impl EventLoop {
         let mut this = Self {
             conntrack: Conntrack::new(reloading::own_ports(&config)),
             saving: Saving::new(config.autosave_registrations, now),
+            statistics: Statistics::new(&config, now),
+            blacklist: blacklist::Blacklist::default(),
             moderation: Moderation::new(Duration::from_micros(config.rtp_coalesce.into())),
             config,
             source,
@@ -189,6 +196,7 @@ impl EventLoop {
             self.tell_nameservers(engine);
             state::load(engine, &path, self.out.now, &mut self.out);
         }
+        self.load_blacklist(engine);
     }
 
     /// Runs until a signal ends it; saves bindings and calls then.
@@ -225,10 +233,14 @@ impl EventLoop {
                             match signal {
                                 Signal::Terminate => {
                                     self.save(engine, true);
+                                    self.save_blacklist(engine, true);
                                     log::logger().flush();
                                     return Ok(());
                                 }
-                                Signal::Status => self.begin_status(engine),
+                                Signal::Status => {
+                                    self.begin_status(engine);
+                                    self.tell_statistics(engine, true);
+                                }
                                 Signal::Hangup => drop(self.reload(engine)),
                                 Signal::User => {}
                             }
@@ -301,6 +313,8 @@ impl EventLoop {
             self.tell_nameservers(engine);
         }
         self.save_if_due(engine);
+        self.save_blacklist(engine, false);
+        self.tell_statistics(engine, false);
         self.turn_control(engine);
         crate::log::turn();
         if let Some(port) = &mut self.debug_port {
@@ -318,6 +332,8 @@ impl EventLoop {
         let others = [
             engine.next_timeout(),
             self.saving.next_timeout(self.out.relay.is_empty()),
+            self.statistics.next_timeout(),
+            self.blacklist.next_timeout(),
             self.out.tcp.next_timeout(),
             self.next_control(),
         ];

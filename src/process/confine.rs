@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::log_class::{PROCESS, log};
 use landlock::{ABI, AccessFs, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError};
 use landlock::{RulesetCreated, RulesetStatus};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The rights that are asked for: of Linux 6.2, the first that includes cutting a file short. An older kernel takes those it knows.
 const RIGHTS: ABI = ABI::V3;
@@ -17,7 +17,8 @@ const RIGHTS: ABI = ABI::V3;
 pub(super) fn confine(config: &Config) -> bool {
     let places = || {
         let files = [&config.registration_file, &config.pid_file, &config.control_socket];
-        files.into_iter().flatten().filter_map(|file| file.parent())
+        let of_hooks = config.files_of_hooks().map(|(_, file)| file);
+        files.into_iter().flatten().map(PathBuf::as_path).chain(of_hooks).filter_map(Path::parent)
     };
     // One that is made later would be out of reach then.
     if let Some(missing) = config.registration_file.as_deref().and_then(Path::parent).filter(|it| !it.is_dir()) {

@@ -62,7 +62,10 @@ pub fn out_of_reach(config: &Config, report: &mut Report, is_check: bool) {
     let passwords = config.proxy_auth_pwfile.as_ref();
     tell(config.line_of("proxy_auth_pwfile"), passwords.and_then(|path| view.reading(path, "a reload")));
     let registrations = config.registration_file.as_ref();
-    tell(config.line_of("registration_file"), registrations.and_then(|path| view.replacing(path)));
+    tell(config.line_of("registration_file"), registrations.and_then(|path| view.replacing(path, "registrations")));
+    for (name, path) in config.files_of_hooks() {
+        tell(config.line_of(name), view.replacing(path, name));
+    }
     tell(jail_line, view.in_jail(RESOLV_CONF, "nameservers stay those of the start"));
     if config.daemonize && config.silence_log < SILENCE_ALL {
         tell(jail_line, view.in_jail(SYSLOG, "the log ends when syslog starts again"));
@@ -123,7 +126,7 @@ impl View<'_> {
     }
 
     /// What is wrong with a file that is replaced as a whole.
-    fn replacing(&self, path: &Path) -> Option<String> {
+    fn replacing(&self, path: &Path, what: &str) -> Option<String> {
         let now = self.now(path);
         let directory = now.parent()?;
         let (shown, name) = (directory.display(), self.name());
@@ -131,10 +134,10 @@ impl View<'_> {
             // One that is missing is made at start, the ones above it are not.
             Obstacle::Missing if directory.parent().is_some_and(Path::is_dir) => None,
             Obstacle::Missing => Some(format!(
-                "registrations cannot be saved: there is no directory {shown}; make it and give it to {name} (mkdir -p, chown)"
+                "{what} cannot be saved: there is no directory {shown}; make it and give it to {name} (mkdir -p, chown)"
             )),
             Obstacle::Forbidden => Some(format!(
-                "{name} cannot replace files in {shown}: registrations are written over the old ones, and lost with the power; \
+                "{name} cannot replace files in {shown}: {what} are written over the old ones, and lost with the power; \
                  chown {name} {shown}"
             )),
         }

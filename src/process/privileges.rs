@@ -118,6 +118,9 @@ impl Privileges {
         if let Some(path) = &config.registration_file {
             state::prepare(path, self.ids());
         }
+        for (_, path) in config.files_of_hooks() {
+            state::prepare_file(path, self.ids());
+        }
         if let Some(account) = &self.account {
             let name = &account.name;
             account.become_it(self.keep).map_err(|error| in_words(format_args!("user = {name}"), error))?;

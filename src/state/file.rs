@@ -51,6 +51,24 @@ pub(super) fn replace(path: &Path, content: &dyn Fn(&mut dyn Write) -> io::Resul
     Ok(())
 }
 
+/// Replaces a file as a whole, without waiting for the disk: what a power failure may take, the old one with it.
+pub fn put(path: &Path, content: &dyn Fn(&mut dyn fmt::Write) -> fmt::Result) -> io::Result<()> {
+    begin(path, &|out| write_text(out, content))?;
+    match fs::rename(with_suffix(path, NEW), path) {
+        // Written in place.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Writes a text in blocks.
+pub(super) fn write_text(out: &mut dyn Write, content: &dyn Fn(&mut dyn fmt::Write) -> fmt::Result) -> io::Result<()> {
+    let mut text = Buffered::new(out);
+    let written = content(&mut text);
+    text.finish()?;
+    written.map_err(|_| io::Error::other("not all could be written"))
+}
+
 /// Writes a new file beside the one at `path`, whole from the moment that it has its name, and has the system begin to bring it to the
 /// disk, which is not waited for. [`finish`] puts it into its place.
 ///
@@ -156,19 +174,19 @@ pub fn remedy(error: &io::Error) -> &'static str {
 }
 
 /// Writes text in blocks, with no memory from the heap.
-pub(super) struct Buffered<'a> {
+struct Buffered<'a> {
     out: &'a mut dyn Write,
     buffer: heapless::String<WRITE_BUFFER>,
     result: io::Result<()>,
 }
 
 impl<'a> Buffered<'a> {
-    pub(super) const fn new(out: &'a mut dyn Write) -> Self {
+    const fn new(out: &'a mut dyn Write) -> Self {
         Self { out, buffer: heapless::String::new(), result: Ok(()) }
     }
 
     /// Writes what is left.
-    pub(super) fn finish(mut self) -> io::Result<()> {
+    fn finish(mut self) -> io::Result<()> {
         self.drain();
         self.result
     }

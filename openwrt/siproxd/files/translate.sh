@@ -203,9 +203,25 @@ copy_passwords() {
 	echo "proxy_auth_pwfile = $copy" >>"$(file_of "$section" conf.new)"
 }
 
+# The files of plugins that are on, a line each. siproxd's own default is one for all, so that each instance is given its own.
+plugin_files() {
+	local section="$1" new plugin name path
+	new=$(file_of "$section" conf.new)
+	for plugin in stats=filename blacklist=dbpath; do
+		name=plugin_${plugin%=*}
+		grep -qE "^load_plugin = (.*/)?$name(\\.la|\\.so)?\$" "$new" || continue
+		config_get path "$section" "${name}_${plugin#*=}"
+		if [ -z "$path" ] && [ "$plugin" = blacklist=dbpath ]; then
+			path=$(directory_for "$STATE_DIR" "$2")/siproxd-$section.blacklist
+			echo "${name}_dbpath = $path" >>"$new"
+		fi
+		[ -z "$path" ] || echo "$path"
+	done
+}
+
 # What of the section is no directive of the user's: directories, passwords, defaults.
 write_rest() {
-	local section="$1" user="$2" group="$3" new entry name value registrations socket
+	local section="$1" user="$2" group="$3" new entry name value registrations socket file
 	new=$(file_of "$section" conf.new)
 	for entry in $DEFAULTS; do
 		name=${entry%%=*}
@@ -233,8 +249,17 @@ write_rest() {
 	done
 	[ "$socket" = off ] || own_directory "${socket%/*}" "$user:$group"
 	WRITABLE="${registrations%/*}"
-	[ "$socket" = off ] || [ "${socket%/*}" = "$WRITABLE" ] || WRITABLE="$WRITABLE ${socket%/*}"
+	[ "$socket" = off ] || make_writable "$socket"
+	for file in $(plugin_files "$section" "$user"); do
+		own_directory "${file%/*}" "$user:$group"
+		make_writable "$file"
+	done
 	chown "root:$group" "$new"
+}
+
+# The directory of a file is one that siproxd writes to.
+make_writable() {
+	case " $WRITABLE " in *" ${1%/*} "*) ;; *) WRITABLE="$WRITABLE ${1%/*}" ;; esac
 }
 
 # Whether siproxd needs root to start, which it gives up by itself but for what it needs: for ports that are root's, for packets that are others',
@@ -377,7 +402,7 @@ write_instance() {
 # Whether all that names a file can be told to procd, whose words are separated by blanks; and root writes none where another could have put a link.
 check_paths() {
 	local section="$1" name path
-	for name in registration_file control_socket pid_file; do
+	for name in registration_file control_socket pid_file plugin_stats_filename plugin_blacklist_dbpath; do
 		config_get path "$section" "$name"
 		case "$path" in
 		"" | off) continue ;;

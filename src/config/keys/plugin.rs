@@ -91,30 +91,33 @@ keys! {
     /// plugin_siptrunk: expression for its numbers.
     plugin_siptrunk_numbers_regex: Kind::List, "" eg "^0123456[0-9]+" => HOOK;
 
-    /// plugin_stats: seconds between two reports to syslog; 0 is off, -1 is with SIGUSR1.
-    plugin_stats_to_syslog: int(-1, DAY), "0";
+    /// plugin_stats: seconds between two lines in the log; 0 is off, -1 is with SIGUSR1 alone.
+    plugin_stats_to_syslog: int(-1, DAY), "0" => |c, v| c.plugin_stats_to_syslog = v.int();
 
-    /// plugin_stats: seconds between two reports to the file; 0 is off, -1 is with SIGUSR1.
-    plugin_stats_to_file: int(-1, DAY), "0";
+    /// plugin_stats: seconds between two writings of the file; 0 is off, -1 is with SIGUSR1 alone.
+    plugin_stats_to_file: int(-1, DAY), "0" => |c, v| c.plugin_stats_to_file = v.int();
 
     /// plugin_stats: the file.
-    plugin_stats_filename: Kind::Path, "" eg "/var/lib/siproxd/statistics";
+    plugin_stats_filename: Kind::Path, "" when Restart eg "/var/lib/siproxd/statistics"
+        => |c, v| c.plugin_stats_filename = v.path();
 
-    /// plugin_blacklist: its database.
-    plugin_blacklist_dbpath: Kind::Path, "/var/lib/siproxd/blacklist.sqlite";
+    /// plugin_blacklist: the file that keeps it over a restart.
+    plugin_blacklist_dbpath: Kind::Path, "/var/lib/siproxd/blacklist.sqlite" when Restart
+        more "A text, a line for each phone, in spite of the name: a database of siproxd 0.8 in its place is left alone, and then nothing is kept."
+        => |c, v| c.plugin_blacklist_dbpath = v.path();
 
-    /// plugin_blacklist: how the database is synchronised: OFF, NORMAL or FULL.
-    plugin_blacklist_db_sync_mode: Kind::Text, "OFF";
+    /// plugin_blacklist: how a database is synchronised: OFF, NORMAL or FULL; there is none, so that it means nothing.
+    plugin_blacklist_db_sync_mode: Kind::Text, "OFF" => |_, _| ();
 
-    /// plugin_blacklist: 1 logs only.
-    plugin_blacklist_simulate: SWITCH, "0";
+    /// plugin_blacklist: 1 logs who would be refused, and refuses nobody.
+    plugin_blacklist_simulate: SWITCH, "0" => HOOK;
 
-    /// plugin_blacklist: seconds a source stays on the list.
-    plugin_blacklist_duration: int(0, WEEK), "3600";
+    /// plugin_blacklist: seconds since its last failure that a phone stays on the list; 0 is for good.
+    plugin_blacklist_duration: int(0, WEEK), "3600" => HOOK;
 
-    /// plugin_blacklist: failures until a source is put on the list.
-    plugin_blacklist_hitcount: int(1, 1_000_000), "10";
+    /// plugin_blacklist: failures to register that a phone may have; one more puts it on the list.
+    plugin_blacklist_hitcount: int(1, 1_000_000), "10" => HOOK;
 
-    /// plugin_blacklist: seconds in which they are counted.
-    plugin_blacklist_register_window: int(1, DAY), "30";
+    /// plugin_blacklist: seconds in which the registrar must refuse a REGISTER for it to be a failure.
+    plugin_blacklist_register_window: int(1, DAY), "30" => HOOK;
 }

@@ -59,9 +59,12 @@ const EDGE: &[&str] = &[
     "tcp_timeout",
     "tcp_connect_timeout",
     "tcp_keepalive",
+    "plugin_stats_to_syslog",
+    "plugin_stats_to_file",
     // These act neither before nor after it.
     "use_rport",
     "thread_stack_size",
+    "plugin_blacklist_db_sync_mode",
     "load_plugin",
     "plugindir",
     // For who reads the file.

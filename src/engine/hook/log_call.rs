@@ -1,14 +1,15 @@
-//! `plugin_logcall`: a line in the log for each INVITE, ACK, BYE and CANCEL.
-//!
-//! When a call begins, is answered and ends, with its duration, its result and the verdict on its sound, the log says in any case.
+//! `plugin_logcall`: a line in the log for each INVITE, ACK, BYE and CANCEL, and one for the end of each call.
 
 use super::{At, Did, Hook};
+use crate::engine::call::Call;
 use crate::engine::guard::Origin;
 use crate::log_class::{self as class, log};
 use crate::sip::edit::{EditError, Edits};
 use crate::sip::uri::Uri;
 use crate::sip::{Method, StartLine};
 use crate::span::Span;
+use crate::time::Instant;
+use core::fmt;
 
 pub(super) struct LogCall;
 
@@ -34,6 +35,18 @@ impl Hook for LogCall {
         let call_id = received.msg.get(head.call_id).escape_ascii();
         log::info!(target: class::SIP, "{label}: {from} -> {to} [Req: {request}] [IP: {}] [CID: {call_id}]", received.from);
         Ok(Did::Looked)
+    }
+    fn ended(&self, call: &Call, why: fmt::Arguments<'_>, now: Instant) -> Did {
+        let [from, to] = call.names.each_ref().map(|name| bare(name, Span::from_usize(0, name.len())).escape_ascii());
+        let (secs, call_id) =
+            (call.answered_since().map_or(0, |since| now.since(since).as_secs()), call.call_id.escape_ascii());
+        match call.past.fault {
+            Some(fault) => {
+                log::info!(target: class::SIP, "Call ended: {from} -> {to} [{secs} s] [{why}] [{fault}] [CID: {call_id}]");
+            }
+            None => log::info!(target: class::SIP, "Call ended: {from} -> {to} [{secs} s] [{why}] [CID: {call_id}]"),
+        }
+        Did::Looked
     }
 }
 

@@ -2,16 +2,17 @@
 //! one on, and those that are on are called in its order, stage by stage. `docs/hooks.md` tells what each does.
 //!
 //! ```text
-//!   message ──▶ target ──▶ before ──▶ the proxy ──▶ out
-//!                                        └─▶ unknown, where a call is for nobody who is registered
+//!   datagram ──▶ raw ──▶ validate ──▶ target ──▶ before ──▶ the proxy ──▶ out ──▶ after
+//!                                                             └─▶ unknown, where a call is for nobody who is registered
 //! ```
-//! A hook changes a message as its sender might have written it, before the proxy acts on it: whatever the proxy does then (who is meant,
+//! and ended, where a call is over. A hook changes a message as its sender might have written it, before the proxy acts on it: whatever the proxy does then (who is meant,
 //! what is relayed, which addresses are hidden, Content-Length) it does with what the hook made of it. What identifies the request
 //! (Via, Call-ID, tags, CSeq) no hook changes but the two that mend a Via, so that copies, CANCEL and ACK still find it. Messages of strangers
-//! reach no hook, but for answers to what was sent to one. `stun` alone has no stage: it has timers and datagrams of its own.
+//! reach no hook, but for answers to what was sent to one. Besides, a hook may have a timer. `stats` alone has no stage: it is told at the edge.
 //!
 //! With no hook on, this is one look at an empty list.
 
+mod blacklist;
 mod codec_filter;
 mod default_target;
 mod demo;
@@ -27,13 +28,19 @@ mod rules;
 pub mod settings;
 mod short_dial;
 mod sip_trunk;
+mod stages;
+mod stats;
 mod strip_header;
 pub(super) mod stun;
 
+pub use blacklist::ListError;
 pub use settings::HookSettings;
 pub use strip_header::may_be_stripped;
 
+use stages::{Answered, Raw, Validity};
+
 use super::Engine;
+use super::call::Call;
 use super::cause::Cause;
 use super::forward::write_content_length;
 use super::guard::Origin;
@@ -45,9 +52,11 @@ use crate::sip::edit::{EditError, Edits};
 use crate::sip::{Message, StartLine};
 use crate::table::Handle;
 use crate::time::Instant;
+use core::fmt;
 
 /// Every hook, by the name of its plugin.
-static HOOKS: [(&str, &dyn Hook); 14] = [
+static HOOKS: [(&str, &dyn Hook); 16] = [
+    ("plugin_blacklist", &blacklist::Blacklist),
     ("plugin_codecfilter", &codec_filter::CodecFilter),
     ("plugin_defaulttarget", &default_target::DefaultTarget),
     ("plugin_demo", &demo::Demo),
@@ -60,6 +69,7 @@ static HOOKS: [(&str, &dyn Hook); 14] = [
     ("plugin_regex_body", &regex_body::RegexBody),
     ("plugin_shortdial", &short_dial::ShortDial),
     ("plugin_siptrunk", &sip_trunk::SipTrunk),
+    ("plugin_stats", &stats::Stats),
     ("plugin_stripheader", &strip_header::StripHeader),
     ("plugin_stun", &stun::Stun),
 ];
@@ -74,6 +84,16 @@ type Copy = heapless::Vec<u8, MAX_DATAGRAM>;
 
 /// One hook: it writes the stages that it has work in.
 trait Hook: Sync {
+    /// May take a datagram that it has been waiting for, before anybody looks whether it is a message; `true` where it was one.
+    fn raw(&self, _: &mut Engine, _: &Raw<'_>, _: Instant) -> bool {
+        false
+    }
+
+    /// May stop a message as it came, before anything else is done with it.
+    fn validate(&self, _: &mut Engine, _: &Received<'_>, _: Instant) -> Validity {
+        Validity::Unasked
+    }
+
     /// May change whom a request is for: every message, before anything is decided.
     ///
     /// # Errors
@@ -94,6 +114,24 @@ trait Hook: Sync {
     fn unknown<'a>(&self, _: &At<'a>) -> Unknown<'a> {
         Unknown::Pass
     }
+
+    /// Learns of a request that has been answered.
+    fn after(&self, _: &mut Engine, _: &Answered, _: Instant) -> Did {
+        Did::Nothing
+    }
+
+    /// Learns of a call that is over, and why.
+    fn ended(&self, _: &Call, _: fmt::Arguments<'_>, _: Instant) -> Did {
+        Did::Nothing
+    }
+
+    /// When [`Self::timer`] is to be called; `None` while there is nothing to do.
+    fn next_timeout(&self, _: &Engine) -> Option<Instant> {
+        None
+    }
+
+    /// Does what it is time for.
+    fn timer(&self, _: &mut Engine, _: Instant, _: &mut dyn Sink) {}
 }
 
 /// What becomes of a request for somebody who is not registered.
@@ -161,12 +199,18 @@ pub(super) struct Hooks {
     settings: HookSettings,
     counts: [HookCounts; HOOKS.len()],
     pub(super) stun: stun::Inquiry,
+    failures: blacklist::Failures,
 }
 
 impl Hooks {
     pub(super) const fn new() -> Self {
         const NONE: HookCounts = HookCounts { hits: 0, rewrites: 0, refusals: 0 };
-        Self { settings: HookSettings::new(), counts: [NONE; HOOKS.len()], stun: stun::Inquiry::new() }
+        Self {
+            settings: HookSettings::new(),
+            counts: [NONE; HOOKS.len()],
+            stun: stun::Inquiry::new(),
+            failures: blacklist::Failures::new(),
+        }
     }
 }
 
@@ -244,6 +288,10 @@ impl Engine {
         now: Instant,
         out: &mut dyn Sink,
     ) -> bool {
+        if let Some(cause) = self.is_invalid(received, now) {
+            self.answer(received, cause, out);
+            return true;
+        }
         let (mut place, mut edits) = (0, Edits::new());
         let mut passed = self.pass_hooks(received, &mut place, &mut edits, now);
         if matches!(passed, Passed::Through) {
@@ -368,11 +416,8 @@ mod tests {
     use crate::config::plugins::PLUGINS;
 
     #[test]
-    fn what_is_built_in_is_what_is_here() {
-        for plugin in &PLUGINS {
-            assert_eq!(find(plugin.name).is_some(), plugin.is_built_in, "{}", plugin.name);
-        }
-        assert_eq!(PLUGINS.iter().filter(|plugin| plugin.is_built_in).count(), HOOKS.len());
+    fn every_plugin_is_here() {
+        assert!(PLUGINS.iter().map(|plugin| plugin.name).eq(HOOKS.iter().map(|(name, _)| *name)));
         assert!(HOOKS.is_sorted_by_key(|(name, _)| *name));
     }
 }

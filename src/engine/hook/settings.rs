@@ -10,6 +10,19 @@ pub type HookText = heapless::String<MAX_HOOK_TEXT>;
 /// Texts of a directive that may be there several times, a line each.
 pub type HookList = heapless::String<MAX_HOOK_LIST>;
 
+/// What `plugin_blacklist` is told.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BlacklistSettings {
+    /// `plugin_blacklist_hitcount`: one failure more puts a phone on the list.
+    pub most: u32,
+    /// `plugin_blacklist_duration`, seconds since the last failure; 0 is for good.
+    pub duration: u32,
+    /// `plugin_blacklist_register_window`, seconds.
+    pub window: u32,
+    /// `plugin_blacklist_simulate`
+    pub simulate: bool,
+}
+
 /// The directives of hooks. Starts as all zero bytes.
 #[derive(Clone, Debug, Default)]
 pub struct HookSettings {
@@ -45,6 +58,8 @@ pub struct HookSettings {
     pub stun_port: u16,
     /// `plugin_stun_period`, seconds.
     pub stun_period: u32,
+    /// What `plugin_blacklist` is told.
+    pub blacklist: BlacklistSettings,
     /// `plugin_fix_bogus_via_networks`
     pub bogus_vias: Prefixes,
     /// `plugin_fix_DTAG_networks`
@@ -74,6 +89,7 @@ impl HookSettings {
             stun_servers: HookList::new(),
             stun_port: 0,
             stun_period: 0,
+            blacklist: BlacklistSettings { most: 0, duration: 0, window: 0, simulate: false },
             bogus_vias: Prefixes::new(),
             dtag: Prefixes::new(),
             fbox: Prefixes::new(),

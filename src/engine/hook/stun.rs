@@ -8,7 +8,7 @@
 //! the transaction it was asked with. While no server answers, the address that was found last stays; before there is one, that of the
 //! interface is used.
 
-use super::Hook;
+use super::{Hook, Raw};
 use crate::dns::Answer;
 use crate::engine::io::{Channel, Side, Sink};
 use crate::engine::{Engine, Queries};
@@ -20,10 +20,21 @@ use crate::table::Late;
 use crate::time::{Duration, Instant};
 use core::net::SocketAddr;
 
-/// What `load_plugin` switches on; all of it is in the engine's own timers and datagrams.
 pub(super) struct Stun;
 
-impl Hook for Stun {}
+impl Hook for Stun {
+    fn raw(&self, engine: &mut Engine, datagram: &Raw<'_>, now: Instant) -> bool {
+        engine.take_stun(datagram, now)
+    }
+
+    fn next_timeout(&self, engine: &Engine) -> Option<Instant> {
+        engine.next_stun_timeout()
+    }
+
+    fn timer(&self, engine: &mut Engine, now: Instant, out: &mut dyn Sink) {
+        engine.stun_timeout(now, out);
+    }
+}
 
 /// Requests to one server, each twice as long after the one before (RFC 8489 §6.2.1), from a second on.
 const TRIES: u8 = 3;
@@ -62,16 +73,13 @@ impl Inquiry {
 
 impl Engine {
     /// When a STUN server is to be asked.
-    pub(in crate::engine) fn next_stun_timeout(&self) -> Option<Instant> {
+    fn next_stun_timeout(&self) -> Option<Instant> {
         let is_on = !self.hooks.settings.stun_servers.is_empty() && self.addresses.of(Side::Wan).is_some();
         is_on.then_some(self.hooks.stun.due)
     }
 
-    /// Asks a server, if it is time.
-    pub(in crate::engine) fn stun_timeout(&mut self, now: Instant, out: &mut dyn Sink) {
-        if self.next_stun_timeout().is_none_or(|due| due > now) {
-            return;
-        }
+    /// Asks a server.
+    fn stun_timeout(&mut self, now: Instant, out: &mut dyn Sink) {
         let stun = &mut self.hooks.stun;
         if stun.tries >= TRIES {
             self.give_up_server(now);
@@ -124,13 +132,7 @@ impl Engine {
     }
 
     /// Takes a datagram that is the answer of a STUN server; `false` for any other.
-    pub(in crate::engine) fn take_stun(
-        &mut self,
-        interface: Side,
-        from: SocketAddr,
-        bytes: &[u8],
-        now: Instant,
-    ) -> bool {
+    fn take_stun(&mut self, &Raw { interface, from, bytes }: &Raw<'_>, now: Instant) -> bool {
         let stun = &self.hooks.stun;
         let is_ours = interface == Side::Wan && stun.asked.get() == Some(&from) && is_answer(bytes, &stun.transaction);
         if !is_ours {

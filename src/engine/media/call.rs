@@ -100,6 +100,7 @@ impl Engine {
             refreshed_until: Instant::ZERO,
             halves: Default::default(),
             names: [name(head.from.uri), name(head.to.uri)],
+            call_id: name(head.call_id),
         };
         let handle = self.calls.insert(call).ok_or(Cause::CallsFull)?;
         self.shortages.over(Cause::CallsFull);

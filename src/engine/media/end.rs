@@ -86,6 +86,7 @@ impl Engine {
                 self.counters.add(Count::CallsAtFault);
             }
             verdict::log_call_end(&call, why, &told.unwrap_or_default(), now);
+            self.end_hooks(&call, why, now);
         }
     }
 

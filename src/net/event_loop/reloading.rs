@@ -51,6 +51,7 @@ impl EventLoop {
         engine.configure(&config.engine_settings());
         engine.set_hooks(&config.hook_settings());
         self.apply(config);
+        self.load_blacklist(engine);
         Ok(result)
     }
 
@@ -62,6 +63,7 @@ impl EventLoop {
         crate::log::set_debug_level(config.debug_level);
         crate::log::set_silence(config.silence_log);
         set_timerslack(config);
+        self.statistics.configure(config, now);
         self.saving.set_interval(config.autosave_registrations, now);
         self.moderation.set_distance(Duration::from_micros(config.rtp_coalesce.into()));
         self.out.listener.set_dscp(config.sip_dscp);
