@@ -1,6 +1,6 @@
 //! Regular expressions: the extended ones of POSIX (IEEE 1003.1 §9.4), over bytes, without regard to case.
 //!
-//! An expression is compiled into a program of a fixed capacity, which is run in time linear in the text (`run`): no text makes it
+//! An expression is compiled into a program of a fixed capacity, which is run in time linear in the text (`run`, and `every` for all matches): no text makes it
 //! slow, and nothing is allocated, neither when it is compiled nor when it is run. The match is the leftmost one, and of those the
 //! longest, as POSIX wants it; what its groups hold is decided by the alternative that stands first and by the repetition that takes
 //! most, where POSIX has a rule for each group.
@@ -9,10 +9,12 @@
 //! collating elements do not exist in a text of bytes.
 
 mod compile;
+mod every;
 mod run;
 
 use crate::limits::{MAX_EXPRESSION_SETS, MAX_EXPRESSION_STEPS};
 
+pub use every::MAX_TEXT;
 pub use run::Match;
 
 /// The groups that a replacement may name, `\1` to `\9`, and the whole match as 0.

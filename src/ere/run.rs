@@ -11,32 +11,56 @@ pub struct Match {
     pub groups: [Span; GROUPS],
 }
 
+impl Match {
+    /// One without groups.
+    #[must_use]
+    pub fn of(whole: Span) -> Self {
+        let mut found = Self::default();
+        found.groups[0] = whole;
+        found
+    }
+}
+
 /// Where each group begins and ends; [`NOWHERE`] where it does not.
 type Slots = [u16; 2 * GROUPS];
 const NOWHERE: u16 = u16::MAX;
 
+/// Steps of a program, one bit each.
+pub(super) type Marks = [u32; MAX_EXPRESSION.div_ceil(32)];
+
+const NONE: Marks = [0; MAX_EXPRESSION.div_ceil(32)];
+
+/// Whether a step is one of these.
+pub(super) fn has(marks: &Marks, step: usize) -> bool {
+    marks.get(step >> 5).is_some_and(|word| word & 1 << (step & 31) != 0)
+}
+
+pub(super) fn mark(marks: &mut Marks, step: usize) {
+    if let Some(word) = marks.get_mut(step >> 5) {
+        *word |= 1 << (step & 31);
+    }
+}
+
 /// The ways that have come to the same place in the text, the one that counts more first.
 struct Ways {
     list: heapless::Vec<(u16, Slots), MAX_EXPRESSION>,
-    seen: [u32; MAX_EXPRESSION.div_ceil(32)],
+    seen: Marks,
 }
 
 impl Ways {
     const fn new() -> Self {
-        Self { list: heapless::Vec::new(), seen: [0; MAX_EXPRESSION.div_ceil(32)] }
+        Self { list: heapless::Vec::new(), seen: NONE }
     }
 
     fn clear(&mut self) {
         self.list.clear();
-        self.seen = [0; MAX_EXPRESSION.div_ceil(32)];
+        self.seen = NONE;
     }
 
     /// Notes a step; whether a way has come to it before.
     fn is_seen(&mut self, step: u16) -> bool {
-        let Some(word) = self.seen.get_mut(usize::from(step >> 5)) else { return true };
-        let bit = 1 << (step & 31);
-        let was = *word & bit != 0;
-        *word |= bit;
+        let was = has(&self.seen, step.into());
+        mark(&mut self.seen, step.into());
         was
     }
 }
@@ -50,10 +74,9 @@ enum Todo {
 }
 
 impl Expressions {
-    /// The first match of an expression in the bytes of `text` from `from` on, and of those that begin there the longest. What stands
-    /// before `from` is text, too: an anchor holds at the beginning of `text` only.
+    /// The first match of an expression in `text`, and of those that begin there the longest.
     #[must_use]
-    pub fn find(&self, expression: Expression, text: &[u8], from: u16) -> Option<Match> {
+    pub fn find(&self, expression: Expression, text: &[u8]) -> Option<Match> {
         let steps = self.steps.get(usize::from(expression.start)..)?.get(..usize::from(expression.len))?;
         // A place in a message has 16 bits, and one number means nowhere.
         let end = u16::try_from(text.len()).ok().filter(|end| *end < NOWHERE)?;
@@ -61,7 +84,7 @@ impl Expressions {
         // They change places for each byte: the references, as they themselves are large.
         let (mut now, mut next) = (&mut first, &mut second);
         let mut best: Option<Slots> = None;
-        for at in from..=end {
+        for at in 0..=end {
             if best.is_none() {
                 let mut slots = [NOWHERE; 2 * GROUPS];
                 slots[0] = at;
@@ -77,24 +100,12 @@ impl Expressions {
                 if best.is_some_and(|best| slots[0] > best[0]) {
                     continue;
                 }
-                let takes = match (steps.get(usize::from(*place)), byte) {
-                    (Some(Step::Match), _) => {
-                        if best.is_none_or(|best| at > best[1] || slots[0] < best[0]) {
-                            slots[1] = at;
-                            best = Some(*slots);
-                        }
-                        false
-                    }
-                    (Some(Step::Byte(wanted)), Some(byte)) => *wanted == byte,
-                    (Some(Step::Any), Some(_)) => true,
-                    (Some(Step::Set(set)), Some(byte)) => {
-                        let words = self.sets.get(usize::from(*set));
-                        let word = words.and_then(|words| words.get(usize::from(byte >> 5)));
-                        word.is_some_and(|word| word & 1 << (byte & 31) != 0)
-                    }
-                    _ => false,
-                };
-                if takes {
+                let Some(step) = steps.get(usize::from(*place)) else { continue };
+                if *step == Step::Match && best.is_none_or(|best| at > best[1] || slots[0] < best[0]) {
+                    slots[1] = at;
+                    best = Some(*slots);
+                }
+                if self.takes(*step, byte) {
                     follow(steps, place.saturating_add(1), (at.saturating_add(1), end), slots, next);
                 }
             }
@@ -111,6 +122,22 @@ impl Expressions {
             }
         }
         Some(found)
+    }
+}
+
+impl Expressions {
+    /// Whether a step takes this byte, which is in lower case.
+    pub(super) fn takes(&self, step: Step, byte: Option<u8>) -> bool {
+        match (step, byte) {
+            (Step::Byte(wanted), Some(byte)) => wanted == byte,
+            (Step::Any, Some(_)) => true,
+            (Step::Set(set), Some(byte)) => {
+                let words = self.sets.get(usize::from(set));
+                let word = words.and_then(|words| words.get(usize::from(byte >> 5)));
+                word.is_some_and(|word| word & 1 << (byte & 31) != 0)
+            }
+            _ => false,
+        }
     }
 }
 

@@ -2,10 +2,21 @@ use super::*;
 use crate::span::Span;
 use proptest::prelude::*;
 
+/// All matches.
+fn every(all: &Expressions, expression: Expression, text: &[u8]) -> Vec<Span> {
+    let mut spans = Vec::new();
+    let took: Result<(), ()> = all.every(expression, text, &mut |span| {
+        spans.push(span);
+        Ok(())
+    });
+    took.expect("all are taken");
+    spans
+}
+
 fn found(pattern: &str, text: &str) -> Option<Vec<String>> {
     let mut all = Expressions::new();
     let expression = all.compile(pattern).unwrap_or_else(|fault| panic!("{pattern}: {fault:?}"));
-    let found = all.find(expression, text.as_bytes(), 0)?;
+    let found = all.find(expression, text.as_bytes())?;
     let groups = found.groups.iter().take(usize::from(expression.groups.min(9)) + 1);
     Some(groups.map(|span| String::from_utf8_lossy(span.of(text.as_bytes())).into_owned()).collect())
 }
@@ -82,8 +93,8 @@ fn one_that_does_not_fit_leaves_the_others() {
     assert_eq!((all.steps.len(), all.sets.len()), (steps, 1));
     let second = all.compile("[a-c]x").expect("it fits");
     assert_eq!(all.sets.len(), 1, "a set that is there is used again");
-    assert!(all.find(first, b"abd", 0).is_some() && all.find(second, b"abd", 0).is_none());
-    assert!(all.find(second, b"ax", 0).is_some());
+    assert!(all.find(first, b"abd").is_some() && all.find(second, b"abd").is_none());
+    assert!(all.find(second, b"ax").is_some());
 }
 
 #[test]
@@ -92,7 +103,30 @@ fn time_is_linear_whatever_the_expression() {
     let expression = all.compile("(a*)*(a|aa)+(a?){20}b").expect("it fits");
     let text = vec![b'a'; 20_000];
     // One that tries all ways in turn would never end.
-    assert_eq!(all.find(expression, &text, 0), None);
+    assert_eq!(all.find(expression, &text), None);
+}
+
+/// Each has matches that cannot be told apart from longer ones but at the end of the text.
+#[test]
+fn all_matches_take_linear_time_whatever_the_expression() {
+    for pattern in ["a*", "[ab]*c|a", "(a|b)*c", "a|a{100}b", "a*$|a", "(a|aa)*b|a?", "((a*)*b)*c|aa", "x"] {
+        let mut all = Expressions::new();
+        let expression = all.compile(pattern).expect("it fits");
+        // That takes a longer time than it may is an assertion in there.
+        let matches = every(&all, expression, &vec![b'a'; MAX_TEXT]).len();
+        let want = match pattern {
+            // The whole text, and nothing at its end.
+            "a*" | "a*$|a" => 2,
+            "(a|b)*c" | "x" => 0,
+            "((a*)*b)*c|aa" => MAX_TEXT / 2,
+            "(a|aa)*b|a?" => MAX_TEXT + 1,
+            _ => MAX_TEXT,
+        };
+        assert_eq!(matches, want, "{pattern}");
+    }
+    let mut all = Expressions::new();
+    let expression = all.compile("a").expect("it fits");
+    assert!(every(&all, expression, &[b'a'; MAX_TEXT + 1]).is_empty(), "a text that is too long");
 }
 
 /// Expressions that both engines take, of a few letters.
@@ -121,7 +155,7 @@ proptest! {
         let mut all = Expressions::new();
         if let Ok(compiled) = all.compile(&pattern) {
             let other = regex_lite::Regex::new(&format!("(?i){pattern}")).expect("it takes it");
-            let ours = all.find(compiled, text.as_bytes(), 0).map(|found| found.groups[0]);
+            let ours = all.find(compiled, text.as_bytes()).map(|found| found.groups[0]);
             let theirs = other.find(&text).map(|found| Span::from_usize(found.start(), found.end()));
             prop_assert_eq!(ours.map(|span| span.start), theirs.map(|span| span.start));
             prop_assert!(ours.map(|span| span.end) >= theirs.map(|span| span.end));
@@ -135,12 +169,28 @@ proptest! {
         }
     }
 
+    /// Each of all matches is the first one in what is left.
+    #[test]
+    fn all_matches_are_what_one_after_another_is(pattern in expression(), text in "[abc]{0,300}") {
+        let mut all = Expressions::new();
+        if let Ok(compiled) = all.compile(&pattern) && !pattern.contains('^') {
+            let (mut from, mut one_by_one) = (0, Vec::new());
+            while let Some(found) = text.get(from..).and_then(|rest| all.find(compiled, rest.as_bytes())) {
+                let [start, end] = [found.groups[0].start, found.groups[0].end].map(|at| from + usize::from(at));
+                one_by_one.push(Span::from_usize(start, end));
+                from = end + usize::from(start == end);
+            }
+            prop_assert_eq!(every(&all, compiled, text.as_bytes()), one_by_one);
+        }
+    }
+
     /// No text makes it panic.
     #[test]
     fn anything_may_be_an_expression(pattern in "[a-c\\\\^$.|()*+?{},0-9\\[\\]:=-]{0,30}", text in prop::collection::vec(any::<u8>(), 0..30)) {
         let mut all = Expressions::new();
         if let Ok(compiled) = all.compile(&pattern) {
-            let _ = all.find(compiled, &text, 0);
+            let _ = all.find(compiled, &text);
+            every(&all, compiled, &text);
         }
     }
 }

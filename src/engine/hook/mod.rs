@@ -75,7 +75,7 @@ static HOOKS: [(&str, &dyn Hook); 16] = [
 ];
 
 /// Bytes of the text that a hook changes at once.
-const MAX_TEXT: usize = 4096;
+const MAX_TEXT: usize = crate::ere::MAX_TEXT;
 /// A text on its way through a hook.
 type Text = heapless::Vec<u8, MAX_TEXT>;
 

@@ -85,7 +85,7 @@ impl Rules {
             return None;
         }
         let mut rules = self.list.iter().enumerate().skip(from);
-        let (number, rule) = rules.find(|(_, rule)| self.expressions.find(rule.expression, text, 0).is_some())?;
+        let (number, rule) = rules.find(|(_, rule)| self.expressions.find(rule.expression, text).is_some())?;
         Some((number, rule.text.of(&self.texts)))
     }
 
@@ -94,18 +94,18 @@ impl Rules {
     pub(super) fn apply(&self, number: usize, text: &[u8], new: &mut Text) -> Result<bool, EditError> {
         new.clear();
         let Some(rule) = self.list.get(number) else { return Ok(false) };
-        let (mut from, mut copied, mut matches) = (0, 0, false);
-        while let Some(found) = self.expressions.find(rule.expression, text, from) {
-            let whole = found.groups[0];
+        let (expression, replacement) = (rule.expression, rule.text.of(&self.texts));
+        let (mut copied, mut matches) = (0, false);
+        let mut put = |found: &Match| {
             matches = true;
-            add(new, Span::new(copied, whole.start).of(text))?;
-            replace(rule.text.of(&self.texts), &found, text, new)?;
-            copied = whole.end;
-            // An empty match is not found again in its place.
-            from = whole.end.saturating_add(u16::from(whole.is_empty()));
-            if rule.expression.groups > 0 {
-                break;
-            }
+            add(new, Span::new(copied, found.groups[0].start).of(text))?;
+            copied = found.groups[0].end;
+            replace(replacement, found, text, new)
+        };
+        if expression.groups > 0 {
+            self.expressions.find(expression, text).map_or(Ok(()), |found| put(&found))?;
+        } else {
+            self.expressions.every(expression, text, &mut |whole| put(&Match::of(whole)))?;
         }
         add(new, text.get(usize::from(copied)..).unwrap_or_default())?;
         Ok(matches)
@@ -163,8 +163,10 @@ mod tests {
         assert_eq!(one("(a)", "\\1\\1", "banana").as_deref(), Some("baanana"));
         assert_eq!(one("x*", "-", "ab").as_deref(), Some("-a-b-"));
         assert_eq!(one("b$", "", "ab").as_deref(), Some("a"));
+        assert_eq!(one("^a", "x", "aa").as_deref(), Some("xa"));
         assert_eq!(one("(b)(c)?", "<\\2\\1\\x\\", "ab").as_deref(), Some("a<b\\x\\"));
         assert_eq!(one("x", "y", "ab"), None);
+        assert_eq!(made(&[("A*c|a", "-")], 0, &"a".repeat(4096)), Some("-".repeat(4096)));
         assert_eq!(made(&[("a", "b"), ("b", "c")], 1, "ab").as_deref(), Some("ac"));
         assert_eq!(made(&[("a", "b")], 1, "ab"), None);
     }
