@@ -111,12 +111,16 @@ impl Engine {
         }
     }
 
-    /// Takes the address by which a STUN server knows us; whether it is another than before.
+    /// Takes the address by which a STUN server knows us; whether it is another than before. That of the interface itself is not kept: it
+    /// goes when the interface has another.
     pub(super) fn set_outside(&mut self, ip: IpAddr) -> bool {
-        let place = &mut self.outside.found[Family::of(ip) as usize];
-        let is_new = place.get() != Some(&ip);
-        place.set(ip);
-        is_new
+        let (family, before) = (Family::of(ip), self.own_of(Side::Wan, Family::of(ip)));
+        let mut found = Late::new();
+        if self.addresses.of_family(Side::Wan, family) != Some(ip) {
+            found.set(ip);
+        }
+        self.outside.found[family as usize] = found;
+        before != Some(ip)
     }
 
     /// Forgets what was found out, but for what a name has.

@@ -240,11 +240,7 @@ enum Passed {
 impl Engine {
     /// Sets which hooks are on, in which order, and what they do. None are before the first call.
     pub fn set_hooks(&mut self, settings: &HookSettings) {
-        let before = &self.hooks.settings;
-        if (&before.stun_servers, before.stun_port) != (&settings.stun_servers, settings.stun_port) {
-            self.hooks.stun = stun::Inquiry::new();
-            self.forget_outside();
-        }
+        self.stun_changes(settings);
         self.hooks.settings.clone_from(settings);
     }
 

@@ -8,7 +8,7 @@
 //! the transaction it was asked with. While no server answers, the address that was found last stays; before there is one, that of the
 //! interface is used.
 
-use super::{Hook, Raw};
+use super::{Hook, HookSettings, Raw};
 use crate::dns::Answer;
 use crate::engine::io::{Channel, Side, Sink};
 use crate::engine::{Engine, Queries};
@@ -72,6 +72,19 @@ impl Inquiry {
 }
 
 impl Engine {
+    /// Other servers are asked at once, and with another period so are the same; what was found out stays as long as any are asked.
+    pub(super) fn stun_changes(&mut self, new: &HookSettings) {
+        let old = &self.hooks.settings;
+        if (&old.stun_servers, old.stun_port) != (&new.stun_servers, new.stun_port) {
+            self.hooks.stun = Inquiry::new();
+            if new.stun_servers.is_empty() {
+                self.forget_outside();
+            }
+        } else if old.stun_period != new.stun_period && self.hooks.stun.asked.get().is_none() {
+            self.hooks.stun.due = Instant::ZERO;
+        }
+    }
+
     /// When a STUN server is to be asked.
     fn next_stun_timeout(&self) -> Option<Instant> {
         let is_on = !self.hooks.settings.stun_servers.is_empty() && self.addresses.of(Side::Wan).is_some();
