@@ -42,10 +42,11 @@ fn begun(received: &Received<'_>) -> Option<Uri> {
 }
 
 impl Engine {
-    /// Whether a call whose number has been rewritten is to be redirected.
+    /// Whether a call whose number has been rewritten is to be redirected. One that is under way has begun before `redirect_numbers` was set.
     pub(super) fn is_to_be_redirected(&self, received: &Received<'_>) -> bool {
         self.hooks.settings.redirect
             && received.head.method == Method::Invite
+            && !self.is_under_way(received)
             && begun(received).is_some_and(|uri| {
                 let written = received.written_uri();
                 let was_redirected =
