@@ -62,7 +62,7 @@ fn interfaces(config: &Config, watch: &Watch, report: &mut Report) {
     }
     let [lan, wan] = [Side::Lan, Side::Wan].map(|side| watch.name(side));
     let is_chosen = config.if_inbound.is_empty() || config.if_outbound.is_empty();
-    if is_chosen && !lan.is_empty() && lan == wan && config.line_of("host_outbound") == 0 {
+    if is_chosen && !lan.is_empty() && lan == wan && !config.has_outside_address() {
         let line = config.line_of("if_inbound").max(config.line_of("if_outbound"));
         report.add(Severity::Warning, line, one_interface(&format!("LAN and WAN are both {lan}")));
     }

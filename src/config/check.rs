@@ -91,7 +91,7 @@ impl Parser<'_> {
 
     fn check_interfaces(&mut self) {
         let Config { if_inbound, if_outbound, .. } = &self.config;
-        if !if_inbound.is_empty() && if_inbound == if_outbound && self.line_of("host_outbound") == 0 {
+        if !if_inbound.is_empty() && if_inbound == if_outbound && !self.config.has_outside_address() {
             let line = self.line_of("if_outbound");
             self.report.warning(line, one_interface("both interfaces are one"));
         }
@@ -318,6 +318,14 @@ impl Parser<'_> {
         if line != 0 && autosave_registrations != 0 && self.config.registration_file.is_none() {
             self.report.note(line, "`autosave_registrations` means nothing without `registration_file`");
         }
+    }
+}
+
+impl Config {
+    /// Whether it says by which address the Internet knows us, or how to find out.
+    pub(crate) fn has_outside_address(&self) -> bool {
+        let asks = self.plugins.iter().any(|plugin| plugin.name == "plugin_stun");
+        self.line_of("host_outbound") != 0 || (asks && self.line_of("plugin_stun_server") != 0)
     }
 }
 

@@ -146,7 +146,8 @@ impl Config {
     }
 
     fn line_of_plugin(&self, plugin: &str) -> usize {
-        self.lines("load_plugin").find(|(_, text)| text.contains(plugin)).map_or(0, |(line, _)| line)
+        let is_its = |text| super::plugins::plugin(text).is_ok_and(|found| found.name == plugin);
+        self.lines("load_plugin").find(|(_, text)| is_its(text)).map_or(0, |(line, _)| line)
     }
 
     fn check_short_dial(&self, say: Say<'_>) {

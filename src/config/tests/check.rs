@@ -28,6 +28,11 @@ fn media_ports_are_whole_pairs() {
 fn one_interface_needs_a_public_address() {
     let report = parse("if_inbound = a\nif_outbound = a").expect("a warning").1;
     assert!(report.to_string().contains("set `host_outbound`"), "{report}");
+    let stun = "if_inbound = a\nif_outbound = a\nload_plugin = plugin_stun\n";
+    let report = parse(stun).expect("a warning").1.to_string();
+    assert!(report.contains("set `host_outbound`"), "without a server nothing is found out: {report}");
+    let report = parse(&format!("{stun}plugin_stun_server = stun.example.org")).expect("a good file").1.to_string();
+    assert_eq!(report, "", "it is found out");
 }
 
 #[test]

@@ -65,6 +65,9 @@ fn a_hook_without_its_directives_does_nothing() {
     assert_eq!(of("prefix", ""), "a.conf:1: warning: `plugin_prefix` does nothing without `plugin_prefix_akey`\n");
     assert_eq!(of("shortdial", "").lines().count(), 2);
     assert_eq!(of("regex", ""), "a.conf:1: warning: `plugin_regex` does nothing without `plugin_regex_pattern`\n");
+    let both =
+        of("regex_body", "plugin_regex_body_pattern = a\nplugin_regex_body_replace = b\nload_plugin = plugin_regex");
+    assert_eq!(both, "a.conf:4: warning: `plugin_regex` does nothing without `plugin_regex_pattern`\n");
 }
 
 #[test]
