@@ -372,6 +372,12 @@ fn check_looks_at_what_the_system_has() {
     assert_eq!(code, 2);
     assert!(err.contains("c.conf:4:19: warning: `hosts_allow_reg` has nothing of the LAN (127.0.0.1/8"), "{err}");
     assert!(err.contains("c.conf:5:18: warning: `hosts_deny_sip` has all of the LAN"), "{err}");
+    let target = "load_plugin = plugin_defaulttarget\nplugin_defaulttarget_target = sip:o@127.0.0.1\n";
+    let (_, err) = checked(&home, &format!("{GOOD}{target}"));
+    assert!(
+        err.contains("c.conf:5:31: warning: `plugin_defaulttarget_target` = sip:o@127.0.0.1 is siproxd itself"),
+        "{err}"
+    );
     for (text, place) in [
         ("user = no-such-account\n", "c.conf:4:8: user = no-such-account: there is no such account"),
         (

@@ -1,7 +1,7 @@
 //! What a configuration needs of the system: interfaces, addresses, directories, the password file. Nothing here waits.
 
 use crate::accounts;
-use crate::config::{Config, Report, Severity, nearest, one_interface};
+use crate::config::{Config, Report, Severity, nearest, one_interface, target_is_here};
 use crate::engine::Side;
 use crate::engine::io::Prefix;
 use crate::engine::settings::AccessList;
@@ -65,6 +65,13 @@ fn interfaces(config: &Config, watch: &Watch, report: &mut Report) {
     if is_chosen && !lan.is_empty() && lan == wan && !config.has_outside_address() {
         let line = config.line_of("if_inbound").max(config.line_of("if_outbound"));
         report.add(Severity::Warning, line, one_interface(&format!("LAN and WAN are both {lan}")));
+    }
+    let is_ours = |ip| {
+        let mut ours = [Side::Lan, Side::Wan].into_iter().flat_map(|side| &watch.interface(side).addresses);
+        ours.any(|prefix| prefix.address == ip)
+    };
+    if let Some((line, target, _)) = config.default_target().filter(|(_, _, ip)| is_ours(*ip)) {
+        report.add(Severity::Warning, line, target_is_here(target));
     }
     let mut system = Watch::new("", "");
     system.first_look();

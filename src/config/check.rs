@@ -335,7 +335,7 @@ pub(crate) fn one_interface(what: &str) -> String {
 }
 
 /// Whether an address is one of a private network, or of a provider's own (RFC 1918, RFC 6598, RFC 4193), or of the link only.
-fn is_private(ip: IpAddr) -> bool {
+pub(super) fn is_private(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
             let [first, second, ..] = ip.octets();

@@ -3,6 +3,7 @@
 //! They are read from the lines that set them, so that each fault has its line. A fault that siproxd 0.8 left a plugin out for is an error
 //! here: who runs a daemon without one of his rules shall not have to find out from his telephone bill.
 
+use super::check::is_private;
 use super::kind::{Kind, Value};
 use super::plugins::Plugin;
 use super::value::value;
@@ -12,8 +13,9 @@ use crate::engine::hook;
 use crate::engine::hook::settings::{BlacklistSettings, HookList, HookText, RuleError, Rules};
 use crate::engine::settings::Prefixes;
 use crate::limits::{MAX_HOOK_LIST, MAX_HOOK_TEXT, MAX_PREFIXES, MAX_RULE_TEXT, MAX_RULES};
-use crate::sip::uri::Uri;
+use crate::sip::uri::{Uri, parse_ip};
 use crate::span::Span;
+use core::net::IpAddr;
 use std::path::Path;
 
 /// Takes what is to be said of a line.
@@ -55,7 +57,8 @@ impl Config {
         match name {
             "plugin_demo" => self.text("plugin_demo_string", &mut settings.demo, say),
             "plugin_prefix" => {
-                self.uri_text("plugin_prefix_akey", &mut settings.prefix, say);
+                self.text("plugin_prefix_akey", &mut settings.prefix, say);
+                self.check_numbers("plugin_prefix_akey", "digits", |prefix| (prefix, "h"), say);
                 self.need(name, &["plugin_prefix_akey"], say);
             }
             "plugin_shortdial" => {
@@ -114,17 +117,28 @@ impl Config {
         }
     }
 
-    /// A text that becomes part of a URI.
-    fn uri_text(&self, name: &str, text: &mut HookText, say: Say<'_>) {
-        self.text(name, text, say);
-        self.check_in_uri(name, say);
-    }
-
     fn check_in_uri(&self, name: &str, say: Say<'_>) {
         for (line, text) in self.lines(name) {
             let is_odd = |c: char| c.is_whitespace() || c.is_control() || "<>\"?".contains(c) || !c.is_ascii();
             if let Some(odd) = text.chars().find(|c| is_odd(*c)) {
                 say(Severity::Error, line, format!("`{name}`: no URI has `{odd}` in it"));
+            }
+        }
+    }
+
+    /// Says so where what a directive has, a number with or without a host, makes no URI.
+    fn check_numbers(&self, name: &str, form: &str, split: fn(&str) -> (&str, &str), say: Say<'_>) {
+        self.check_in_uri(name, say);
+        for (line, text) in self.lines(name) {
+            let (number, host) = split(text);
+            let uri = format!("sip:{number}@{host}");
+            let user = Uri::parse(uri.as_bytes(), Span::from_usize(0, uri.len())).ok().and_then(|uri| uri.user);
+            if user.is_none_or(|user| user.of(uri.as_bytes()) != number.as_bytes()) {
+                say(
+                    Severity::Error,
+                    line,
+                    format!("`{name}` = {text} makes no URI: it is {form}, without sip: before it"),
+                );
             }
         }
     }
@@ -151,7 +165,8 @@ impl Config {
     }
 
     fn check_short_dial(&self, say: Say<'_>) {
-        self.check_in_uri("plugin_shortdial_entry", say);
+        let split: fn(&str) -> (&str, &str) = |entry| entry.split_once('@').unwrap_or((entry, "h"));
+        self.check_numbers("plugin_shortdial_entry", "`number` or `number@host`", split, say);
         let Some((line, key)) = self.lines("plugin_shortdial_akey").last() else { return };
         let digits = key.chars().count().saturating_sub(1);
         let most = 10usize.saturating_pow(u32::try_from(digits).unwrap_or(u32::MAX)).saturating_sub(1);
@@ -227,12 +242,31 @@ impl Config {
 
     fn check_default_target(&self, say: Say<'_>) {
         self.check_in_uri("plugin_defaulttarget_target", say);
-        if let Some((line, text)) = self.lines("plugin_defaulttarget_target").last()
-            && Uri::parse(text.as_bytes(), Span::from_usize(0, text.len())).is_err()
-        {
+        let Some((line, text)) = self.lines("plugin_defaulttarget_target").last() else { return };
+        let Ok(uri) = Uri::parse(text.as_bytes(), Span::from_usize(0, text.len())) else {
             let text = format!("`plugin_defaulttarget_target` = {text} is no URI, such as sip:operator@example.org");
-            say(Severity::Error, line, text);
+            return say(Severity::Error, line, text);
+        };
+        let host = uri.host.of(text.as_bytes());
+        let ip = parse_ip(host);
+        let is_named = !host.is_empty() && host.eq_ignore_ascii_case(self.host_outbound_name.as_bytes());
+        if is_named || (ip.is_some() && ip == self.host_outbound) {
+            say(Severity::Warning, line, target_is_here(text));
+        } else if ip.is_some_and(|ip| is_private(ip) || ip.is_loopback() || ip.is_unspecified()) {
+            let text = format!(
+                "`plugin_defaulttarget_target` = {text} is a private address: who calls from the Internet is told it, and does not reach it; \
+                 name a public one"
+            );
+            say(Severity::Warning, line, text);
         }
+    }
+
+    /// The address of `plugin_defaulttarget_target`, with its line and text, where it is in use and has one.
+    pub(crate) fn default_target(&self) -> Option<(usize, &str, IpAddr)> {
+        let is_on = self.plugins.iter().any(|plugin| plugin.name == "plugin_defaulttarget");
+        let (line, text) = self.lines("plugin_defaulttarget_target").last().filter(|_| is_on)?;
+        let uri = Uri::parse(text.as_bytes(), Span::from_usize(0, text.len())).ok()?;
+        Some((line, text, uri.ip(text.as_bytes())?))
     }
 
     fn stun(&self, settings: &mut HookSettings, say: Say<'_>) {
@@ -289,6 +323,13 @@ impl Config {
         say(Severity::Error, last, text);
         false
     }
+}
+
+/// What is said of a call for nobody that is sent back here.
+pub(crate) fn target_is_here(target: &str) -> String {
+    format!(
+        "`plugin_defaulttarget_target` = {target} is siproxd itself: a call is sent round unless that user is registered here; name another server"
+    )
 }
 
 fn say_rule(name: &str, line: usize, error: RuleError, say: Say<'_>) {

@@ -11,6 +11,7 @@ mod value;
 mod written;
 
 pub(crate) use check::one_interface;
+pub(crate) use hooks::target_is_here;
 pub(crate) use parse::nearest;
 pub use source::Source;
 pub(crate) use value::int;

@@ -90,6 +90,23 @@ fn a_fault_of_a_hook_has_its_line() {
             "a.conf:3: `plugin_shortdial_entry`: no URI has ` ` in it",
         ),
         (
+            "shortdial",
+            "plugin_shortdial_akey = *00\nplugin_shortdial_entry = sip:123@h",
+            "a.conf:3: `plugin_shortdial_entry` = sip:123@h makes no URI: it is `number` or `number@host`, without sip:",
+        ),
+        (
+            "shortdial",
+            "plugin_shortdial_akey = *00\nplugin_shortdial_entry = 1@h:5070\nplugin_shortdial_entry = @h",
+            "a.conf:4: `plugin_shortdial_entry` = @h makes no URI",
+        ),
+        (
+            "shortdial",
+            "plugin_shortdial_akey = *00\nplugin_shortdial_entry = 1;ext=2\nplugin_shortdial_entry = 1@h:0",
+            "a.conf:4: `plugin_shortdial_entry` = 1@h:0 makes no URI",
+        ),
+        ("prefix", "plugin_prefix_akey = 0@h", "a.conf:2: `plugin_prefix_akey` = 0@h makes no URI: it is digits"),
+        ("prefix", "plugin_prefix_akey = tel:0", "a.conf:2: `plugin_prefix_akey` = tel:0 makes no URI: it is digits"),
+        (
             "regex",
             "plugin_regex_pattern = a\nplugin_regex_pattern = b\nplugin_regex_replace = c",
             "a.conf:4: each rule has its lines: `plugin_regex_pattern` is there 2 times",
@@ -190,6 +207,21 @@ fn a_fault_of_a_hook_has_its_line() {
         );
     }
     assert_eq!(of("logcall", ""), "");
+    for (target, told) in [
+        (
+            "sip:o@192.168.1.7:5070",
+            "2: warning: `plugin_defaulttarget_target` = sip:o@192.168.1.7:5070 is a private address: who",
+        ),
+        ("sip:o@[fd00::1]", "2: warning: `plugin_defaulttarget_target` = sip:o@[fd00::1] is a private address"),
+        ("sip:o@192.0.2.1", "2: warning: `plugin_defaulttarget_target` = sip:o@192.0.2.1 is siproxd itself"),
+    ] {
+        let report = of("defaulttarget", &format!("plugin_defaulttarget_target = {target}\nhost_outbound = 192.0.2.1"));
+        assert!(report.starts_with(&format!("a.conf:{told}")), "{report}");
+    }
+    let named = of("defaulttarget", "plugin_defaulttarget_target = sip:o@Home.example\nhost_outbound = home.example");
+    assert!(named.contains("is siproxd itself"), "{named}");
+    let elsewhere = "plugin_defaulttarget_target = sip:o@192.0.2.2\nhost_outbound = 192.0.2.1";
+    assert_eq!(of("defaulttarget", elsewhere), "");
     assert!(of("stun", "").contains("`plugin_stun` does nothing without `plugin_stun_server`"));
     let both = of("stun", "plugin_stun_server = a.example\nhost_outbound = 192.0.2.1");
     assert_eq!(
