@@ -45,8 +45,8 @@ fn put(types: &mut Types, number: u8) {
     }
 }
 
-/// Takes out the formats whose encoding is `unwanted`, by its name in `a=rtpmap`, or that of RFC 3551 where there is none: their payload
-/// types in `m=`, and their `a=rtpmap`, `a=fmtp` and `a=rtcp-fb`. A section in which nothing is left that could be heard or seen is
+/// Takes out the formats whose encoding is `unwanted`, by its name in `a=rtpmap`, or that of RFC 3551 where there is none, and those that only repeat
+/// them: their payload types in `m=`, and their `a=rtpmap`, `a=fmtp` and `a=rtcp-fb`. A section in which nothing is left that could be heard or seen is
 /// declined: its port becomes 0 (RFC 3264 §6), and its formats stay.
 ///
 /// `sdp` was read from the same `bytes`.
@@ -96,7 +96,36 @@ fn sorted(bytes: &[u8], section: &Section, unwanted: &mut dyn FnMut(&[u8]) -> bo
         let name = STATIC.iter().find(|(its, _)| *its == number).map(|(_, name)| *name);
         sort(number, name.unwrap_or_default());
     }
+    if bad != Types::default() {
+        add_tied(bytes, section, &mut bad);
+    }
     (bad, media)
+}
+
+/// Adds the payload types that are nothing without one of these: first redundant ones, `a=fmtp:121 0/5` (RFC 2198 §5), then those that send
+/// or repair others, `a=fmtp:97 apt=96` (RFC 4588 §8.6).
+fn add_tied(bytes: &[u8], section: &Section, types: &mut Types) {
+    for is_redundant in [true, false] {
+        for line in Lines::new(bytes, section.whole).flatten().filter(|line| line.kind == b'a') {
+            let Some((name, number, Some(first))) = about(bytes, line.value) else { continue };
+            if !name.eq_ignore_ascii_case(b"fmtp") {
+                continue;
+            }
+            let is_one = |word: &[u8]| payload_type(word).is_some_and(|number| has(types, number));
+            let is_tied = if is_redundant {
+                first.of(bytes).contains(&b'/') && first.of(bytes).split(|byte| *byte == b'/').any(is_one)
+            } else {
+                let rest = Span::new(first.start, line.value.end).of(bytes);
+                let params = rest.split(|byte| matches!(byte, b';' | b' ' | b'\t'));
+                params
+                    .filter_map(|param| param.split_first_chunk())
+                    .any(|(name, value): (&[u8; 4], _)| name.eq_ignore_ascii_case(b"apt=") && is_one(value))
+            };
+            if is_tied {
+                put(types, number);
+            }
+        }
+    }
 }
 
 /// Whether one of these is in `m=`.
@@ -105,16 +134,17 @@ fn is_any(bytes: &[u8], section: &Section, types: &Types) -> bool {
 }
 
 fn payload_types<'a>(bytes: &'a [u8], section: &Section) -> impl Iterator<Item = u8> + use<'a> {
-    formats(bytes, section).filter_map(|format| payload_type(bytes, format))
+    formats(bytes, section).filter_map(|format| payload_type(format.of(bytes)))
 }
 
 fn is_rtp(bytes: &[u8], section: &Section) -> bool {
     section.protocol.of(bytes).split(|byte| *byte == b'/').any(|part| part.eq_ignore_ascii_case(b"RTP"))
 }
 
-/// What goes with media, and is none by itself: keys, comfort noise, and packets sent again.
+/// What goes with media, and is none by itself: keys, comfort noise, and packets sent again. The FEC of RFC 8627 is in use by the name of a
+/// draft, too.
 fn is_beside_media(name: &[u8]) -> bool {
-    const NAMES: [&[u8]; 6] = [b"telephone-event", b"CN", b"rtx", b"red", b"ulpfec", b"flexfec"];
+    const NAMES: [&[u8]; 7] = [b"telephone-event", b"CN", b"rtx", b"red", b"ulpfec", b"flexfec", b"flexfec-03"];
     NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
@@ -125,21 +155,21 @@ fn formats<'a>(bytes: &'a [u8], section: &Section) -> impl Iterator<Item = Span>
     line.into_iter().flat_map(move |line| words(bytes, line.value).skip(3))
 }
 
-fn payload_type(bytes: &[u8], word: Span) -> Option<u8> {
-    u8::try_from(number(word.of(bytes))?).ok()
+fn payload_type(word: &[u8]) -> Option<u8> {
+    u8::try_from(number(word)?).ok()
 }
 
 /// The payload type that an attribute is about, and the word behind it.
 fn about(bytes: &[u8], value: Span) -> Option<(&[u8], u8, Option<Span>)> {
     let (name, place) = attribute(bytes, value);
     let mut words = words(bytes, place);
-    Some((name, payload_type(bytes, words.next()?)?, words.next()))
+    Some((name, payload_type(words.next()?.of(bytes))?, words.next()))
 }
 
 fn strip_section(bytes: &[u8], section: &Section, types: &Types, edits: &mut Edits) -> Result<(), EditError> {
     let mut end = section.protocol.end;
     for format in formats(bytes, section) {
-        if payload_type(bytes, format).is_some_and(|number| has(types, number)) {
+        if payload_type(format.of(bytes)).is_some_and(|number| has(types, number)) {
             edits.delete(Span::new(end, format.end))?;
         }
         end = format.end;
@@ -217,6 +247,26 @@ mod tests {
         assert_eq!(stripped(&["H261", "event"], keys), "m=audio 4000 RTP/AVP 0\nm=video 0 RTP/AVP 31\n");
         let declined = "m=audio 0 RTP/AVP 0\n";
         assert_eq!(stripped(&["PCMU"], declined), declined);
+    }
+
+    #[test]
+    fn what_only_repeats_a_codec_goes_with_it() {
+        let video = "m=video 4000 RTP/AVPF 96 97 98 99 100 35\na=rtpmap:96 VP8/90000\na=rtpmap:97 rtx/90000\n\
+                     a=fmtp:97 rtx-time=3000; APT=96\na=rtpmap:98 H264/90000\na=rtpmap:99 rtx/90000\na=fmtp:99 apt=98\n\
+                     a=rtpmap:100 ulpfec/90000\na=rtpmap:35 flexfec-03/90000\na=fmtp:35 repair-window=10000000\n";
+        assert_eq!(
+            stripped(&["VP8"], video),
+            "m=video 4000 RTP/AVPF 98 99 100 35\na=rtpmap:98 H264/90000\na=rtpmap:99 rtx/90000\na=fmtp:99 apt=98\n\
+             a=rtpmap:100 ulpfec/90000\na=rtpmap:35 flexfec-03/90000\na=fmtp:35 repair-window=10000000\n"
+        );
+        assert_eq!(
+            stripped(&["VP8", "H264"], video),
+            video.replace("video 4000", "video 0"),
+            "none of the rest can be seen"
+        );
+        let redundant = "m=audio 4000 RTP/AVP 63 111 0 64\na=rtpmap:111 opus/48000/2\na=fmtp:64 apt=63\na=rtpmap:64 rtx/48000\n\
+                         a=rtpmap:63 red/48000/2\na=fmtp:63 111/111\na=fmtp:0 96\n";
+        assert_eq!(stripped(&["opus"], redundant), "m=audio 4000 RTP/AVP 0\na=fmtp:0 96\n");
     }
 
     #[test]
