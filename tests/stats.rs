@@ -143,3 +143,29 @@ fn each_call_is_met_once_and_each_relay_counted_once() {
     names.dedup();
     assert_eq!((names.len(), sections, counted), (usage.calls, usage.relays, usage.relays));
 }
+
+/// What the hooks have counted that are on, by their names.
+fn counted(rig: &Rig) -> Vec<(&'static str, u32)> {
+    rig.engine.hook_counts().map(|(name, counts)| (name, counts.hits)).collect()
+}
+
+#[test]
+fn a_call_that_waits_for_a_name_is_counted_once() {
+    let invite = "== lan 10.0.0.2:5060\nINVITE sip:1@provider.example SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK1\n\
+                  Max-Forwards: 70\nFrom: <sip:alice@provider.example>;tag=a1\nTo: <sip:1@provider.example>\nCall-ID: c1\n\
+                  CSeq: 1 INVITE\nContact: <sip:alice@10.0.0.2:5060>\nContent-Length: 0\n\n";
+    let hooks = "== hook load_plugin plugin_logcall\n== hook load_plugin plugin_demo\n== hook load_plugin plugin_prefix\n\
+                 == hook plugin_prefix_akey 0\n";
+    let mut player = Player::new(rig::open_settings());
+    let mut play = |text: &str| {
+        let outputs = events(text.as_bytes()).iter().flat_map(|event| player.happen(event).unwrap()).count();
+        (outputs, counted(&player.rig))
+    };
+    let once = vec![("plugin_logcall", 1), ("plugin_demo", 1), ("plugin_prefix", 1)];
+    assert_eq!(play(&format!("{hooks}{invite}")).1, once);
+    let copied = vec![("plugin_logcall", 1), ("plugin_demo", 1), ("plugin_prefix", 2)];
+    assert_eq!(play(invite), (0, copied.clone()), "a copy while it waits");
+    let (outputs, counts) = play("== dns 203.0.113.10\n");
+    assert!(outputs > 0 && counts == copied, "it goes on: {counts:?}");
+    assert_eq!(play(invite).1[..2], copied[..2], "a copy of what is under way");
+}

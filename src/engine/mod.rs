@@ -365,9 +365,11 @@ impl Engine {
     /// Handles again what waited for a name. What must wait on is parked again.
     fn unpark(&mut self, now: Instant, out: &mut dyn Sink) {
         for _ in 0..self.parked.len() {
-            let Some(mut waiting) = self.parked.pop() else { return };
+            let Some(mut waiting) = self.parked.pop() else { break };
+            self.parked.is_resumed = true;
             self.datagram(waiting.provenance, &mut waiting.bytes, now, out);
         }
+        self.parked.is_resumed = false;
     }
 
     fn settings(&self) -> &Settings {

@@ -5,6 +5,7 @@
 
 use super::message::Provenance;
 use crate::limits::{MAX_PARKED, MAX_PARKED_BYTES};
+use core::net::SocketAddr;
 
 /// One waiting request, as it came.
 #[derive(Debug)]
@@ -16,21 +17,28 @@ pub(super) struct Waiting {
 /// All waiting requests. Starts as all zero bytes.
 #[derive(Debug)]
 pub(super) struct Parked {
+    /// One of them is being handled again.
+    pub(super) is_resumed: bool,
     list: heapless::Vec<Waiting, MAX_PARKED>,
 }
 
 impl Parked {
     pub(super) const fn new() -> Self {
-        Self { list: heapless::Vec::new() }
+        Self { is_resumed: false, list: heapless::Vec::new() }
     }
 
     /// Keeps a request; `false` where it is too large or all places are taken. A retransmission takes no second place.
     pub(super) fn push(&mut self, provenance: Provenance, bytes: &[u8]) -> bool {
-        if self.list.iter().any(|w| w.provenance.from == provenance.from && w.bytes == bytes) {
+        if self.holds(provenance.from, bytes) {
             return true;
         }
         let Ok(bytes) = heapless::Vec::from_slice(bytes) else { return false };
         self.list.push(Waiting { provenance, bytes }).is_ok()
+    }
+
+    /// Whether a request is a copy of one that waits.
+    pub(super) fn holds(&self, from: SocketAddr, bytes: &[u8]) -> bool {
+        self.list.iter().any(|w| w.provenance.from == from && w.bytes == bytes)
     }
 
     /// Number of waiting requests.

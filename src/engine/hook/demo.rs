@@ -11,7 +11,7 @@ impl Hook for Demo {
     fn before(&self, at: &At<'_>, _: &mut Edits) -> Result<Did, EditError> {
         let head = &at.received.head;
         let is_request = matches!(at.received.msg.start(), StartLine::Request { .. });
-        if !is_request || head.method != Method::Invite || !head.to_tag.is_empty() {
+        if !is_request || head.method != Method::Invite || !head.to_tag.is_empty() || at.is_repeated() {
             return Ok(Did::Nothing);
         }
         log::info!(target: class::SIP, "demo: {}: INVITE from {}", at.settings().demo, at.received.from);

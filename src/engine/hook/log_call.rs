@@ -25,8 +25,7 @@ impl Hook for LogCall {
             Method::Bye | Method::Cancel => "Ending call",
             _ => return Ok(Did::Nothing),
         };
-        // A copy of one that is under way says nothing new.
-        let is_new = head.method == Method::Ack || !at.engine.is_under_way(received);
+        let is_new = head.method == Method::Ack || !at.is_repeated();
         if !is_request || !is_new {
             return Ok(Did::Nothing);
         }
@@ -36,6 +35,7 @@ impl Hook for LogCall {
         log::info!(target: class::SIP, "{label}: {from} -> {to} [Req: {request}] [IP: {}] [CID: {call_id}]", received.from);
         Ok(Did::Looked)
     }
+
     fn ended(&self, call: &Call, why: fmt::Arguments<'_>, now: Instant) -> Did {
         let [from, to] = call.names.each_ref().map(|name| bare(name, Span::from_usize(0, name.len())).escape_ascii());
         let (secs, call_id) =

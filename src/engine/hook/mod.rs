@@ -49,7 +49,7 @@ use super::message::{Head, Received};
 use crate::limits::MAX_DATAGRAM;
 use crate::log_class::{self as class, log};
 use crate::sip::edit::{EditError, Edits};
-use crate::sip::{Message, StartLine};
+use crate::sip::{Message, Method, StartLine};
 use crate::table::Handle;
 use crate::time::Instant;
 use core::fmt;
@@ -159,6 +159,12 @@ impl<'a> At<'a> {
 
     fn bytes(&self) -> &'a [u8] {
         self.received.msg.bytes()
+    }
+
+    /// Whether this request has been here before: it is a copy of one that is under way, or has waited for a name, or is a copy of one that does.
+    fn is_repeated(&self) -> bool {
+        let (received, parked) = (self.received, &self.engine.parked);
+        parked.is_resumed || parked.holds(received.from, received.original) || self.engine.is_under_way(received)
     }
 }
 
@@ -305,10 +311,11 @@ impl Engine {
                 parsed.as_ref().and_then(|msg| Some(Received { msg, head: Head::read(msg).ok()?, ..*received }));
             let Some(changed) = changed else {
                 log::warn!(target: class::SIP, "a hook makes too much of a message from {}", received.from);
-                // A response must arrive all the same.
+                // A response must arrive all the same, and so must what ends a call or completes it.
+                let is_needed = matches!(received.head.method, Method::Ack | Method::Bye | Method::Cancel);
                 match received.msg.start() {
-                    StartLine::Request { .. } => self.answer(received, Cause::TooLarge, out),
-                    StartLine::Response { .. } => self.dispatch(received, interface, now, out),
+                    StartLine::Request { .. } if !is_needed => self.answer(received, Cause::TooLarge, out),
+                    _ => self.dispatch(received, interface, now, out),
                 }
                 return true;
             };
@@ -356,7 +363,9 @@ impl Engine {
                 Ok(Did::Changed) => [1, 1, 0],
                 Err(_) => [1, 0, 1],
             };
-            self.hooks.counts[number].add([hit, rewrite, refusal]);
+            if !self.parked.is_resumed {
+                self.hooks.counts[number].add([hit, rewrite, refusal]);
+            }
             if rewrite > 0 {
                 return Passed::Changed;
             }
