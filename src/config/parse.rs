@@ -8,6 +8,7 @@ use super::plugins::Plugin;
 use super::value::value;
 use super::written::Written;
 use super::{Config, MAX_PROBLEMS, Report, Severity};
+use crate::ere::Expressions;
 use crate::limits::{MAX_ACCESS_NAMES, MAX_ALLOWED_DOMAINS, MAX_PREFIXES};
 use crate::state::file::open;
 use std::io::Read;
@@ -77,7 +78,7 @@ impl<'a> Parser<'a> {
     }
 
     fn line(&mut self, number: usize, line: &str) {
-        let whole = line.split('#').next().unwrap_or_default();
+        let (whole, comment) = line.split_once('#').map_or((line, None), |(whole, comment)| (whole, Some(comment)));
         let line = whole.trim();
         // The character, from 1, at which a part of the line begins.
         let column = |part: &str| {
@@ -113,6 +114,17 @@ impl<'a> Parser<'a> {
         };
         if let Some(last) = self.report.columns.last_mut() {
             *last = u32::try_from(column(text)).unwrap_or(0);
+        }
+        if let Some(comment) = comment
+            && key.name.starts_with("plugin_")
+            && is_cut_off(key.name, whole, text, comment)
+        {
+            let text = format!(
+                "`{name}`: `#` begins a comment, and `{}` is all of the value; a comment has a blank before it, and in an expression \
+                 [[.number-sign.]] is the character",
+                short(text)
+            );
+            self.report.add_at(Severity::Warning, number, column(whole).saturating_add(whole.chars().count()), text);
         }
         if text.is_empty() {
             let default = if key.default.is_empty() { "nothing" } else { key.default };
@@ -204,6 +216,15 @@ impl<'a> Parser<'a> {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// Whether a `#` was probably meant as part of a value `text`, at the end of the line as far as `whole`.
+fn is_cut_off(name: &str, whole: &str, text: &str, comment: &str) -> bool {
+    let is_expression = || name.ends_with("_pattern") || name.ends_with("_regex");
+    match text {
+        "" => comment.starts_with(|c: char| !c.is_whitespace() && c != '#'),
+        _ => !whole.ends_with(char::is_whitespace) || (is_expression() && Expressions::new().compile(text).is_err()),
     }
 }
 

@@ -288,12 +288,14 @@ impl Compiler<'_> {
         self.push(Step::Set(u8::try_from(place).map_err(|_| Fault::TooLarge)?))
     }
 
-    /// A character between brackets, also as `[.a.]` or `[=a=]`.
+    /// A character between brackets, also as `[.a.]` or `[=a=]`. One has its name in POSIX (IEEE 1003.1 §6.1), as it begins a comment in a
+    /// configuration.
     fn element(&mut self) -> Result<u8, Fault> {
         for mark in [b'.', b'='] {
             if self.text.starts_with(&[b'[', mark]) {
                 return match self.named(mark) {
                     Some([byte]) => Ok(*byte),
+                    Some(b"number-sign") => Ok(b'#'),
                     _ => Err(Fault::Bracket),
                 };
             }

@@ -44,6 +44,7 @@ fn what_matches_and_what_its_groups_hold() {
         ("[[:digit:]x-]+", "ab12-X3", Some(&["12-X3"])),
         ("[]a]+", "x]a]", Some(&["]a]"])),
         ("[[.a.][=b=]]+", "xABx", Some(&["AB"])),
+        ("[[.number-sign.]]2[^[.number-sign.]]", "2#2#21", Some(&["#21"])),
         ("\\.\\*\\\\", "a.*\\", Some(&[".*\\"])),
         ("a.c", "a\nc", Some(&["a\nc"])),
         ("^b", "ab", None),

@@ -29,7 +29,9 @@ keys! {
     plugin_shortdial_akey: Kind::Text, "" eg "*00" => HOOK;
 
     /// plugin_shortdial: number to dial, one for each short number.
-    plugin_shortdial_entry: Kind::List, "" eg "17474743246" => HOOK;
+    plugin_shortdial_entry: Kind::List, "" eg "17474743246"
+        more "number@host calls elsewhere; a call that goes by an outbound proxy still does."
+        => HOOK;
 
     /// plugin_defaulttarget: where calls go that nobody is registered for.
     plugin_defaulttarget_target: Kind::Text, "" eg "sip:operator@example.org" => HOOK;
@@ -62,7 +64,9 @@ keys! {
     plugin_regex_desc: Kind::List, "" eg "to the home country" => HOOK;
 
     /// plugin_regex: expression looked for in the number called.
-    plugin_regex_pattern: Kind::List, "" eg "^(sips?:)00" => HOOK;
+    plugin_regex_pattern: Kind::List, "" eg "^(sips?:)00"
+        more "As a # begins a comment, [[.number-sign.]] is the character."
+        => HOOK;
 
     /// plugin_regex: what replaces it.
     plugin_regex_replace: Kind::List, "" eg "\\1+" => HOOK;
@@ -71,7 +75,7 @@ keys! {
     plugin_regex_body_desc: Kind::List, "" eg "a private address" => HOOK;
 
     /// plugin_regex_body: expression looked for in bodies.
-    plugin_regex_body_pattern: Kind::List, "" eg "192\\.168\\.1\\.1" => HOOK;
+    plugin_regex_body_pattern: Kind::List, "" eg "192\\.168\\.1\\.[0-9]+" => HOOK;
 
     /// plugin_regex_body: what replaces it.
     plugin_regex_body_replace: Kind::List, "" eg "198.51.100.7" => HOOK;

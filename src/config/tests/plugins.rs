@@ -244,3 +244,25 @@ fn a_fault_of_a_hook_has_its_line() {
             .contains("a.conf:12: warning: `plugin_shortdial_akey` = *0 has numbers for 9 entries")
     );
 }
+
+#[test]
+fn a_number_sign_that_was_meant_as_one_is_told() {
+    let told = |lines: &str| of("regex", &format!("plugin_regex_replace = x\n{lines}"));
+    let cut = |value: &str| {
+        format!("a.conf:3: warning: `plugin_regex_pattern`: `#` begins a comment, and `{value}` is all of the value;")
+    };
+    for (line, value) in [
+        ("plugin_regex_pattern = ^sip:#21#", "^sip:"),
+        ("plugin_regex_pattern = ^sip:(#21#)", "^sip:("),
+        ("plugin_regex_pattern = ^sip:( #21#)", "^sip:("),
+        ("plugin_regex_pattern = #21#", ""),
+    ] {
+        let told = told(line);
+        assert!(told.contains(&cut(value)), "{told}");
+    }
+    for line in ["plugin_regex_pattern = ^sip:00 # abroad", "plugin_regex_pattern = [[.number-sign.]]21\t#"] {
+        assert_eq!(told(line), "");
+    }
+    let told = told("plugin_regex_pattern = # none\nsip_listen_port = 5070#x");
+    assert!(!told.contains("begins a comment"), "{told}");
+}
