@@ -27,7 +27,7 @@ const SDP: &str =
     "v=0\no=- 1 1 IN IP4 {ip}\ns=-\nc=IN IP4 {ip}\nt=0 0\nm=audio 4000 RTP/AVP 0\na=rtcp:4001 IN IP4 {ip}\n";
 
 /// Messages to begin with: of phones, and of the WAN.
-const PHONE_SEEDS: [&str; 13] = [
+const PHONE_SEEDS: [&str; 16] = [
     "REGISTER sip:provider.example SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK{n};rport\nFrom: <sip:alice@provider.example>;tag=r\nTo: <sip:alice@provider.example>\nCall-ID: reg@10.0.0.2\nCSeq: {n} REGISTER\nContact: <sip:alice@10.0.0.2:5060>;expires=600\nContent-Length: 0\n\n",
     "REGISTER sip:10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.3:5060;branch=z9hG4bK{n}\nFrom: <sip:100@10.0.0.1>;tag=r\nTo: <sip:100@10.0.0.1>\nCall-ID: own@10.0.0.3\nCSeq: {n} REGISTER\nm: <sip:100@10.0.0.3>\nContent-Length: 0\n\n",
     "INVITE sip:bob@203.0.113.10 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK{n};rport\nMax-Forwards: 70\nRoute: <sip:10.0.0.1;lr>, <sip:203.0.113.10;lr>\nFrom: \"A\" <sip:alice@10.0.0.2>;tag=a{m}\nTo: <sip:bob@203.0.113.10>\nCall-ID: c{m}@10.0.0.2\nCSeq: {n} INVITE\nContact: <sip:alice@10.0.0.2:5060>\nContent-Type: application/sdp\nContent-Length: {length}\n\n{sdp}",
@@ -41,6 +41,9 @@ const PHONE_SEEDS: [&str; 13] = [
     "CANCEL sip:100@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK{n};rport\nFrom: <sip:alice@10.0.0.2>;tag=a{m}\nTo: <sip:100@10.0.0.1>\nCall-ID: o{m}@10.0.0.2\nCSeq: {n} CANCEL\nContent-Length: 0\n\n",
     "MESSAGE sip:100@10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKm{n};rport\nFrom: <sip:alice@10.0.0.2>;tag=a{m}\nTo: <sip:100@10.0.0.1>\nCall-ID: o{m}@10.0.0.2\nCSeq: {n} MESSAGE\nContent-Type: text/plain\nContent-Length: {length}\n\nhi",
     "INVITE sip:*01@203.0.113.10 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKs{n};rport\nFrom: <sip:alice@10.0.0.2>;tag=s{m}\nTo: <sip:*01@203.0.113.10>\nCall-ID: s{m}@10.0.0.2\nCSeq: {n} INVITE\nContact: <sip:alice@10.0.0.2:5060>\nContent-Type: application/sdp\nContent-Length: {length}\n\n{sdp}",
+    "INVITE sip:*02@203.0.113.10 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKe{n};rport\nRoute: <sip:203.0.113.10;lr>\nFrom: <sip:alice@10.0.0.2>;tag=e{m}\nTo: <sip:*02@203.0.113.10>\nCall-ID: e{m}@10.0.0.2\nCSeq: {n} INVITE\nContact: <sip:anonymous@10.0.0.2:5060;uniq=A>\nk: timer, 100rel, replaces\nAllow: INVITE, UPDATE\nContent-Type: application/sdp\nContent-Length: {length}\n\nv=0\no=- 1 1 IN IP4 {ip}\ns=-\nc=IN IP4 {ip}\nt=0 0\nm=video 4002 RTP/AVPF 96 97 98 35\na=rtpmap:96 VP8/90000\na=rtpmap:97 rtx/90000\na=fmtp:97 apt=96\na=rtpmap:98 H264/90000\na=rtpmap:35 flexfec-03/90000\n",
+    "BYE sip:bob@203.0.113.10 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKe{n};rport\nFrom: <sip:alice@10.0.0.2>;tag=a{m}\nTo: <sip:bob@203.0.113.10>;tag=b{m}\nCall-ID: c{m}@10.0.0.2\nCSeq: {n} BYE\nContent-Type: text/plain\nContent-Length: {length}\n\n1111111111111111111111111111111111111111",
+    "MESSAGE sip:bob@203.0.113.10 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKf{n};rport\nFrom: <sip:alice@10.0.0.2>;tag=f{m}\nTo: <sip:bob@203.0.113.10>\nCall-ID: f{m}@10.0.0.2\nCSeq: {n} MESSAGE\nSupported: timer,100rel\nContent-Type: text/plain\nContent-Length: {length}\n\n1111111111111111111111111111111111111111",
 ];
 const WAN_SEEDS: [&str; 4] = [
     "INVITE {uri} SIP/2.0\nVia: SIP/2.0/UDP 203.0.113.10;branch=z9hG4bKw{n}\nRecord-Route: <sip:203.0.113.10;lr>\nFrom: <sip:bob@203.0.113.10>;tag=b{m}\nTo: <sip:alice@provider.example>\nCall-ID: w{m}\nCSeq: {n} INVITE\nContact: <sip:bob@203.0.113.20>\nContent-Type: application/sdp\nContent-Length: {length}\n\n{sdp}",
@@ -58,6 +61,8 @@ enum Change {
     Splice(prop::sample::Index, Vec<u8>),
     Number(prop::sample::Index, u8),
     Truncate(prop::sample::Index),
+    /// The topmost Via is another one.
+    Via,
 }
 
 /// One thing that happens.
@@ -103,6 +108,7 @@ fn change() -> impl Strategy<Value = Change> {
         (at(), prop::collection::vec(any::<u8>(), 1..6)).prop_map(|(a, bytes)| Change::Splice(a, bytes)),
         (at(), b'0'..=b'9').prop_map(|(a, digit)| Change::Number(a, digit)),
         at().prop_map(Change::Truncate),
+        Just(Change::Via),
     ]
 }
 
@@ -178,7 +184,10 @@ impl World {
                     _ => (Side::Wan, "192.0.2.66:5060"),
                 };
                 let outputs = self.rig.datagram(side, host.parse().unwrap(), bytes);
-                self.look_at(&outputs, side == Side::Lan);
+                if side == Side::Lan {
+                    outputs.iter().for_each(check_answer);
+                }
+                self.look_at(&outputs, false);
             }
             Step::Wait(millis) => {
                 let outputs = self.rig.wait(Duration::from_millis(u64::from(*millis)));
@@ -238,6 +247,9 @@ impl World {
         }
         text.push_str(&format!("Content-Length: {}\n\n{body}", wire(&body).len()));
         let outputs = self.rig.datagram(side, to, &changed(wire(&text), changes));
+        if side == Side::Lan {
+            outputs.iter().for_each(check_answer);
+        }
         self.look_at(&outputs, false);
     }
 
@@ -252,8 +264,8 @@ impl World {
                 Output::Relay(siproxd::engine::io::RelayCmd::Open { .. }) => self.opened += 1,
                 Output::Relay(_) | Output::Connect { .. } | Output::Disconnect { .. } => {}
                 Output::Sent { via, to, bytes } => {
-                    if via.local == Side::Wan && bytes != b"\r\n\r\n" {
-                        check_for_wan(bytes, by_phone);
+                    if ![&b"\r\n\r\n"[..], b"\r\n"].contains(&&bytes[..]) {
+                        check(bytes, by_phone && via.local == Side::Wan);
                     }
                     let text = String::from_utf8_lossy(bytes).replace("\r\n", "\n");
                     if let Some((_, rest)) = text.split_once("Contact: <").filter(|_| via.local == Side::Wan)
@@ -276,11 +288,11 @@ impl World {
     }
 }
 
-/// What goes to the WAN is whole, and private addresses are in nothing but what came from there.
-fn check_for_wan(bytes: &[u8], by_phone: bool) {
+/// What goes out is whole, and where it goes to the WAN, private addresses are in nothing but what came from there.
+fn check(bytes: &[u8], by_phone: bool) {
     let mut copy = bytes.to_vec();
     let shown = String::from_utf8_lossy(bytes).into_owned();
-    let msg = Message::parse(&mut copy).unwrap_or_else(|error| panic!("{error:?} in what went to the WAN:\n{shown}"));
+    let msg = Message::parse(&mut copy).unwrap_or_else(|error| panic!("{error:?} in what went out:\n{shown}"));
     let length = msg.value(HeaderId::ContentLength).map(|text| String::from_utf8_lossy(text).into_owned());
     if let Some(length) = length {
         let body = bytes.windows(4).position(|w| w == b"\r\n\r\n").map_or(0, |at| bytes.len() - at - 4);
@@ -290,6 +302,17 @@ fn check_for_wan(bytes: &[u8], by_phone: bool) {
         return;
     }
     assert!(!holds_private_address(bytes), "a private address went to the WAN:\n{shown}");
+}
+
+/// A phone copies Via and Record-Route from what it has been sent. In the rest of its answer it names itself.
+fn check_answer(output: &Output) {
+    let Output::Sent { via, bytes, .. } = output else { return };
+    if via.local == Side::Wan {
+        let shown = String::from_utf8_lossy(bytes);
+        let is_copied = |line: &&str| line.starts_with("Via: ") || line.starts_with("Record-Route: ");
+        let own: String = shown.split_inclusive('\n').filter(|line| !is_copied(line)).collect();
+        assert!(!holds_private_address(own.as_bytes()), "a private address in an answer:\n{shown}");
+    }
 }
 
 /// Whether there is an address of the LAN; `510.0.0.2` and `10.0.0.256` are none.
@@ -334,6 +357,11 @@ fn changed(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
                 }
                 continue;
             }
+            Change::Via => {
+                if let Some(via) = lines.iter_mut().find(|line| line.starts_with(b"Via: ")) {
+                    *via = b"Via: SIP/2.0/UDP 203.0.113.99;branch=z9hG4bKother\r\n".to_vec();
+                }
+            }
             Change::Truncate(at) => {
                 let at = at.index(bytes.len());
                 bytes.truncate(at);
@@ -346,15 +374,18 @@ fn changed(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
 }
 
 /// Lines of configuration, each with what its hook needs: what they do is met by the messages above.
-const HOOKS: [&str; 13] = [
-    "load_plugin = plugin_shortdial\nplugin_shortdial_akey = *00\nplugin_shortdial_entry = 1",
+const HOOKS: [&str; 15] = [
+    "load_plugin = plugin_shortdial\nplugin_shortdial_akey = *00\nplugin_shortdial_entry = 1\nplugin_shortdial_entry = 2@10.0.0.7",
     "load_plugin = plugin_prefix\nplugin_prefix_akey = 1",
     "load_plugin = plugin_regex\nplugin_regex_pattern = ^sip:(.*)@\nplugin_regex_replace = sip:x\\1;\\1@",
     "load_plugin = plugin_stripheader\nplugin_stripheader_remove = Warning\nplugin_stripheader_remove = X-RTP-Stat:LA=10.0.0.2:4000\n\
-     plugin_stripheader_remove = Record-Route\nplugin_stripheader_remove = Expires",
-    "load_plugin = plugin_codecfilter\nplugin_codecfilter_blacklist = PCMU",
+     plugin_stripheader_remove = Record-Route\nplugin_stripheader_remove = Expires\nplugin_stripheader_remove = Supported:timer\n\
+     plugin_stripheader_remove = Supported:100rel\nplugin_stripheader_remove = Allow",
+    "load_plugin = plugin_codecfilter\nplugin_codecfilter_blacklist = PCMU\nplugin_codecfilter_blacklist = VP8",
     "load_plugin = plugin_regex_body\nplugin_regex_body_pattern = a=rtcp:[0-9]+ ?\nplugin_regex_body_replace = a=x:10.0.0.3\n\
      plugin_regex_body_pattern = ([0-9])0\nplugin_regex_body_replace = \\11",
+    "load_plugin = plugin_regex_body\nplugin_regex_body_pattern = IP4 [0-9.]+\nplugin_regex_body_replace = IP4 10.0.0.7",
+    "load_plugin = plugin_regex_body\nplugin_regex_body_pattern = 1*x|1\nplugin_regex_body_replace = 22222222222222222222222222222222222222222222222222222222222222222222222222222222222222222222222222222222222222222222",
     "load_plugin = plugin_regex_body\nplugin_regex_body_pattern = .\nplugin_regex_body_replace = -",
     "load_plugin = plugin_defaulttarget\nplugin_defaulttarget_target = sip:o@example.org\nplugin_defaulttarget_log = 1",
     "load_plugin = plugin_siptrunk\nplugin_siptrunk_account = 100@10.0.0.1\nplugin_siptrunk_numbers_regex = a",
@@ -386,15 +417,24 @@ const COUNTED: [rig::Around; 2] = [
     |work| allocation_counter::opt_out(work),
 ];
 
+/// Walks that many ways, or what PROPTEST_CASES says: more find more.
+fn runner(cases: u32) -> TestRunner {
+    let mut config = Config::with_cases(cases);
+    config.failure_persistence = None;
+    if let Some(cases) = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()) {
+        config.cases = cases;
+    }
+    // The engine is one for all cases: shrinking would replay steps on top of what went wrong.
+    config.max_shrink_iters = 0;
+    // The same walk every time: a failure that depends on chance helps nobody.
+    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+}
+
 #[test]
 fn any_set_of_hooks_keeps_the_rules() {
     rig::AROUND.get_or_init(|| COUNTED);
     let mut world = World::new();
-    let mut config = Config::with_cases(HOOK_CASES);
-    config.failure_persistence = None;
-    config.max_shrink_iters = 0;
-    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let mut runner = TestRunner::new_with_rng(config, rng);
+    let mut runner = runner(HOOK_CASES);
     let mut sets = 0;
     let cell = core::cell::RefCell::new((&mut world, &mut sets));
     runner
@@ -423,16 +463,7 @@ fn any_set_of_hooks_keeps_the_rules() {
 fn one_engine_lives_through_everything() {
     rig::AROUND.get_or_init(|| COUNTED);
     let mut world = World::new();
-    let mut config = Config::with_cases(CASES);
-    config.failure_persistence = None;
-    // The same walk every time: a failure that depends on chance helps nobody. More cases find more: PROPTEST_CASES.
-    if let Some(cases) = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()) {
-        config.cases = cases;
-    }
-    // The engine is one for all cases: shrinking would replay steps on top of what went wrong.
-    config.max_shrink_iters = 0;
-    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let mut runner = TestRunner::new_with_rng(config, rng);
+    let mut runner = runner(CASES);
     let walk = prop::collection::vec(step(), STEPS_PER_CASE);
     let world = core::cell::RefCell::new(&mut world);
     runner
