@@ -6,6 +6,7 @@
 use core::hint::black_box;
 use core::net::SocketAddr;
 use nix::time::{ClockId, clock_gettime};
+use siproxd::config::Config;
 use siproxd::engine::io::{LegCounters, Prefix, RelayCmd, RelayError, SendError};
 use siproxd::engine::{Channel, Engine, Input, Settings, Side, Sink};
 use siproxd::rtp::Kind;
@@ -291,6 +292,42 @@ fn engine(bindings: usize, rounds: usize) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Lines of configuration by what they show.
+const HOOKS: [(&str, &str); 4] = [
+    ("none", ""),
+    ("one that is not meant", "load_plugin = plugin_defaulttarget\nplugin_defaulttarget_target = sip:o@example.org\n"),
+    ("eleven that have nothing to do", IDLE_HOOKS),
+    ("one that changes each message", "load_plugin = plugin_stripheader\nplugin_stripheader_remove = Supported\n"),
+];
+
+const IDLE_HOOKS: &str = "load_plugin = plugin_blacklist\nload_plugin = plugin_codecfilter\nplugin_codecfilter_blacklist = G729\n\
+    load_plugin = plugin_defaulttarget\nplugin_defaulttarget_target = sip:o@example.org\nload_plugin = plugin_demo\n\
+    load_plugin = plugin_fix_DTAG\nplugin_fix_DTAG_networks = 192.0.2.0/24\nload_plugin = plugin_fix_bogus_via\n\
+    plugin_fix_bogus_via_networks = 192.0.2.0/24\nload_plugin = plugin_fix_fbox_anoncall\nplugin_fix_fbox_anoncall_networks = 192.0.2.0/24\n\
+    load_plugin = plugin_logcall\nload_plugin = plugin_prefix\nplugin_prefix_akey = 0\nload_plugin = plugin_shortdial\n\
+    plugin_shortdial_akey = *00\nplugin_shortdial_entry = 1\nload_plugin = plugin_stripheader\nplugin_stripheader_remove = X-None\n";
+
+/// What one OPTIONS costs, both ways, with hooks on. The rounds of all take turns.
+fn hooks(rounds: usize) -> Result<(), Failure> {
+    const PHONES: usize = 8;
+    let mut benches = Vec::new();
+    for (name, lines) in HOOKS {
+        let mut bench = Bench::new(PHONES)?;
+        let config = Config::parse("hooks.conf".as_ref(), lines.as_bytes()).map_err(|report| report.to_string())?.0;
+        bench.engine.set_hooks(&config.hook_settings());
+        benches.push((name, bench, Vec::new()));
+    }
+    for _ in 0..rounds {
+        for (_, bench, spent) in &mut benches {
+            bench.spent = Default::default();
+            (0..TRANSACTIONS).try_for_each(|turn| bench.options(turn % PHONES))?;
+            spent.push(bench.spent.as_nanos() as f64 / TRANSACTIONS as f64);
+        }
+    }
+    benches.into_iter().for_each(|(name, _, spent)| println!("hooks {name}: {:.0}", median(spent)));
+    Ok(())
+}
+
 /// A packet of G.711, the next one of its stream each time.
 struct Stream {
     packet: [u8; 172],
@@ -357,5 +394,6 @@ fn main() -> Result<(), Failure> {
     let rounds = rounds.map_or(Ok(ROUNDS), |word| word.parse())?;
     parsing(rounds);
     media(rounds)?;
+    hooks(rounds)?;
     BINDINGS.into_iter().try_for_each(|bindings| engine(bindings, rounds))
 }

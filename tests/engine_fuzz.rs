@@ -27,7 +27,7 @@ const SDP: &str =
     "v=0\no=- 1 1 IN IP4 {ip}\ns=-\nc=IN IP4 {ip}\nt=0 0\nm=audio 4000 RTP/AVP 0\na=rtcp:4001 IN IP4 {ip}\n";
 
 /// Messages to begin with: of phones, and of the WAN.
-const PHONE_SEEDS: [&str; 16] = [
+const PHONE_SEEDS: [&str; 17] = [
     "REGISTER sip:provider.example SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK{n};rport\nFrom: <sip:alice@provider.example>;tag=r\nTo: <sip:alice@provider.example>\nCall-ID: reg@10.0.0.2\nCSeq: {n} REGISTER\nContact: <sip:alice@10.0.0.2:5060>;expires=600\nContent-Length: 0\n\n",
     "REGISTER sip:10.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.3:5060;branch=z9hG4bK{n}\nFrom: <sip:100@10.0.0.1>;tag=r\nTo: <sip:100@10.0.0.1>\nCall-ID: own@10.0.0.3\nCSeq: {n} REGISTER\nm: <sip:100@10.0.0.3>\nContent-Length: 0\n\n",
     "INVITE sip:bob@203.0.113.10 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK{n};rport\nMax-Forwards: 70\nRoute: <sip:10.0.0.1;lr>, <sip:203.0.113.10;lr>\nFrom: \"A\" <sip:alice@10.0.0.2>;tag=a{m}\nTo: <sip:bob@203.0.113.10>\nCall-ID: c{m}@10.0.0.2\nCSeq: {n} INVITE\nContact: <sip:alice@10.0.0.2:5060>\nContent-Type: application/sdp\nContent-Length: {length}\n\n{sdp}",
@@ -44,6 +44,7 @@ const PHONE_SEEDS: [&str; 16] = [
     "INVITE sip:*02@203.0.113.10 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKe{n};rport\nRoute: <sip:203.0.113.10;lr>\nFrom: <sip:alice@10.0.0.2>;tag=e{m}\nTo: <sip:*02@203.0.113.10>\nCall-ID: e{m}@10.0.0.2\nCSeq: {n} INVITE\nContact: <sip:anonymous@10.0.0.2:5060;uniq=A>\nk: timer, 100rel, replaces\nAllow: INVITE, UPDATE\nContent-Type: application/sdp\nContent-Length: {length}\n\nv=0\no=- 1 1 IN IP4 {ip}\ns=-\nc=IN IP4 {ip}\nt=0 0\nm=video 4002 RTP/AVPF 96 97 98 35\na=rtpmap:96 VP8/90000\na=rtpmap:97 rtx/90000\na=fmtp:97 apt=96\na=rtpmap:98 H264/90000\na=rtpmap:35 flexfec-03/90000\n",
     "BYE sip:bob@203.0.113.10 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKe{n};rport\nFrom: <sip:alice@10.0.0.2>;tag=a{m}\nTo: <sip:bob@203.0.113.10>;tag=b{m}\nCall-ID: c{m}@10.0.0.2\nCSeq: {n} BYE\nContent-Type: text/plain\nContent-Length: {length}\n\n1111111111111111111111111111111111111111",
     "MESSAGE sip:bob@203.0.113.10 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKf{n};rport\nFrom: <sip:alice@10.0.0.2>;tag=f{m}\nTo: <sip:bob@203.0.113.10>\nCall-ID: f{m}@10.0.0.2\nCSeq: {n} MESSAGE\nSupported: timer,100rel\nContent-Type: text/plain\nContent-Length: {length}\n\n1111111111111111111111111111111111111111",
+    "REGISTER sip:203.0.113.10 SIP/2.0\nVia: SIP/2.0/UDP 10.0.0.5:5060;branch=z9hG4bK{n};rport\nFrom: <sip:dora@203.0.113.10>;tag=r{m}\nTo: <sip:dora@203.0.113.10>\nCall-ID: reg{m}@10.0.0.5\nCSeq: {n} REGISTER\nContact: <sip:dora@10.0.0.5:5060>;expires=600\nAuthorization: Digest username=\"dora\", realm=\"p\", nonce=\"n\", uri=\"sip:203.0.113.10\", response=\"0\"\nContent-Length: 0\n\n",
 ];
 const WAN_SEEDS: [&str; 4] = [
     "INVITE {uri} SIP/2.0\nVia: SIP/2.0/UDP 203.0.113.10;branch=z9hG4bKw{n}\nRecord-Route: <sip:203.0.113.10;lr>\nFrom: <sip:bob@203.0.113.10>;tag=b{m}\nTo: <sip:alice@provider.example>\nCall-ID: w{m}\nCSeq: {n} INVITE\nContact: <sip:bob@203.0.113.20>\nContent-Type: application/sdp\nContent-Length: {length}\n\n{sdp}",
@@ -374,7 +375,8 @@ fn changed(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
 }
 
 /// Lines of configuration, each with what its hook needs: what they do is met by the messages above.
-const HOOKS: [&str; 15] = [
+const HOOKS: [&str; 16] = [
+    "load_plugin = plugin_blacklist\nplugin_blacklist_hitcount = 1\nplugin_blacklist_duration = 60",
     "load_plugin = plugin_shortdial\nplugin_shortdial_akey = *00\nplugin_shortdial_entry = 1\nplugin_shortdial_entry = 2@10.0.0.7",
     "load_plugin = plugin_prefix\nplugin_prefix_akey = 1",
     "load_plugin = plugin_regex\nplugin_regex_pattern = ^sip:(.*)@\nplugin_regex_replace = sip:x\\1;\\1@",
