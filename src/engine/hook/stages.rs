@@ -39,12 +39,12 @@ pub(super) struct Answered {
 
 impl Engine {
     /// The hook that is on in this place of their order, with its number.
-    fn hook_at(&self, place: usize) -> Option<(usize, &'static dyn Hook)> {
+    pub(super) fn hook_at(&self, place: usize) -> Option<(usize, &'static dyn Hook)> {
         let number = usize::from(*self.hooks.settings.loaded.get(place)?);
         Some((number, HOOKS.get(number)?.1))
     }
 
-    fn count_hook_at(&mut self, number: usize, more: [u32; 3]) {
+    pub(super) fn count_hook_at(&mut self, number: usize, more: [u32; 3]) {
         if let Some(counts) = self.hooks.counts.get_mut(number) {
             counts.add(more);
         }
