@@ -168,6 +168,9 @@ pub const MAX_RULES: usize = 16;
 /// Bytes of what stands beside the expressions of one hook's rules.
 pub const MAX_RULE_TEXT: usize = 1024;
 
+/// Calls that are remembered once they are over. About 350 bytes each.
+pub const MAX_HISTORY: usize = 32;
+
 /// Phones that `plugin_blacklist` knows of. About 140 bytes each.
 pub const MAX_BLACKLIST: usize = 64;
 

@@ -3,7 +3,7 @@
 _siproxd() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local options="-c --config -d --debug -p --pid-file -h --help --instance --json --watch --openmetrics --check --version"
-    local commands="status bindings calls stats log reload drop"
+    local commands="status bindings calls history stats log reload drop"
     local word given=
 
     COMPREPLY=()

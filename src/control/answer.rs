@@ -4,6 +4,7 @@ use super::begin;
 use super::json::Line;
 use crate::config::Change;
 use crate::engine::binding_stats::{BindingState, BindingStats};
+use crate::engine::history::EndedCall;
 use crate::engine::io::{Leg, Side};
 use crate::engine::stats::{CallStats, SectionStats};
 use crate::reload::Reload;
@@ -80,6 +81,27 @@ pub fn call(line: &mut Line<'_>, call: &CallStats<'_>, now: Instant) {
     line.array("media");
     call.sections.iter().for_each(|one| section(line, one));
     line.end_array();
+    if let Some(fault) = call.fault {
+        line.text("verdict", &fault);
+    }
+}
+
+/// A call that has ended.
+pub fn ended(line: &mut Line<'_>, call: &EndedCall, now: Instant) {
+    begin(line, "ended");
+    line.value("ago", now.since(call.ended).as_secs());
+    line.value("lasted", call.lasted.as_secs());
+    if let Some(talked) = call.talked {
+        line.value("talked", talked.as_secs());
+    }
+    line.text("reason", &call.reason);
+    for (name, leg) in PARTIES {
+        line.object(name);
+        line.bytes("uri", &call.names[leg as usize]);
+        line.text("side", &side(call.sides[leg as usize]));
+        line.value("packets", call.packets[leg as usize]);
+        line.end_object();
+    }
     if let Some(fault) = call.fault {
         line.text("verdict", &fault);
     }

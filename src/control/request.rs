@@ -13,6 +13,8 @@ pub enum Command {
     Bindings,
     /// The calls that there are.
     Calls,
+    /// The calls that ended last.
+    History,
     /// What has happened since the start.
     Stats,
     /// The log from now on, and the last lines before.
@@ -24,10 +26,11 @@ pub enum Command {
 }
 
 /// Each command with its name.
-pub const COMMANDS: [(&str, Command); 7] = [
+pub const COMMANDS: [(&str, Command); 8] = [
     ("status", Command::Status),
     ("bindings", Command::Bindings),
     ("calls", Command::Calls),
+    ("history", Command::History),
     ("stats", Command::Stats),
     ("log", Command::Log),
     ("reload", Command::Reload),

@@ -40,6 +40,8 @@ pub(super) struct Call {
     pub(super) answered: bool,
     /// When; meaningless before.
     pub(super) answered_at: Instant,
+    /// Whether its caller was asked for a password, and it is over by that.
+    pub(super) was_challenged: bool,
     /// Whether its first phone has said that it rings.
     pub(super) rings: bool,
     /// When the first BYE passed that has not been refused.

@@ -28,6 +28,7 @@ mod gruu;
 mod guard;
 mod hang_up;
 mod hide;
+pub mod history;
 pub mod hook;
 mod hop;
 mod import;
@@ -128,6 +129,7 @@ pub struct Engine {
     resolver: Resolver,
     auth: auth::Auth,
     parked: parked::Parked,
+    history: history::History,
     hooks: hook::Hooks,
 }
 
@@ -159,6 +161,7 @@ impl Engine {
             resolver: Resolver::new(),
             auth: auth::Auth::new(),
             parked: parked::Parked::new(),
+            history: history::History::new(),
             hooks: hook::Hooks::new(),
         }
     }

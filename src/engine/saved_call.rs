@@ -288,6 +288,7 @@ impl Fields<'_> {
             answered,
             answered_at,
             bye_at: None,
+            was_challenged: false,
             rings: false,
             past,
             forked,

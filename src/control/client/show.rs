@@ -13,6 +13,7 @@ pub(super) fn line(out: &mut dyn Write, number: u64, answer: &Object<'_>) -> io:
         "status" => status(out, answer),
         "binding" => binding(out, is_first, answer),
         "call" => call(out, is_first, answer),
+        "ended" => ended(out, is_first, answer),
         "stats" => stats(out, answer),
         "dropped" => dropped(out, answer),
         "log" => writeln!(out, "{}", answer.text("line")),
@@ -23,6 +24,7 @@ pub(super) fn line(out: &mut dyn Write, number: u64, answer: &Object<'_>) -> io:
         "end" if is_first => match answer.text("command").as_str() {
             "bindings" => writeln!(out, "no registrations"),
             "calls" => writeln!(out, "no calls"),
+            "history" => writeln!(out, "no call has ended yet"),
             _ => Ok(()),
         },
         // Of a later daemon.
@@ -82,6 +84,24 @@ fn call(out: &mut dyn Write, is_first: bool, answer: &Object<'_>) -> io::Result<
 fn heading(out: &mut dyn Write) -> io::Result<()> {
     let [id, state, time, party] = ["CALL", "STATE", "TIME", "CALLER, > CALLEE"];
     writeln!(out, "{id:<7} {state:<8} {time:>8}  {party:<25} PACKETS  LOSS% JIT/ms  MOS")
+}
+
+fn ended(out: &mut dyn Write, is_first: bool, answer: &Object<'_>) -> io::Result<()> {
+    if is_first {
+        let [ago, talked, party] = ["AGO", "TALKED", "CALLER, > CALLEE"];
+        writeln!(out, "{ago:>9} {talked:>9}  {party:<25} PACKETS  REASON")?;
+    }
+    let ago = duration(answer.number("ago").unwrap_or(0));
+    let talked = answer.number("talked").map_or_else(|| "-".to_owned(), duration);
+    let reason = answer.text("reason");
+    for (name, [ago, talked, reason], mark) in [("caller", [&*ago, &*talked, &*reason], ""), ("callee", [""; 3], "> ")]
+    {
+        let party = answer.object(name);
+        let (uri, packets) = (cut(&format!("{mark}{}", bare(&party.text("uri"))), 25), party.text("packets"));
+        writeln!(out, "{ago:>9} {talked:>9}  {uri:<25} {packets:>7}  {}", cut(reason, 23))?;
+    }
+    let verdict = answer.text("verdict");
+    if verdict.is_empty() { Ok(()) } else { wrapped(out, &verdict) }
 }
 
 /// A sentence in lines, indented.
@@ -243,6 +263,25 @@ mod tests {
         assert!(!shown(1, &answer).contains("STATE"));
         assert_eq!(shown(0, "{\"type\":\"end\",\"command\":\"calls\"}"), "no calls\n");
         assert_eq!(shown(1, "{\"type\":\"end\",\"command\":\"calls\"}"), "");
+    }
+
+    #[test]
+    fn a_call_that_has_ended_is_two_lines_and_what_was_wrong() {
+        let answer = "{\"type\":\"ended\",\"ago\":65,\"lasted\":70,\"talked\":62,\"reason\":\"no media for rtp_timeout seconds\",\
+                      \"caller\":{\"uri\":\"sip:alice@example.org\",\"packets\":3100},\"callee\":{\"uri\":\"sip:bob@example.org\",\"packets\":0},\
+                      \"verdict\":\"nothing came from the far end\"}";
+        let text = shown(0, answer);
+        assert_eq!(
+            text,
+            "      AGO    TALKED  CALLER, > CALLEE          PACKETS  REASON\n\
+             \x20   01:05     01:02  alice@example.org            3100  no media for rtp_timeo~\n\
+             \x20                    > bob@example.org               0  \n\
+             \x20       nothing came from the far end\n"
+        );
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        let missed = answer.replace("\"talked\":62,", "");
+        assert!(shown(1, &missed).starts_with("    01:05         -  alice@"), "{}", shown(1, &missed));
+        assert_eq!(shown(0, "{\"type\":\"end\",\"command\":\"history\"}"), "no call has ended yet\n");
     }
 
     #[test]

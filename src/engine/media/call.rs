@@ -88,6 +88,7 @@ impl Engine {
             answered: in_dialog,
             answered_at: now,
             bye_at: None,
+            was_challenged: false,
             rings: false,
             past: Past::default(),
             forked: false,

@@ -46,7 +46,8 @@ impl Engine {
             }
             Method::Invite if !is_success && !c.answered && response.number == c.invite_number => {
                 // Which is how nearly every call begins.
-                let why = if matches!(response.status, 401 | 407) { "asked for a password" } else { "not answered" };
+                c.was_challenged = matches!(response.status, 401 | 407);
+                let why = if c.was_challenged { "asked for a password" } else { "not answered" };
                 self.end_call(call, format_args!("{why} ({})", response.status), now, out);
             }
             Method::Invite | Method::Update | Method::Prack if !is_success => {
@@ -86,7 +87,11 @@ impl Engine {
                 self.counters.add(Count::CallsAtFault);
             }
             verdict::log_call_end(&call, why, &told.unwrap_or_default(), now);
-            self.end_hooks(&call, why, now);
+            // The same call comes again, with a password.
+            if !call.was_challenged {
+                self.end_hooks(&call, why, now);
+                self.history.note(&call, why, now);
+            }
         }
     }
 

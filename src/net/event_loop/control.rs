@@ -108,6 +108,11 @@ impl Source for Answers<'_> {
                 answer::call(line, &call, self.now);
                 job.from = next;
             }
+            Command::History => {
+                let Some(call) = self.engine.ended_call(job.from) else { return Step::Done };
+                answer::ended(line, call, self.now);
+                job.from += 1;
+            }
         }
         Step::More
     }
