@@ -201,29 +201,27 @@ impl<'a> Message<'a> {
         edits: &mut Edits,
         unwanted: &mut dyn FnMut(&Element) -> bool,
     ) -> Result<(), EditError> {
-        {
-            // The end of the last element that stays, and whether anything was cut out behind it.
-            let mut kept: Option<u16> = None;
-            let mut tail = false;
-            for element in LineElements::new(self.bytes, line, header) {
-                if unwanted(&element) {
-                    tail = true;
-                    continue;
-                }
-                if tail {
-                    // Those before are cut out from the end of the last one kept, or from the line's first element.
-                    let cut = match kept {
-                        Some(end) => Span::new(end, separator_start(self.bytes, end, element.span.start)),
-                        None => Span::new(header.value.start, element.span.start),
-                    };
-                    edits.delete(cut)?;
-                }
-                kept = Some(element.span.end);
-                tail = false;
+        // The end of the last element that stays, and whether anything was cut out behind it.
+        let mut kept: Option<u16> = None;
+        let mut tail = false;
+        for element in LineElements::new(self.bytes, line, header) {
+            if unwanted(&element) {
+                tail = true;
+                continue;
             }
             if tail {
-                edits.delete(kept.map_or(header.line, |end| Span::new(end, header.value.end)))?;
+                // Those before are cut out from the end of the last one kept, or from the line's first element.
+                let cut = match kept {
+                    Some(end) => Span::new(end, separator_start(self.bytes, end, element.span.start)),
+                    None => Span::new(header.value.start, element.span.start),
+                };
+                edits.delete(cut)?;
             }
+            kept = Some(element.span.end);
+            tail = false;
+        }
+        if tail {
+            edits.delete(kept.map_or(header.line, |end| Span::new(end, header.value.end)))?;
         }
         Ok(())
     }

@@ -78,10 +78,13 @@ impl Pass<'_> {
 
     /// Joins the lines of one value, and goes behind its last line end.
     fn value(&mut self) -> Option<()> {
-        let mut quoted = false;
+        // In angle brackets there is a URI, and no quoted string: what a value is split into knows none there either.
+        let (mut quoted, mut bracketed) = (false, false);
         while let Some(byte) = self.peek(0) {
             match byte {
-                b'"' => quoted = !quoted,
+                b'"' if !bracketed => quoted = !quoted,
+                b'<' if !quoted => bracketed = true,
+                b'>' if !quoted => bracketed = false,
                 b'\\' if quoted => match self.peek(1) {
                     // A line end cannot be quoted, and stays one.
                     None | Some(b'\r' | b'\n') => {}
@@ -167,6 +170,8 @@ mod tests {
             normalised(b"A: \"\\\x00\\\"\\\x7f\\\t\x01\" \\\x01\r\n\r\n"),
             b"A: \"\\?\\\"\\?\\\t\x01\" \\\x01\r\n\r\n"
         );
+        let bracketed = b"A: <\"\\\x01\">, \"<\\\x01>\"\r\n\r\n";
+        assert_eq!(normalised(bracketed), b"A: <\"\\\x01\">, \"<\\?>\"\r\n\r\n");
         assert_eq!(normalised(b"A: \"\\\r\n b\r\nC: \\\x01\r\n\r\n"), b"A: \"\\   b\r\nC: \\\x01\r\n\r\n");
     }
 
