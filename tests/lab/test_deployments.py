@@ -207,6 +207,7 @@ def test_hooks(tmp_path: Path) -> None:
             invites = [sip for sip in seen.wan_sip() if sip.is_request and sip.method == "INVITE" and sip.packet.src == world.wan]
             assert invites and all(sip.start.startswith(f"INVITE sip:{heard}") for sip in invites), invites
         world.siproxd.wait_line("Outgoing call: alice@")
+        world.siproxd.wait_line("demo: Hello: INVITE from ")
         world.siproxd.assert_alive()
 
 
