@@ -20,7 +20,7 @@ use key::key_path;
 use nix::fcntl::OFlag;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown, lchown};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -54,7 +54,7 @@ pub fn prepare_file(path: &Path, account: Option<(u32, u32)>) {
     let created = path.parent().filter(|it| fs::DirBuilder::new().mode(DIRECTORY_MODE).create(it).is_ok());
     let Some((uid, gid)) = account else { return };
     if let Some(directory) = created {
-        told(directory, chown(directory, Some(uid), Some(gid)));
+        told(directory, lchown(directory, Some(uid), Some(gid)));
     }
     let file = OpenOptions::new()
         .append(true)

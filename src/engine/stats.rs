@@ -61,7 +61,7 @@ pub struct SectionStats {
 pub struct Figures {
     /// Streams of media that are relayed: one from each party, for each media section.
     pub streams: usize,
-    /// Calls with media.
+    /// Calls, those that ring included.
     pub calls: usize,
     /// Phones that are in a call.
     pub clients: usize,

@@ -22,9 +22,13 @@ const MAX_FILE: u64 = 65_536;
 pub fn load_blacklist(engine: &mut Engine, path: &Path, now: Instant) -> bool {
     let shown = path.display();
     match read(engine, path, now) {
-        Ok(Some(0)) => true,
-        Ok(Some(bad)) => {
-            log::warn!(target: ACL, "{shown}: {bad} lines of the blacklist cannot be read, or are too many");
+        Ok(Some((0, _))) => true,
+        Ok(Some((bad, first))) => {
+            log::warn!(
+                target: ACL,
+                "{shown}:{first}: this line of the blacklist cannot be read or is one too many, {bad} in all: it is `ADDRESS USER@DOMAIN \
+                 always`, or with two numbers in place of the last word; it goes when the file is written next"
+            );
             true
         }
         Ok(None) => {
@@ -35,7 +39,11 @@ pub fn load_blacklist(engine: &mut Engine, path: &Path, now: Instant) -> bool {
             );
             false
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // Who takes it away wants all to be heard.
+            engine.clear_blacklist();
+            true
+        }
         Err(error) => {
             log::warn!(target: ACL, "{shown}: the blacklist cannot be read: {error}");
             true
@@ -43,42 +51,50 @@ pub fn load_blacklist(engine: &mut Engine, path: &Path, now: Instant) -> bool {
     }
 }
 
-/// The number of lines that could not be taken; `None` for a database.
-fn read(engine: &mut Engine, path: &Path, now: Instant) -> io::Result<Option<usize>> {
+/// How many lines could not be taken, and the number of the first; `None` for a database.
+fn read(engine: &mut Engine, path: &Path, now: Instant) -> io::Result<Option<(usize, usize)>> {
     let mut reader = BufReader::new(open(path)?.take(MAX_FILE));
     if reader.fill_buf()?.starts_with(SQLITE) {
         return Ok(None);
     }
     engine.clear_blacklist();
-    let (mut line, mut bad) = (Vec::new(), 0);
-    loop {
+    let (mut line, mut bad, mut first) = (Vec::new(), 0, 0);
+    for number in 1.. {
         line.clear();
         if reader.read_until(b'\n', &mut line)? == 0 {
-            return Ok(Some(bad));
+            break;
         }
         let text = String::from_utf8_lossy(&line);
         let text = text.trim();
         if !text.is_empty() && !text.starts_with('#') && engine.restore_blacklisted(text, now).is_err() {
             bad += 1;
+            first = if bad == 1 { number } else { first };
         }
     }
+    Ok(Some((bad, first)))
 }
 
-/// Writes what the engine has. The file is whole at each moment.
+/// Writes what the engine has, where the file says something else: a phone whose first REGISTER is refused each time, for its nonce is too
+/// old, has failed and is forgotten at once, which is no reason to write to a flash memory. The file is whole at each moment.
 ///
 /// # Errors
 /// Those of the file system; the old file is still there.
 pub fn save_blacklist(engine: &Engine, path: &Path) -> io::Result<()> {
-    put(path, &|out| {
-        writeln!(out, "{HEAD}")?;
-        engine.save_blacklist(out)
-    })
+    let mut text = format!("{HEAD}\n");
+    engine.save_blacklist(&mut text).map_err(io::Error::other)?;
+    let mut old = Vec::new();
+    let is_read = open(path).and_then(|file| file.take(MAX_FILE).read_to_end(&mut old));
+    if is_read.is_ok() && old == text.as_bytes() {
+        return Ok(());
+    }
+    put(path, &|out| out.write_str(&text))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
+    use std::os::unix::fs::MetadataExt as _;
     use std::path::PathBuf;
 
     fn path(name: &str) -> PathBuf {
@@ -105,6 +121,31 @@ mod tests {
         assert_eq!(kept(&engine), format!("{line}\n"));
         fs::remove_file(&file).expect("removed");
         assert!(load_blacklist(&mut engine, &file, Instant::ZERO), "it will be made");
+        assert_eq!(kept(&engine), "", "who takes the file away lets all in");
+    }
+
+    #[test]
+    fn the_first_line_that_cannot_be_read_is_told() {
+        let (file, mut engine) = (path("lines"), Box::new(Engine::new()));
+        fs::write(&file, "# a remark\n\n10.0.0.7 alice@example.org always\n10.0.0.8 bob@example.org allways\nx\n")
+            .expect("a file");
+        assert_eq!(read(&mut engine, &file, Instant::ZERO).expect("read"), Some((2, 4)));
+        fs::remove_file(&file).expect("removed");
+    }
+
+    #[test]
+    fn what_is_there_is_not_written_again() {
+        let (file, mut engine) = (path("again"), Box::new(Engine::new()));
+        engine.restore_blacklisted("10.0.0.7 alice@example.org always", Instant::ZERO).expect("a line");
+        let number = || fs::metadata(&file).expect("the file").ino();
+        save_blacklist(&engine, &file).expect("saved");
+        let first = number();
+        save_blacklist(&engine, &file).expect("saved");
+        assert_eq!(number(), first);
+        engine.restore_blacklisted("10.0.0.8 bob@example.org always", Instant::ZERO).expect("a line");
+        save_blacklist(&engine, &file).expect("saved");
+        assert_eq!(fs::read_to_string(&file).expect("a text").lines().count(), 3);
+        fs::remove_file(&file).expect("removed");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use nix::fcntl::{OFlag, PosixFadviseAdvice, posix_fadvise};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 /// Only we: the file tells who is reachable where, and the key opens all tokens.
@@ -51,14 +51,26 @@ pub(super) fn replace(path: &Path, content: &dyn Fn(&mut dyn Write) -> io::Resul
     Ok(())
 }
 
-/// Replaces a file as a whole, without waiting for the disk: what a power failure may take, the old one with it.
+/// Replaces a file as a whole, without waiting for the disk: what a power failure may take, the old one with it. Who may read it stays.
 pub fn put(path: &Path, content: &dyn Fn(&mut dyn fmt::Write) -> fmt::Result) -> io::Result<()> {
     begin(path, &|out| write_text(out, content))?;
-    match fs::rename(with_suffix(path, NEW), path) {
+    let new = with_suffix(path, NEW);
+    if let Some(old) = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file) {
+        let _ = fs::set_permissions(&new, old.permissions());
+    }
+    match fs::rename(&new, path) {
+        Ok(()) => Ok(()),
         // Written in place.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
+        Err(error) => copy(&new, path, error),
     }
+}
+
+/// Writes what is in a new file over one that cannot be replaced, because it is a mount of its own: `error` says so.
+fn copy(new: &Path, path: &Path, error: io::Error) -> io::Result<()> {
+    let text = fs::read(new).map_err(|_| error)?;
+    replace_in_place(path, &|out| out.write_all(&text))?;
+    fs::remove_file(new)
 }
 
 /// Writes a text in blocks.
@@ -74,7 +86,14 @@ pub(super) fn write_text(out: &mut dyn Write, content: &dyn Fn(&mut dyn fmt::Wri
 ///
 /// Where the directory takes no new file (it belongs to somebody else, or the file is a mount of its own) the file is
 /// written in place, over the old lines: what is not reached, because the disk is full, stays.
+///
+/// # Errors
+/// Those of the file system; and it is a device, for a rename by root would put a file where /dev/null was.
 pub(super) fn begin(path: &Path, content: &dyn Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let is_device = |kind: fs::FileType| kind.is_char_device() || kind.is_block_device();
+    if fs::symlink_metadata(path).is_ok_and(|old| is_device(old.file_type())) {
+        return Err(io::Error::other("it is a device"));
+    }
     let write = |file: File| write(file, content);
     // Written by root, it must still be the daemon's own after root is given up.
     let keep_owner = |file: &File| {
@@ -112,11 +131,8 @@ pub(super) fn finish(path: &Path) -> io::Result<()> {
         Ok(file) => {
             file.sync_all()?;
             let Err(error) = fs::rename(&new, path) else { return Ok(()) };
-            // The file is a mount of its own.
-            let text = fs::read(&new).map_err(|_| error)?;
-            replace_in_place(path, &|out| out.write_all(&text))?;
-            open(path)?.sync_all()?;
-            fs::remove_file(&new)
+            copy(&new, path, error)?;
+            open(path)?.sync_all()
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => open(path)?.sync_all(),
         Err(error) => Err(error),

@@ -58,6 +58,30 @@ fn a_file_is_replaced_as_a_whole() {
 }
 
 #[test]
+fn who_may_read_a_file_stays_and_a_device_is_not_replaced() {
+    let directory = Directory::new("put");
+    let path = directory.0.join("file");
+    let mode = || fs::metadata(&path).expect("metadata").permissions().mode() & 0o777;
+    put(&path, &|out| out.write_str("first")).expect("written");
+    assert_eq!(mode(), MODE);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("a mode");
+    put(&path, &|out| out.write_str("second")).expect("written");
+    assert_eq!((mode(), fs::read_to_string(&path).expect("read").as_str()), (0o644, "second"));
+    // A link is replaced, and what it leads to is left as it is.
+    fs::remove_file(&path).expect("removed");
+    std::os::unix::fs::symlink("/dev/null", &path).expect("a link");
+    put(&path, &|out| out.write_str("third")).expect("written");
+    assert_eq!(mode(), MODE);
+    fs::remove_file(&path).expect("removed");
+    let number = nix::sys::stat::makedev(1, 3);
+    if nix::sys::stat::mknod(&path, nix::sys::stat::SFlag::S_IFCHR, nix::sys::stat::Mode::S_IRUSR, number).is_ok() {
+        assert_eq!(put(&path, &|out| out.write_str("fourth")).expect_err("a device").to_string(), "it is a device");
+        assert!(save(&Engine::new(), &path, Instant::ZERO).is_err());
+        assert_eq!(fs::read_dir(&directory.0).expect("directory").count(), 1);
+    }
+}
+
+#[test]
 fn the_key_is_made_once() {
     let directory = Directory::new("key");
     let registrations = directory.0.join("registrations");

@@ -52,6 +52,27 @@ def test_a_wrong_password_is_tried_twice(tmp_path: Path) -> None:
         assert f"{PHONES['phone1']} alice@{DOMAIN} 2 " in file.read_text()
         world.siproxd.start()
         _try(world, None, 403)
+        # It is not written while it says what there is, and what somebody else wrote is not overwritten at the end.
+        by_hand = f"# by hand\n{PHONES['phone1']} alice@{DOMAIN} 9 1\n"
+        file.write_text(by_hand)
+        file.chmod(0o644)
+        world.siproxd.stop()
+        assert file.read_text() == by_hand
+        world.siproxd.start()
+        for _ in range(2):
+            _try(world, "wrong", 403)
+        file.write_text(by_hand)
+        world.siproxd.stop()
+        assert "the blacklist was changed by somebody else, and is read again" in world.siproxd.text()
+        assert file.read_text() == by_hand
+        world.siproxd.start()
+        for _ in range(2):
+            _try(world, "wrong", 403)
+        world.siproxd.stop()
+        assert f"{PHONES['phone1']} alice@{DOMAIN} 2 " in file.read_text()
+        assert file.stat().st_mode & 0o777 == 0o644
+        world.siproxd.start()
+        _try(world, None, 403)
         file.write_text("".join(line for line in file.read_text().splitlines(True) if "alice@" not in line))
         os.kill(world.siproxd.process.pid, signal.SIGHUP)
         world.siproxd.wait_line("reload: .* says what it said before")

@@ -24,7 +24,7 @@ use core::net::IpAddr;
 
 pub(super) struct Blacklist;
 
-/// Bytes of an address-of-record that are looked at.
+/// Bytes of the longest address-of-record that is listed.
 const MAX_AOR: usize = 96;
 
 /// What a line has in place of failures for a phone that is never heard.
@@ -74,13 +74,13 @@ impl Failures {
         self.is_full = false;
     }
 
-    /// A place for a phone that has failed, with what it had failed before. The one whose last failure is longest ago makes room, if it
-    /// may be heard.
+    /// A place for a phone that has failed, with what it had failed before. One that may be heard makes room: of the accounts of the same
+    /// phone, so that none can make us forget what others have failed, or else of all, the one whose last failure is longest ago.
     fn place_for(&mut self, ip: IpAddr, aor: Aor, most: u32) -> Option<&mut Listed> {
         let found = self.find(ip, &aor).or_else(|| {
             if self.listed.is_full() {
                 let heard = self.listed.iter().enumerate().filter(|(_, listed)| listed.failures <= most);
-                let (oldest, _) = heard.min_by_key(|(_, listed)| listed.failed_at)?;
+                let (oldest, _) = heard.min_by_key(|(_, listed)| (listed.ip != ip, listed.failed_at))?;
                 self.listed.swap_remove(oldest);
             }
             self.listed.push(Listed { ip, aor, failures: 0, failed_at: 0 }).ok()?;
@@ -95,9 +95,11 @@ impl Hook for Blacklist {
     fn validate(&self, engine: &mut Engine, received: &Received<'_>, now: Instant) -> Validity {
         let head = &received.head;
         let is_request = matches!(received.msg.start(), StartLine::Request { .. });
+        // There are phones that put the tag of a 401 into To of the next REGISTER, which is in no dialog all the same.
+        let is_in_dialog = !head.to_tag.is_empty() && head.method != Method::Register;
         if !is_request
             || received.origin != Origin::Phone
-            || !head.to_tag.is_empty()
+            || is_in_dialog
             || matches!(head.method, Method::Ack | Method::Cancel)
         {
             return Validity::Unasked;
@@ -141,12 +143,11 @@ impl Hook for Blacklist {
     }
 }
 
-/// The address-of-record that a phone is listed by; one of other bytes than a line may have is none.
+/// The address-of-record that a phone is listed by; one that is too long, or of other bytes than a line may have, is none.
 fn aor(bytes: &[u8], uri: crate::span::Span) -> Option<Aor> {
     let text = aor_text(bytes, uri)?;
-    let text = text.get(..text.len().min(MAX_AOR))?;
     let is_plain = text.iter().all(u8::is_ascii_graphic);
-    Aor::try_from(str::from_utf8(text).ok().filter(|_| is_plain)?).ok()
+    Aor::try_from(str::from_utf8(&text).ok().filter(|_| is_plain)?).ok()
 }
 
 /// What is wrong with a line of the blacklist.
@@ -181,14 +182,11 @@ impl Engine {
     }
 
     fn note_failed_register(&mut self, ip: IpAddr, aor: Aor, most: u32, now: Instant) {
-        // What was too long ago is no part of it.
-        let failures = &self.hooks.failures;
-        let old =
-            failures.find(ip, &aor).filter(|place| failures.listed.get(*place).is_some_and(|it| self.is_over(it, now)));
-        if let Some(place) = old {
+        // What was too long ago is no part of it, and takes no place.
+        while let Some(place) = self.hooks.failures.listed.iter().position(|listed| self.is_over(listed, now)) {
             self.hooks.failures.forget(place);
         }
-        let (unix, duration) = (self.unix(now), self.hooks.settings.blacklist.duration);
+        let (unix, settings) = (self.unix(now), self.hooks.settings.blacklist);
         let failures = &mut self.hooks.failures;
         let Some(listed) = failures.place_for(ip, aor, most) else {
             if !core::mem::replace(&mut failures.is_full, true) {
@@ -200,10 +198,17 @@ impl Engine {
         listed.failed_at = unix;
         if listed.failures == most.saturating_add(1) {
             let Listed { aor, failures, .. } = listed;
-            log::warn!(
-                target: class::ACL,
-                "blacklist: {aor} at {ip} has failed to register {failures} times: check its password; it is not heard for {duration} s"
-            );
+            let is = if settings.simulate { "would be" } else { "is" };
+            match settings.duration {
+                0 => log::warn!(
+                    target: class::ACL,
+                    "blacklist: {aor} at {ip} has failed to register {failures} times: check its password; it {is} refused for good"
+                ),
+                duration => log::warn!(
+                    target: class::ACL,
+                    "blacklist: {aor} at {ip} has failed to register {failures} times: check its password; it {is} refused for {duration} s"
+                ),
+            }
         }
     }
 
@@ -232,16 +237,20 @@ impl Engine {
         self.hooks.failures = Failures::new();
     }
 
-    /// Takes back a line that [`Self::save_blacklist`] has written, or its user: `ADDRESS USER@DOMAIN always`.
+    /// Takes back a line that [`Self::save_blacklist`] has written, or its user: `ADDRESS USER@DOMAIN always`. Of two for one phone the
+    /// later one holds: a user adds his at the end.
     ///
     /// # Errors
     /// It is none, or there is no place for it.
     pub fn restore_blacklisted(&mut self, line: &str, now: Instant) -> Result<(), ListError> {
         let mut words = line.split_ascii_whitespace();
         let mut word = || words.next().ok_or(ListError::Syntax);
-        let ip: IpAddr = word()?.parse().map_err(|_| ListError::Syntax)?;
-        let text = word()?;
-        let aor = Aor::try_from(text).ok().filter(|text| text.contains('@')).ok_or(ListError::Syntax)?;
+        let ip = word()?.parse::<IpAddr>().map_err(|_| ListError::Syntax)?.to_canonical();
+        let mut aor = Aor::try_from(word()?).map_err(|_| ListError::Syntax)?;
+        let at = aor.find('@').ok_or(ListError::Syntax)?;
+        if let Some(domain) = aor.get_mut(at..) {
+            domain.make_ascii_lowercase();
+        }
         let (failures, failed_at) = match word()? {
             ALWAYS => (u32::MAX, 0),
             count => {
@@ -253,11 +262,13 @@ impl Engine {
         if words.next().is_some() {
             return Err(ListError::Syntax);
         }
-        if self.hooks.failures.find(ip, &aor).is_some() {
-            return Ok(());
-        }
+        let (found, known) = (self.hooks.failures.find(ip, &aor), &mut self.hooks.failures.listed);
         let listed = Listed { ip, aor, failures, failed_at };
-        self.hooks.failures.listed.push(listed).map_err(|_| ListError::Full)
+        match found.and_then(|place| known.get_mut(place)) {
+            Some(place) => *place = listed,
+            None => known.push(listed).map_err(|_| ListError::Full)?,
+        }
+        Ok(())
     }
 }
 
@@ -338,6 +349,50 @@ mod tests {
         assert!(is_listed(&engine, "alice", at(4)) && before.lines().all(|line| line.contains(" 2 ")));
         fail(&mut engine, "10.0.0.10", "late", at(4));
         assert_eq!(saved(&engine), before);
+    }
+
+    #[test]
+    fn those_whose_time_is_over_make_room() {
+        let mut engine = engine(1, 100);
+        for number in 0..2 * MAX_BLACKLIST {
+            fail(&mut engine, "10.0.0.8", &format!("u{}", number / 2), at(0));
+        }
+        fail(&mut engine, PHONE, "alice", at(99));
+        assert!(!saved(&engine).contains("alice"));
+        for second in [100, 101] {
+            fail(&mut engine, PHONE, "alice", at(second));
+        }
+        assert!(is_listed(&engine, "alice", at(102)));
+        assert_eq!(saved(&engine), "10.0.0.7 alice@example.org 2 1000101\n");
+    }
+
+    #[test]
+    fn a_phone_makes_room_among_its_own_accounts() {
+        let mut engine = engine(1, 100);
+        fail(&mut engine, PHONE, "alice", at(0));
+        for number in 0..2 * MAX_BLACKLIST {
+            fail(&mut engine, "10.0.0.8", &format!("u{number}"), at(1));
+        }
+        fail(&mut engine, PHONE, "alice", at(2));
+        assert!(is_listed(&engine, "alice", at(3)));
+    }
+
+    #[test]
+    fn the_later_line_of_a_phone_holds() {
+        let mut engine = engine(1, 100);
+        for line in ["10.0.0.7 alice@example.org 1 1000000", "::ffff:10.0.0.7 alice@Example.ORG always"] {
+            assert_eq!(engine.restore_blacklisted(line, at(0)), Ok(()));
+        }
+        assert!(is_listed(&engine, "alice", at(1000)));
+        assert_eq!(saved(&engine), "10.0.0.7 alice@example.org always\n");
+    }
+
+    #[test]
+    fn an_account_that_makes_no_line_is_none() {
+        let of = |uri: &str| aor(uri.as_bytes(), crate::span::Span::from_usize(0, uri.len()));
+        assert_eq!(of("sip:alice@Example.org").as_deref(), Some("alice@example.org"));
+        assert_eq!(of(&format!("sip:{}@example.org", "a".repeat(MAX_AOR))), None);
+        assert_eq!(of("sip:example.org"), None);
     }
 
     #[test]

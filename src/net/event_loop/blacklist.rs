@@ -57,8 +57,9 @@ impl EventLoop {
         self.blacklist = Blacklist { saved, written, ..Blacklist::default() };
     }
 
-    /// Writes the file where it is time, or at the end, and where there is news.
-    pub(super) fn save_blacklist(&mut self, engine: &Engine, at_end: bool) {
+    /// Writes the file where it is time, or at the end, and where there is news. What somebody else has written meanwhile is not
+    /// overwritten, but read.
+    pub(super) fn save_blacklist(&mut self, engine: &mut Engine, at_end: bool) {
         let (now, version) = (self.out.now, engine.blacklist_version());
         let Some(path) = path_in(&self.config) else { return };
         if self.blacklist.saved.is_none_or(|saved| saved == version) {
@@ -69,6 +70,10 @@ impl EventLoop {
             return;
         }
         self.blacklist.due = None;
+        if written(path) != self.blacklist.written {
+            log::info!(target: PROCESS, "{}: the blacklist was changed by somebody else, and is read again", path.display());
+            return self.load_blacklist(engine);
+        }
         match state::save_blacklist(engine, path) {
             Ok(()) => {
                 let written = written(path);
@@ -76,6 +81,7 @@ impl EventLoop {
             }
             Err(error) => {
                 self.blacklist.due = Some(now.after(REST));
+                self.blacklist.written = written(path);
                 if !core::mem::replace(&mut self.blacklist.is_failing, true) {
                     let remedy = state::remedy(&error);
                     log::error!(target: PROCESS, "{}: the blacklist cannot be saved: {error}{remedy}", path.display());
