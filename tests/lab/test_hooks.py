@@ -124,10 +124,11 @@ def test_a_trunk_and_whoever_is_not_registered() -> None:
         invites = [sip for sip in seen.lan_sip() if sip.is_request and sip.method == "INVITE"]
         assert invites and all(sip.start == f"INVITE {uri} SIP/2.0" for sip in invites), "the PBX sees the number"
 
-        call_id = far.call_id()
-        far.send(far.request("INVITE", f"sip:nobody@{ROUTER_WAN}", sender=f"sip:someone@{STRANGER}", call_id=call_id), router)
-        answer = far.wait_response(call_id)
-        assert (answer.status, answer.first("contact")) == (302, "<sip:operator@example.org>")
+        with observed(world.network) as seen:
+            Sipp(world.network, "stranger", STRANGER, "redirected", f"{ROUTER_WAN}:{SIP_PORT}",
+                 options=("-key", "uri", f"sip:nobody@{ROUTER_WAN}")).finish()
+        answers = [sip for sip in seen.wan_sip() if sip.status == 302]
+        assert answers and all(answer.first("contact") == "<sip:operator@example.org>" for answer in answers), answers
         assert counts(world, "plugin_siptrunk")[0] == 1
         assert counts(world, "plugin_defaulttarget") == (1, 0, 1)
         world.siproxd.wait_line("goes to sip:operator@example.org")
@@ -174,11 +175,13 @@ def test_vias_and_contacts_are_mended() -> None:
                plugin_fix_bogus_via_networks="10.99.0.0/16", plugin_fix_DTAG_networks=f"{STRANGER}/32",
                plugin_fix_fbox_anoncall_networks=f"{PHONES['phone1']}/32", wan_allow=f"{STRANGER}/32",
                allow_domains="*") as world:
-        far, router = world.endpoint("stranger", SIP_PORT), (ROUTER_WAN, SIP_PORT)
-        call_id = far.call_id()
-        request = far.request("OPTIONS", f"sip:{ROUTER_WAN}", sender=f"sip:someone@{STRANGER}", call_id=call_id)
-        far.send(request.replace(f"UDP {STRANGER}:{SIP_PORT};", "UDP 10.99.1.1:5099;"), router)
-        assert f"UDP {STRANGER}:{SIP_PORT};" in far.wait_response(call_id).first("via")
+        with observed(world.network) as seen:
+            prober = Sipp(world.network, "stranger", STRANGER, "bogus_via", f"{ROUTER_WAN}:{SIP_PORT}",
+                          options=("-key", "bogus", "10.99.1.1:5099"))
+            prober.finish()
+        asked, answered = seen.wan_sip()
+        assert "UDP 10.99.1.1:5099;" in asked.first("via") and f"UDP {STRANGER}:{prober.port};" in answered.first("via")
+        far = world.endpoint("stranger", SIP_PORT)
 
         phone = world.phone("phone1", [Account("alice", outbound=OUTBOUND)])
         phone.registered()
@@ -191,13 +194,14 @@ def test_vias_and_contacts_are_mended() -> None:
         assert far.wait_request("ACK").first("call-id") == invite.first("call-id")
         assert counts(world, "plugin_fix_DTAG")[1] >= 1
 
-        fbox = world.endpoint("phone1")
         registered = ask(world.siproxd, "bindings")[0]["contact"].split("@")[0]
-        fbox.send(fbox.request("INVITE", f"sip:someone@{STRANGER}", sender=aor("alice"), to=f"{registered}@{DOMAIN}", contact=False,
-                               headers=(f"Contact: <sip:anonymous@{fbox.address}:{fbox.port}>",), body=fbox.offer()), (ROUTER_LAN, SIP_PORT))
-        contact = far.wait_request("INVITE").first("contact")
+        box = Sipp(world.network, "phone1", PHONES["phone1"], "anonymous", OUTBOUND,
+                   options=("-key", "uri", f"sip:someone@{STRANGER}", "-key", "account", aor("alice"), "-key", "to", f"{registered}@{DOMAIN}"))
+        invite = far.wait_request("INVITE")
+        contact = invite.first("contact")
+        far.send(far.answer(invite, 486, "Busy Here"), (invite.packet.src, invite.packet.sport))
+        box.finish()
         assert contact.startswith(f"<{registered}@{ROUTER_WAN}"), contact
         assert counts(world, "plugin_fix_bogus_via") == (1, 1, 0)
         assert counts(world, "plugin_fix_fbox_anoncall") == (1, 1, 0)
-        for endpoint in (far, fbox):
-            endpoint.close()
+        far.close()
