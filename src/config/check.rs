@@ -324,7 +324,7 @@ impl Parser<'_> {
 impl Config {
     /// Whether it says by which address the Internet knows us, or how to find out.
     pub(crate) fn has_outside_address(&self) -> bool {
-        let asks = self.plugins.iter().any(|plugin| plugin.name == "plugin_stun");
+        let asks = self.has_plugin("plugin_stun");
         self.line_of("host_outbound") != 0 || (asks && self.line_of("plugin_stun_server") != 0)
     }
 }

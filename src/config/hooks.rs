@@ -30,12 +30,16 @@ impl Config {
         settings
     }
 
+    /// Whether a plugin is loaded.
+    pub(crate) fn has_plugin(&self, name: &str) -> bool {
+        self.plugins.iter().any(|plugin| plugin.name == name)
+    }
+
     /// The files that hooks write, with the directive of each.
     pub(crate) fn files_of_hooks(&self) -> impl Iterator<Item = (&'static str, &Path)> {
-        let is_on = |plugin| self.plugins.iter().any(|loaded| loaded.name == plugin);
         [
-            ("plugin_stats_filename", &self.plugin_stats_filename, is_on("plugin_stats")),
-            ("plugin_blacklist_dbpath", &self.plugin_blacklist_dbpath, is_on("plugin_blacklist")),
+            ("plugin_stats_filename", &self.plugin_stats_filename, self.has_plugin("plugin_stats")),
+            ("plugin_blacklist_dbpath", &self.plugin_blacklist_dbpath, self.has_plugin("plugin_blacklist")),
         ]
         .into_iter()
         .filter_map(|(name, path, is_on)| Some((name, path.as_deref().filter(|_| is_on)?)))
@@ -263,7 +267,7 @@ impl Config {
 
     /// The address of `plugin_defaulttarget_target`, with its line and text, where it is in use and has one.
     pub(crate) fn default_target(&self) -> Option<(usize, &str, IpAddr)> {
-        let is_on = self.plugins.iter().any(|plugin| plugin.name == "plugin_defaulttarget");
+        let is_on = self.has_plugin("plugin_defaulttarget");
         let (line, text) = self.lines("plugin_defaulttarget_target").last().filter(|_| is_on)?;
         let uri = Uri::parse(text.as_bytes(), Span::from_usize(0, text.len())).ok()?;
         Some((line, text, uri.ip(text.as_bytes())?))

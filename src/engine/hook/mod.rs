@@ -5,10 +5,11 @@
 //!   datagram ──▶ raw ──▶ validate ──▶ target ──▶ before ──▶ the proxy ──▶ out ──▶ after
 //!                                                             └─▶ unknown, where a call is for nobody who is registered
 //! ```
-//! and ended, where a call is over. A hook changes a message as its sender might have written it, before the proxy acts on it: whatever the proxy does then (who is meant,
+//! A hook changes a message as its sender might have written it, before the proxy acts on it: whatever the proxy does then (who is meant,
 //! what is relayed, which addresses are hidden, Content-Length) it does with what the hook made of it. What identifies the request
 //! (Via, Call-ID, tags, CSeq) no hook changes but the two that mend a Via, so that copies, CANCEL and ACK still find it. Messages of strangers
-//! reach no hook, but for answers to what was sent to one. Besides, a hook may have a timer. `stats` alone has no stage: it is told at the edge.
+//! reach no hook, but for answers to what was sent to one. Besides, a hook learns of a call that has ended, and may have a timer. `stats`
+//! alone has no stage: its figures are told at the edge.
 //!
 //! With no hook on, this is one look at an empty list.
 

@@ -33,8 +33,7 @@ impl Blacklist {
 
 /// The file, where the plugin is on.
 fn path_in(config: &Config) -> Option<&Path> {
-    config.plugins.iter().any(|plugin| plugin.name == "plugin_blacklist").then_some(())?;
-    config.plugin_blacklist_dbpath.as_deref()
+    config.plugin_blacklist_dbpath.as_deref().filter(|_| config.has_plugin("plugin_blacklist"))
 }
 
 fn written(path: &Path) -> Option<SystemTime> {

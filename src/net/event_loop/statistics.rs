@@ -13,9 +13,6 @@ use crate::time::Instant;
 use core::fmt;
 use std::path::Path;
 
-/// The name of its plugin.
-const PLUGIN: &str = "plugin_stats";
-
 /// Where figures go.
 #[derive(Clone, Copy, Debug)]
 enum Target {
@@ -43,7 +40,7 @@ impl Statistics {
 
     /// Takes the intervals; those that stay go on as they were.
     pub(super) fn configure(&mut self, config: &Config, now: Instant) {
-        let is_on = config.plugins.iter().any(|plugin| plugin.name == PLUGIN);
+        let is_on = config.has_plugin("plugin_stats");
         let file = if config.plugin_stats_filename.is_some() { config.plugin_stats_to_file } else { 0 };
         for (target, wanted) in TARGETS.into_iter().zip([config.plugin_stats_to_syslog, file]) {
             let wanted = if is_on { wanted } else { 0 };
