@@ -1,0 +1,184 @@
+'use strict';
+'require baseclass';
+'require rpc';
+
+/*
+ * The daemon as the pages see it: the methods of the ubus object `luci.siproxd`, and what goes wrong with them in words.
+ *
+ * Each method gives a promise. It is rejected with an Error whose `kind` is one of the plugin's (`unknown-instance`, `not-running`, `old`,
+ * `slow`, `too-large`, `malformed`, `failed`) or one of the way there (`denied`, `missing`, `unreachable`), and whose `text` is what the
+ * program said itself, or ''. `words()` makes a sentence of it. What an answer has inside is whatever a daemon sent: who shows it checks it.
+ */
+
+const OBJECT = 'luci.siproxd';
+
+/* Not in one request with others: a slow daemon would hold them up. */
+const declare = (method, params) => rpc.declare({
+	object: OBJECT,
+	method: method,
+	params: params,
+	nobatch: true,
+	reject: true
+});
+
+const methods = {
+	getStatus: declare('getStatus'),
+	getHistory: declare('getHistory', [ 'instance' ]),
+	getLog: declare('getLog', [ 'instance', 'after' ]),
+	check: declare('check'),
+	dropCall: declare('dropCall', [ 'instance', 'call' ]),
+	setDebug: declare('setDebug', [ 'instance', 'classes', 'seconds' ]),
+	act: declare('act', [ 'instance', 'action' ])
+};
+
+function failure(kind, text) {
+	const error = new Error(text || kind);
+
+	error.kind = kind;
+	error.text = text || '';
+
+	return error;
+}
+
+/* The codes of ubus, and those of JSON-RPC that the web server answers with. */
+const KINDS = {
+	'2': 'missing', '3': 'missing', '4': 'missing', '6': 'denied', '7': 'slow',
+	'-32000': 'missing', '-32001': 'missing', '-32002': 'denied', '-32003': 'slow', '-32601': 'missing'
+};
+
+/* What LuCI's rpc rejects with says the code in its message alone. */
+function kindOf(error) {
+	if (error && error.kind)
+		return error.kind;
+
+	const message = String((error && error.message) || '');
+	const code = /failed with (?:ubus code|error) (-?\d+)/.exec(message);
+
+	if (code)
+		return KINDS[code[1]] || 'failed';
+
+	if (/timed? ?out/i.test(message))
+		return 'slow';
+
+	if (/aborted|HTTP error|related RPC reply|network/i.test(message))
+		return 'unreachable';
+
+	return (error instanceof SyntaxError || /message frame/.test(message)) ? 'malformed' : 'failed';
+}
+
+function isObject(value) {
+	return value != null && typeof(value) == 'object' && !Array.isArray(value);
+}
+
+/* Calls a method, and takes care that what comes back is an object and no error. */
+function call(method) {
+	const args = Array.prototype.slice.call(arguments, 1);
+
+	return methods[method].apply(null, args).then(answer => {
+		if (!isObject(answer))
+			throw failure('malformed');
+
+		if (isObject(answer.error))
+			throw failure(String(answer.error.kind || 'failed'), String(answer.error.text || ''));
+
+		return answer;
+	}, error => {
+		throw failure(kindOf(error), error && error.kind ? error.text : '');
+	});
+}
+
+function listOf(answer, member) {
+	if (!Array.isArray(answer[member]))
+		throw failure('malformed');
+
+	return answer[member].filter(isObject);
+}
+
+return baseclass.extend({
+	/* How all instances are: [ { name, enabled, state, text, status, bindings, refusals, calls } ]. */
+	status: () => call('getStatus').then(answer => listOf(answer, 'instances').map(instance => ({
+		name: String(instance.name),
+		enabled: instance.enabled !== false,
+		state: String(instance.state),
+		text: instance.text == null ? '' : String(instance.text),
+		status: isObject(instance.status) ? instance.status : {},
+		bindings: Array.isArray(instance.bindings) ? instance.bindings.filter(isObject) : [],
+		refusals: Array.isArray(instance.refusals) ? instance.refusals.filter(isObject) : [],
+		calls: Array.isArray(instance.calls) ? instance.calls.filter(isObject) : []
+	}))),
+
+	/* The calls that have ended, the latest first: lines of type `ended`. */
+	history: instance => call('getHistory', instance).then(answer => listOf(answer, 'ended')),
+
+	/* The log behind position `after`: { lines: [ { line, at } ], pid }. */
+	log: (instance, after) => call('getLog', instance, after).then(answer => ({
+		lines: listOf(answer, 'lines'),
+		pid: answer.pid
+	})),
+
+	/* What is wrong with the configuration as it is edited and saved, not yet applied: [ { section, option, severity, text } ]. */
+	check: () => call('check').then(answer => listOf(answer, 'problems')),
+
+	/* Ends a call for both parties. */
+	drop: (instance, id) => call('dropCall', instance, id),
+
+	/* Adds these debug classes for so many seconds; 0 ends it. */
+	debug: (instance, classes, seconds) => call('setDebug', instance, classes, seconds),
+
+	/* `start`, `stop`, `restart` or `reload`; rejected where the init script fails. */
+	act: (instance, action) => call('act', instance, action).then(answer => {
+		if (answer.code)
+			throw failure('failed', String(answer.text || ''));
+
+		return answer;
+	}),
+
+	/* Whether the user may change and do things, or only look. */
+	mayWrite: () => L.hasViewPermission() === true,
+
+	/* What has gone wrong, in a sentence of ours. The program's own words are `error.text`. */
+	words: error => {
+		switch (kindOf(error)) {
+		case 'unknown-instance':
+			return _('There is no such instance in the configuration any more. Load the page anew.');
+
+		case 'not-running':
+			return _('siproxd is not running.');
+
+		case 'old':
+			return _('The siproxd that runs is older than this page. Restart it.');
+
+		case 'slow':
+			return _('siproxd did not answer in time. The router may be busy.');
+
+		case 'too-large':
+			return _('The answer of siproxd was larger than this page takes.');
+
+		case 'malformed':
+			return _('The answer of siproxd could not be read.');
+
+		case 'denied':
+			return _('You are not allowed to do this. Your session may have ended: log in again.');
+
+		case 'missing':
+			return _('The router does not know this request. If the package was installed just now, restart rpcd or the router.');
+
+		case 'unreachable':
+			return _('The router did not answer. The connection to it may be down.');
+
+		default:
+			return _('siproxd could not carry out the request.');
+		}
+	},
+
+	/* Has the browser load the pages' style sheet, once. */
+	style: () => {
+		const href = L.resource('siproxd/siproxd.css');
+
+		if (!document.querySelector('link[href^="%s"]'.format(href)))
+			document.head.appendChild(E('link', {
+				'rel': 'stylesheet',
+				'href': href + (L.env.resource_version ? '?v=' + L.env.resource_version : '')
+			}));
+	}
+});
