@@ -13,8 +13,11 @@ const RANKS = [
 	[ '1', _('Errors alone') ]
 ];
 
-function field(label, input) {
-	return E('label', { 'class': 'siproxd-log-field' }, [ E('span', {}, [ label ]), input ]);
+/* An input with its label above; `name` is part of its id. */
+function field(name, label, input) {
+	input.id = 'siproxd-log-%s'.format(name);
+
+	return E('div', { 'class': 'siproxd-log-field' }, [ E('label', { 'for': input.id }, [ label ]), input ]);
 }
 
 function select(options, changed) {
@@ -63,8 +66,8 @@ function copy(text) {
 
 /* What acts on the pane: filter, pause, copy, download, and a line that counts. */
 class Bar {
-	/* `instance()` is the name of the one that is shown. */
-	constructor(pane, instance) {
+	/* `instance()` is the name of the one that is shown; `chosen` the field where it is chosen, or ''. */
+	constructor(pane, instance, chosen) {
 		this.pane = pane;
 		this.instance = instance;
 		this.timer = null;
@@ -76,7 +79,7 @@ class Bar {
 		this.counted = E('span', { 'class': 'siproxd-log-count' });
 		this.node = E('div', { 'class': 'siproxd-log-bar' }, [
 			E('div', { 'class': 'siproxd-log-fields' }, [
-				field(_('Search'), this.text), field(_('How grave'), this.rank), field(_('What about'), this.cls)
+				chosen, field('text', _('Search'), this.text), field('rank', _('How grave'), this.rank), field('class', _('What about'), this.cls)
 			]),
 			E('div', { 'class': 'siproxd-buttons' }, [
 				this.pause, ' ',
@@ -133,7 +136,9 @@ class Bar {
 }
 
 return baseclass.extend({
-	create(pane, instance) {
-		return new Bar(pane, instance);
+	field: field,
+
+	create(pane, instance, chosen) {
+		return new Bar(pane, instance, chosen);
 	}
 });

@@ -63,7 +63,10 @@ class Debug {
 
 	#section() {
 		const may = daemon.mayWrite();
-		const box = (known) => E('label', { 'class': 'siproxd-debug-class' }, [ known.input, ' ', E('span', {}, [ known.cls.text ]), ' ', E('code', {}, [ known.cls.name ]) ]);
+		const box = (known) => E('label', { 'class': 'siproxd-debug-class' }, [
+			known.input,
+			E('span', {}, [ known.cls.text, ' ', E('code', {}, [ known.cls.name ]) ])
+		]);
 
 		return E('section', { 'class': 'siproxd-debug' }, [
 			E('h3', {}, [ _('Look closer') ]),

@@ -14,7 +14,7 @@ const NEAR_END = 16;
 const LEVEL_WORDS = {
 	ERROR: _('error'),
 	WARN: _('warning'),
-	INFO: _('information'),
+	INFO: _('info'),
 	DEBUG: _('debug'),
 	TRACE: _('debug')
 };

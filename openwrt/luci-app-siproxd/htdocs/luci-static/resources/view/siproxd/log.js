@@ -81,7 +81,7 @@ function choice(instances, changed) {
 	const select = E('select', { 'class': 'cbi-input-select', 'change': () => changed(select.value) },
 		instances.map((instance) => E('option', { 'value': instance.name }, [ instance.name ])));
 
-	return E('label', { 'class': 'siproxd-log-field' }, [ E('span', {}, [ _('Instance') ]), select ]);
+	return logbar.field('instance', _('Instance'), select);
 }
 
 return view.extend({
@@ -96,7 +96,6 @@ return view.extend({
 
 		this.pane = logpane.create();
 		this.follower = new Follower(this.pane);
-		this.bar = logbar.create(this.pane, () => this.follower.instance);
 		this.debug = logdebug.create();
 		this.netcat = netcat.create();
 		this.alert = E('p', { 'class': 'alert-message warning', 'role': 'alert', 'hidden': '' });
@@ -116,6 +115,7 @@ return view.extend({
 		if (chosen)
 			chosen.querySelector('select').value = first.name;
 
+		this.bar = logbar.create(this.pane, () => this.follower.instance, chosen);
 		this.follower.follow(first.name);
 		this.takeState(instances);
 		poll.add(() => this.pollLines(), LINES);
@@ -125,7 +125,6 @@ return view.extend({
 			E('h2', {}, [ _('Log') ]),
 			E('p', {}, [ _('What siproxd does, the latest at the end. Times are those of this computer.') ]),
 			this.alert,
-			chosen,
 			this.bar.node,
 			this.pane.node,
 			this.bar.foot,
