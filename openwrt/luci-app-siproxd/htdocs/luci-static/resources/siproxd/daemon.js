@@ -171,9 +171,9 @@ return baseclass.extend({
 		}
 	},
 
-	/* Has the browser load the pages' style sheet, once. */
-	style: () => {
-		const href = L.resource('siproxd/siproxd.css');
+	/* Has the browser load the pages' style sheet, or that of one page, once. */
+	style: name => {
+		const href = L.resource('siproxd/%s.css'.format(name || 'siproxd'));
 
 		if (!document.querySelector('link[href^="%s"]'.format(href)))
 			document.head.appendChild(E('link', {

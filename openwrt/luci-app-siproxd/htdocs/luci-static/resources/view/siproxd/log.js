@@ -93,6 +93,7 @@ return view.extend({
 		const instances = Array.isArray(found) ? found : [];
 
 		daemon.style();
+		daemon.style('log');
 
 		this.pane = logpane.create();
 		this.follower = new Follower(this.pane);
