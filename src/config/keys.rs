@@ -2,7 +2,8 @@
 //!
 //! A directive without a setter is known and checked, but has no effect in this version. To add one: an entry in one of the
 //! files of this folder, and a field in [`Config`]. `UPDATE=1 cargo test --lib documents` then writes it into
-//! `config/siproxd.conf` and `docs/siproxd.conf.5`; the same test fails as long as one of them says something else.
+//! `config/siproxd.conf`, `docs/siproxd.conf.5` and what LuCI's settings are made from; the same test fails as long as one of them says
+//! something else.
 
 mod access;
 mod media;
@@ -72,6 +73,44 @@ pub struct Told {
     pub example: &'static str,
     /// Whether the shipped file sets it to that.
     pub is_shipped: bool,
+    /// Its tab in LuCI.
+    pub tab: Tab,
+    /// Its title there, for a householder.
+    pub title: &'static str,
+    /// Who is shown it there.
+    pub audience: Audience,
+}
+
+/// A tab of LuCI's settings.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tab {
+    /// Interfaces, ports, addresses.
+    Network,
+    /// Where calls go out, and who may come in by them.
+    Providers,
+    /// Registrations and passwords.
+    Phones,
+    /// Media.
+    Audio,
+    /// Numbers and codecs, and the plugins.
+    Numbers,
+    /// Who may do what, and what others see.
+    Security,
+    /// Logs and figures.
+    Log,
+}
+
+/// Whom LuCI shows a directive.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Each householder.
+    Everybody,
+    /// Who asks for "Advanced".
+    Experts,
+    /// Who has set it already: it means nothing on a router, for procd sees to it or this program has nothing of the kind.
+    Nobody,
 }
 
 /// Off or on.
@@ -87,12 +126,15 @@ const MAX_COALESCE: i64 = 1000;
 const MASK: Kind = int(i32::MIN as i64, u32::MAX as i64);
 
 /// Entries of the table: a heading, and below it directives as
-/// `name: kind, "default"`, then `when Restart` where a reload does not do, `eg "example"` or `shipped "value"`, `more "text for the documents"`, `=> setter`.
+/// `name: kind, "default"`, then `when Restart` where a reload does not do, `eg "example"` or `shipped "value"`, its place in LuCI as `luci Tab "title"`
+/// (`luci Tab advanced "title"` for experts', `luci Tab ignored "title"` for what means nothing on a router), `more "text for the documents"`, `=> setter`.
 macro_rules! keys {
     ($($group:literal; $(
         $(#[doc = $doc:literal])+
         $name:ident: $kind:expr, $default:literal
-        $(when $when:ident)? $(eg $example:literal)? $(shipped $shipped:literal)? $(more $more:literal)? $(=> $set:expr)?;
+        $(when $when:ident)? $(eg $example:literal)? $(shipped $shipped:literal)?
+        luci $tab:ident $($audience:ident)? $title:literal
+        $(more $more:literal)? $(=> $set:expr)?;
     )+)+) => {
         /// The directives of this file, in the order of the shipped file.
         pub(super) const KEYS: &[Key] = &[$($(Key {
@@ -108,6 +150,9 @@ macro_rules! keys {
                 more: concat!("" $(, $more)?),
                 example: concat!("" $(, $example)? $(, $shipped)?),
                 is_shipped: keys!(@shipped $($shipped)?),
+                tab: Tab::$tab,
+                title: $title,
+                audience: keys!(@audience $($audience)?),
             },
         }),+),+];
     };
@@ -117,6 +162,9 @@ macro_rules! keys {
     (@set) => { None };
     (@shipped $value:literal) => { true };
     (@shipped) => { false };
+    (@audience advanced) => { Audience::Experts };
+    (@audience ignored) => { Audience::Nobody };
+    (@audience) => { Audience::Everybody };
 }
 use keys;
 

@@ -6,52 +6,65 @@ keys! {
     "Registrations and calls";
 
     /// Seconds a registration lasts that names no time itself.
-    default_expires: int(1, WEEK), "3600" => |c, v| c.default_expires = v.int();
+    default_expires: int(1, WEEK), "3600"
+        luci Phones advanced "How long a registration lasts" => |c, v| c.default_expires = v.int();
 
     /// Seconds after which phones shall register again; their provider hears of it only when half of what it granted is
     /// over. 0 is off.
     lan_expires: int(0, DAY), "0"
+        luci Phones "Time until phones register again"
         more "Phones are then found soon after the WAN address has changed, and calls for a phone that is gone are answered at once. 60 is good."
         => |c, v| c.lan_expires = v.int();
 
     /// Seconds between keepalives towards providers; 0 is off.
-    sip_keepalive: int(0, 3600), "25" => |c, v| c.sip_keepalive = v.int();
+    sip_keepalive: int(0, 3600), "25"
+        luci Providers advanced "Time between keepalives to providers" => |c, v| c.sip_keepalive = v.int();
 
     /// 1 shows the Internet one Via and no private address.
-    topology_hiding: SWITCH, "1" when Restart => |c, v| c.topology_hiding = v.is_on();
+    topology_hiding: SWITCH, "1" when Restart
+        luci Security advanced "Hide the home network" => |c, v| c.topology_hiding = v.is_on();
 
     /// Most calls at a time; without it, as many as the program has room for.
     max_calls: int(0, MAX_CALLS as i64), "" eg "32"
+        luci Phones advanced "Most calls at a time"
         more "That is 512."
         => |c, v| c.max_calls = v.int();
 
     /// Most registrations at a time; without it, as many as the program has room for.
     max_bindings: int(0, MAX_BINDINGS as i64), "" eg "64"
+        luci Phones advanced "Most registrations at a time"
         more "That is 512."
         => |c, v| c.max_bindings = v.int();
 
     "Routes";
 
     /// Host that all outgoing messages go to.
-    outbound_proxy_host: Kind::Host, "" eg "sip.example.org" => |c, v| c.set_outbound_proxy_host(&v.text());
+    outbound_proxy_host: Kind::Host, "" eg "sip.example.org"
+        luci Providers "Proxy server for all phones" => |c, v| c.set_outbound_proxy_host(&v.text());
 
     /// Its port; 0: the DNS names the servers (RFC 3263), and their port is 5060 where it names none.
-    outbound_proxy_port: PORT_OR_OFF, "0" => |c, v| c.set_outbound_proxy_port(v.int());
+    outbound_proxy_port: PORT_OR_OFF, "0"
+        luci Providers "Port of the proxy server" => |c, v| c.set_outbound_proxy_port(v.int());
 
     /// How messages go to it, `udp` or `tcp`; without it, as the DNS says, else by UDP.
-    outbound_proxy_transport: Kind::OneOf(&["udp", "tcp"]), "" eg "udp" => |c, v| c.set_outbound_proxy_transport(&v.text());
+    outbound_proxy_transport: Kind::OneOf(&["udp", "tcp"]), "" eg "udp"
+        luci Providers advanced "Way to the proxy server" => |c, v| c.set_outbound_proxy_transport(&v.text());
 
     /// Domain whose phones (the host of their From) send to the host at the same place of `outbound_domain_host`, which
     /// goes before `outbound_proxy_host`.
-    outbound_domain_name: Kind::Each(&Kind::Host), "" eg "example.org" => |c, v| c.outbound_domain_names.push(v.text());
+    outbound_domain_name: Kind::Each(&Kind::Host), "" eg "example.org"
+        luci Providers "Provider's domain" => |c, v| c.outbound_domain_names.push(v.text());
 
     /// Host for the domain at the same place of `outbound_domain_name`.
-    outbound_domain_host: Kind::Each(&Kind::Host), "" eg "sip.example.org" => |c, v| c.outbound_domain_hosts.push(v.text());
+    outbound_domain_host: Kind::Each(&Kind::Host), "" eg "sip.example.org"
+        luci Providers "Proxy server for the domain" => |c, v| c.outbound_domain_hosts.push(v.text());
 
     /// Port for the domain at the same place of `outbound_domain_name`; 0, or no such line at all: the DNS names the
     /// servers (RFC 3263).
-    outbound_domain_port: Kind::Each(&PORT_OR_OFF), "" eg "5060" => |c, v| c.outbound_domain_ports.push(v.int());
+    outbound_domain_port: Kind::Each(&PORT_OR_OFF), "" eg "5060"
+        luci Providers "Its port" => |c, v| c.outbound_domain_ports.push(v.int());
 
     /// Domains, with all below them, that phones may send to besides their providers'; * allows all.
-    allow_domains: Kind::Domains, "" eg "example.net" => |c, v| v.add_domains(&mut c.allow_domains);
+    allow_domains: Kind::Domains, "" eg "example.net"
+        luci Security "Domains that phones may call" => |c, v| v.add_domains(&mut c.allow_domains);
 }
