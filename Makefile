@@ -53,7 +53,7 @@ fuzz:
 	done
 
 openwrt: install packages-test
-	shellcheck -s dash -e SC3043 openwrt/siproxd/files/siproxd.init openwrt/siproxd/files/translate.sh
+	shellcheck -s dash -e SC3043 openwrt/siproxd/files/siproxd.init openwrt/siproxd/files/translate.sh openwrt/siproxd/files/check.sh
 	shellcheck -s dash -e SC3043 tests/openwrt/root/etc/rc.common tests/openwrt/root/lib/functions.sh tests/openwrt/root/lib/functions/*.sh
 	shellcheck cross/*.sh tests/lab/lab/jail.sh tests/openwrt/*.sh tests/openwrt/root/usr/sbin/siproxd
 	cargo build --release --locked --quiet

@@ -11,6 +11,8 @@
 #   write FILE TEXT                   a file below /mnt
 #   module NAME                       a module of the kernel that is loaded
 #   start|stop|reload|restart [NAME]  as of /etc/init.d/siproxd
+#   check [NAME]                      likewise; nothing of what is there may be another after it
+#   check_edit FILE                   likewise, of FILE in the place of /etc/config/siproxd
 #
 # PROGRAM is the siproxd that checks what was translated, SHELLS what runs the script, UCI a real `uci` in place of the stand-in.
 # `run.sh CASE...` runs these alone.
@@ -27,12 +29,24 @@ export PROGRAM STAND_IN_UCI STAND_IN_PROCD UCI="${UCI:-}"
 # One run of the init script, in a shell of its own as on the router.
 init() {
     # shellcheck disable=SC2086
-    $1 "$IPKG_INSTROOT/etc/rc.common" "$files/siproxd.init" "$2" $3 3>>"$IPKG_INSTROOT/record" >>"$IPKG_INSTROOT/record" 2>&1
+    TMPDIR=$IPKG_INSTROOT/tmp $1 "$IPKG_INSTROOT/etc/rc.common" "$files/siproxd.init" "$2" $3 3>>"$IPKG_INSTROOT/record" >>"$IPKG_INSTROOT/record" 2>&1
+}
+
+# All that is there, but for the record.
+everything() {
+    find "$IPKG_INSTROOT" ! -name record -printf '%p %m %l\n' | sort
+    find "$IPKG_INSTROOT" -type f ! -name record -exec md5sum {} + | sort
+}
+
+check() {
+    everything >"$scratch/before"
+    init "$@" || echo "check failed" >>"$IPKG_INSTROOT/record"
+    everything | diff "$scratch/before" - >>"$IPKG_INSTROOT/record" || echo "check has touched something" >>"$IPKG_INSTROOT/record"
 }
 
 # A file of UCI of the case's.
 use() {
-    sed "s|/mnt/|$IPKG_INSTROOT/mnt/|g" "$1" >"$IPKG_INSTROOT/etc/config/$2"
+    sed "s|/mnt/|$IPKG_INSTROOT/mnt/|g" "$1" >"$IPKG_INSTROOT/etc/${3:-config}/$2"
 }
 
 step() {
@@ -43,8 +57,17 @@ step() {
     module) mkdir -p "$IPKG_INSTROOT/sys/module/$rest" ;;
     answer) echo "${rest#* }" >"$IPKG_INSTROOT/answer-${rest%% *}" ;;
     write)
-        mkdir -p "$IPKG_INSTROOT/mnt"
+        mkdir -p "$(dirname "$IPKG_INSTROOT/mnt/${rest%% *}")"
         printf '%b\n' "${rest#* }" >"$IPKG_INSTROOT/mnt/${rest%% *}"
+        ;;
+    check) check "$shell" check "$rest" ;;
+    check_edit)
+        mkdir -p "$IPKG_INSTROOT/etc/edit"
+        cp "$IPKG_INSTROOT"/etc/config/* "$IPKG_INSTROOT/etc/edit"
+        use "$case/$rest" siproxd edit
+        export UCI_CONFIG_DIR="$IPKG_INSTROOT/etc/edit"
+        check "$shell" check ""
+        unset UCI_CONFIG_DIR
         ;;
     *) init "$shell" "$what" "$rest" || echo "$what failed" >>"$IPKG_INSTROOT/record" ;;
     esac
@@ -56,9 +79,10 @@ play() {
     SIPROXD=$IPKG_INSTROOT/usr/sbin/siproxd
     NETWORKS='lan=br-lan wan=pppoe-wan'
     export IPKG_INSTROOT SIPROXD NETWORKS
+    chmod 755 "$IPKG_INSTROOT"
     cp -r root/. "$IPKG_INSTROOT"
-    mkdir -p "$IPKG_INSTROOT/usr/lib/siproxd" "$IPKG_INSTROOT/etc/config"
-    cp "$files/translate.sh" "$IPKG_INSTROOT/usr/lib/siproxd/"
+    mkdir -p "$IPKG_INSTROOT/usr/lib/siproxd" "$IPKG_INSTROOT/etc/config" "$IPKG_INSTROOT/tmp"
+    cp "$files/translate.sh" "$files/check.sh" "$IPKG_INSTROOT/usr/lib/siproxd/"
     for file in siproxd network firewall fstab; do
         [ ! -e "$case/$file" ] || use "$case/$file" "$file"
     done
@@ -80,8 +104,8 @@ END
         *) echo "== $(stat -c %a "$file") ${file##*/}" >>"$IPKG_INSTROOT/record" ;;
         esac
     done
-    # What the real uci says of a file, and puts behind the number of a section without a name, is its own affair.
-    sed "s|$IPKG_INSTROOT||g; s/: [^ ]*uci: Parse error .*; mend/: uci: Parse error; mend/; s/\bcfg\(..\)[0-9a-f]\{4\}\b/cfg\10000/g" "$IPKG_INSTROOT/record"
+    # What the real uci says of a file, and puts behind the number of a section without a name, is its own affair; so are this machine's interfaces.
+    sed "s|$IPKG_INSTROOT||g; s/siproxd-check\.[A-Za-z0-9]\{6\}/siproxd-check/g; s/There are: .*/There are: …/; s/: [^ ]*uci: Parse error .*; mend/: uci: Parse error; mend/; s/\bcfg\(..\)[0-9a-f]\{4\}\b/cfg\10000/g" "$IPKG_INSTROOT/record"
     rm -r "$IPKG_INSTROOT"
 }
 
@@ -107,8 +131,9 @@ every_directive() {
 }
 
 failed=0
-got=$(mktemp)
-trap 'rm -f "$got"' EXIT
+scratch=$(mktemp -d)
+got=$scratch/got
+trap 'rm -rf "$scratch"' EXIT
 if [ $# -eq 0 ]; then
     every_directive
     set -- cases/*

@@ -49,6 +49,7 @@ INSTALLED = {
     "usr": (0o755, None),
     "usr/lib": (0o755, None),
     "usr/lib/siproxd": (0o755, None),
+    "usr/lib/siproxd/check.sh": (0o644, FILES / "check.sh"),
     "usr/lib/siproxd/translate.sh": (0o644, FILES / "translate.sh"),
     "usr/sbin": (0o755, None),
     "usr/sbin/siproxd": (0o755, PROGRAM),

@@ -1,5 +1,7 @@
 # From a section of /etc/config/siproxd to a siproxd.conf, `siproxd-SECTION.conf.new`, and to what procd is told of its instance, a call a
 # line, `siproxd-SECTION.instance.new`. For the init script, whose names and functions it uses.
+#
+# With TRIAL=1 nothing is touched outside of CONF_DIR, and all that there is to say is told; see check.sh.
 # shellcheck shell=dash
 # shellcheck disable=SC2154
 
@@ -22,7 +24,7 @@ BROKEN=
 # Reads the file: options go into the conf.new of their sections. Fails, with a line in the log, where it is no file of UCI.
 read_sections() {
 	local error
-	if ! error=$(uci show siproxd 2>&1 >/dev/null); then
+	if ! error=$(uci ${UCI_CONFIG_DIR:+-c "$UCI_CONFIG_DIR"} show siproxd 2>&1 >/dev/null); then
 		say err "/etc/config/siproxd cannot be read: ${error:-no such file}; mend it, \`uci show siproxd\` tells when it is good. What runs goes on as it was"
 		return 1
 	fi
@@ -58,6 +60,14 @@ refuse() {
 	note err "$1"
 }
 
+# Whether the value of an option is nobody else's business; also where its name is misspelt.
+is_secret() {
+	case "$1" in
+	*pas*w*d* | *pass* | *pwd* | *secret*) return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
 # One line of siproxd.conf, except for what is ours or procd's to see to.
 write_option() {
 	local kind="$1" name="$2" value="$3" shown
@@ -79,7 +89,7 @@ write_option() {
 		return 0
 	fi
 	shown=" '$value'"
-	case "$name" in *passwd) shown= ;; esac
+	! is_secret "$name" || shown=
 	case "$value" in
 	*"$LINE_END"*)
 		refuse "$kind $name has a line end in its value; write one line, and a list where several values are meant"
@@ -154,7 +164,7 @@ write_interface() {
 	config_get network "$section" "interface_$side"
 	[ -z "$device" ] && [ -n "$network" ] || return 0
 	network_get_device device "$network" ||
-		device=$(sed -n "s/^if_$side = \(.*\) # $network\$/\1/p" "$(file_of "$section" conf)" 2>/dev/null)
+		device=$(sed -n "s/^if_$side = \(.*\) # $network\$/\1/p" "$USED_DIR/siproxd-$section.conf" 2>/dev/null)
 	if [ -n "$device" ]; then
 		echo "if_$side = $device # $network" >>"$(file_of "$section" conf.new)"
 		return 0
@@ -181,6 +191,10 @@ own_directory() {
 	"$STATE_DIR/"* | "$RUN_DIR/"*) ;;
 	*) [ ! -d "$directory" ] || return 0 ;;
 	esac
+	if [ -n "$TRIAL" ]; then
+		MADE="$MADE $directory"
+		return 0
+	fi
 	(umask 022 && mkdir -p "$directory") && chown -h "$owner" "$directory"
 }
 
@@ -244,7 +258,7 @@ write_rest() {
 	# Of a siproxd that ran as another account.
 	for entry in "$registrations" "$registrations.key"; do
 		case "$entry" in
-		"$STATE_DIR/"*) [ ! -e "$entry" ] || chown -h "$user:$group" "$entry" ;;
+		"$STATE_DIR/"*) [ -n "$TRIAL" ] || [ ! -e "$entry" ] || chown -h "$user:$group" "$entry" ;;
 		esac
 	done
 	[ "$socket" = off ] || own_directory "${socket%/*}" "$user:$group"
@@ -277,15 +291,19 @@ needs_root() {
 }
 
 # Says what is wrong with a configuration; fails where siproxd would not start with it.
-check() {
-	local section="$1" user="$2" problems
-	problems=$(problems_of "$section" "$user") || {
+check_conf() {
+	local section="$1" user="$2" group="$3" problems
+	problems=$(problems_of "$section" "$user" "$group") || {
 		leave_out_unknown "$section" "$problems"
-		problems=$(problems_of "$section" "$user") || {
+		problems=$(problems_of "$section" "$user" "$group") || {
 			tell_problems "$section" "$problems"
 			return 1
 		}
 	}
+	if [ -n "$TRIAL" ]; then
+		tell_problems "$section" "$problems"
+		return 0
+	fi
 	# The account is procd's doing: siproxd will not know that it is to say this itself.
 	printf '%s\n' "$problems" | sed -n 's/^[^ ]*: warning: \(.*registrations.*\)/\1/p' | while read -r line; do
 		note warn "$line"
@@ -300,8 +318,25 @@ problems_of() {
 	# The passwords are not in their place yet.
 	sed "s,^proxy_auth_pwfile = .*,&.new," "$new" >"$check"
 	echo "user = $2" >>"$check"
+	[ -z "$TRIAL" ] || pretend_made "$check" "$2:$3"
 	# shellcheck disable=SC2069
 	"$PROG" --check -c "$check" 2>&1 >/dev/null || [ $? -eq 2 ]
+}
+
+# In a trial: directories that a start makes have another in their place, and the file is its account's, as it would be.
+pretend_made() {
+	local check="$1" owner="$2" directory
+	mkdir -p "$CONF_DIR/made"
+	chown -h "$owner" "$CONF_DIR/made"
+	for directory in $MADE; do
+		awk -v old=" = $directory/" -v new=" = $CONF_DIR/made/" '
+			(at = index($0, old)) && index(substr($0, at + length(old)), "/") == 0 {
+				$0 = substr($0, 1, at - 1) new substr($0, at + length(old))
+			}
+			{ print }' "$check" >"$check.made"
+		cat "$check.made" >"$check"
+	done
+	chown "root:${owner#*:}" "$check"
 }
 
 # An option that this siproxd does not know is no reason not to start: it may be of another version.
@@ -321,32 +356,45 @@ leave_out_unknown() {
 	done
 }
 
-# Errors of siproxd's in the words of UCI.
+# Errors of siproxd's in the words of UCI; in a trial what is less than that, too.
 tell_problems() {
-	local section="$1" check passwords from problem line name value text
+	local section="$1" check passwords from problem level line name value text
 	check=$(file_of "$section" check.new)
 	passwords=$(file_of "$section" passwd.new)
 	config_get from "$section" proxy_auth_pwfile
 	printf '%s\n' "$2" | while IFS= read -r problem; do
+		[ -n "$problem" ] || continue
+		level=err
 		case "$problem" in
-		*": warning: "* | *": note: "*) continue ;;
+		*": warning: "*) level=warn ;;
+		*": note: "*) level=notice ;;
+		esac
+		[ "$level" = err ] || [ -n "$TRIAL" ] || continue
+		case "$problem" in
 		"$check":[0-9]*)
 			text=${problem#"$check":}
 			line=${text%%:*}
 			name=$(sed -n "${line}s/ = .*//p" "$check")
 			value=$(sed -n "${line}s/^[^ ]* = //p" "$check")
 			text=${text#*: }
-			text=${text#"$name = "*: }
-			case "$name" in
-			*passwd) text="option $name: $text" ;;
-			*) text="option $name '$value': $text" ;;
+			text=${text#warning: }
+			text=${text#note: }
+			text=${text#"$name = $value: "}
+			# Of ours, with the network behind it.
+			case "$name:$value" in
+			if_*:*" # "*) name=interface_${name#if_} value=${value##* # } ;;
 			esac
+			if is_secret "$name"; then
+				text="option $name: $text"
+			else
+				text="option $name '$value': $text"
+			fi
 			;;
 		"$check: "*) text=${problem#"$check: "} ;;
 		"$passwords":*) text="option proxy_auth_pwfile '$from': line ${problem#"$passwords":}" ;;
 		*) text=$problem ;;
 		esac
-		note err "$text"
+		note "$level" "$text"
 	done
 }
 
@@ -419,8 +467,9 @@ check_paths() {
 	done
 	config_get path "$section" pid_file
 	if [ -n "$path" ]; then
-		mkdir -p "${path%/*}"
+		[ -n "$TRIAL" ] || mkdir -p "${path%/*}"
 		[ -O "${path%/*}" ] && return 0
+		[ -n "$TRIAL" ] && [ ! -e "${path%/*}" ] && return 0
 		refuse "option pid_file '$path': the directory is not root's, who writes the file; name another, as /var/run/siproxd-$section.pid"
 		return 1
 	fi
@@ -429,7 +478,7 @@ check_paths() {
 # Makes the section's files, beside those in use. Fails, with lines in the log, where the section cannot run with them; with 2 where it only
 # waits for a network.
 translate() {
-	local section="$1" user group new is_root='' WRITABLE=''
+	local section="$1" user group new is_root='' WRITABLE='' MADE=''
 	SECTION=$section
 	new=$(file_of "$section" conf.new)
 	if [ "${#section}" -gt 64 ]; then
@@ -445,8 +494,8 @@ translate() {
 		return 1
 	fi
 	check_paths "$section" || return 1
-	write_interface "$section" inbound && write_interface "$section" outbound || return 2
-	write_rest "$section" "$user" "$group" && check "$section" "$user" || return 1
+	write_interface "$section" inbound && write_interface "$section" outbound || [ -n "$TRIAL" ] || return 2
+	write_rest "$section" "$user" "$group" && check_conf "$section" "$user" "$group" || return 1
 	if needs_root "$section"; then
 		is_root=1
 		echo "user = $user" >>"$new"

@@ -13,7 +13,7 @@ reset_cb
 config_load() {
 	CONFIG_SECTIONS=
 	CONFIG_SECTION=
-	eval "$(uci -S -n export "$1" 2>/dev/null)"
+	eval "$(uci ${UCI_CONFIG_DIR:+-c "$UCI_CONFIG_DIR"} -S -n export "$1" 2>/dev/null)"
 	[ -z "$CONFIG_SECTION" ] || config_cb
 }
 
@@ -62,10 +62,15 @@ config_foreach() {
 }
 
 uci() {
+	local directory=$IPKG_INSTROOT/etc/config
+	if [ "$1" = -c ]; then
+		directory=$2
+		shift 2
+	fi
 	if [ -n "${UCI:-}" ]; then
-		"$UCI" -c "$IPKG_INSTROOT/etc/config" "$@"
+		"$UCI" -c "$directory" "$@"
 	else
-		python3 "$STAND_IN_UCI" "$IPKG_INSTROOT/etc/config" "$@"
+		python3 "$STAND_IN_UCI" "$directory" "$@"
 	fi
 }
 
