@@ -95,12 +95,13 @@ function listOf(answer, member) {
 }
 
 return baseclass.extend({
-	/* How all instances are: [ { name, enabled, state, text, status, bindings, refusals, calls } ]. */
+	/* How all instances are: [ { name, enabled, state, text, error, status, bindings, refusals, calls } ]. */
 	status: () => call('getStatus').then(answer => listOf(answer, 'instances').map(instance => ({
 		name: String(instance.name),
 		enabled: instance.enabled !== false,
 		state: String(instance.state),
 		text: instance.text == null ? '' : String(instance.text),
+		error: isObject(instance.error) ? failure(String(instance.error.kind), String(instance.error.text || '')) : null,
 		status: isObject(instance.status) ? instance.status : {},
 		bindings: Array.isArray(instance.bindings) ? instance.bindings.filter(isObject) : [],
 		refusals: Array.isArray(instance.refusals) ? instance.refusals.filter(isObject) : [],

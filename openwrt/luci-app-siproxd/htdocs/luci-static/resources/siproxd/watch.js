@@ -1,0 +1,64 @@
+'use strict';
+'require baseclass';
+'require poll';
+
+/*
+ * Asks again and again, and keeps what was answered last.
+ *
+ * One question is under way at a time. Nothing is asked while the page cannot be seen; when it is seen again, at once. After a failure what was
+ * there stays, and the next answer puts all right.
+ */
+
+/* Milliseconds after which what is shown is old, though nothing has failed: an answer that takes long. */
+const OLD_AFTER = 12000;
+
+return baseclass.extend({
+	/*
+	 * Asks with `ask()` all `seconds`, and tells `show(state)` of each outcome, and each second while `ticks()` is true. `state` has `data`, the
+	 * last answer, and `at`, when it came (ms), both null before the first; `error`, if the last question failed; `isOld`.
+	 * Gives `{ state, now() }`: `now()` asks at once.
+	 */
+	start: (seconds, ask, show, ticks) => {
+		const state = { data: null, at: null, error: null, isOld: false };
+		let asked = null;
+
+		const isOld = () => state.at != null && (state.error != null || Date.now() - state.at > Math.max(OLD_AFTER, 2400 * seconds));
+
+		const tell = () => {
+			state.isOld = isOld();
+			show(state);
+		};
+
+		const now = () => {
+			if (!asked)
+				asked = ask().then(data => {
+					state.data = data;
+					state.at = Date.now();
+					state.error = null;
+				}).catch(error => {
+					state.error = error;
+				}).then(() => {
+					asked = null;
+					tell();
+				});
+
+			return asked;
+		};
+
+		/* Before the poll, which may begin at once, or in some seconds: it waits for the same answer then. */
+		now();
+		poll.add(() => document.hidden ? Promise.resolve() : now(), seconds);
+
+		document.addEventListener('visibilitychange', () => {
+			if (!document.hidden && poll.active())
+				now();
+		});
+
+		window.setInterval(() => {
+			if (!document.hidden && (isOld() != state.isOld || (state.data && ticks && ticks(state.data))))
+				tell();
+		}, 1000);
+
+		return { state: state, now: now };
+	}
+});

@@ -1,0 +1,323 @@
+'use strict';
+'require baseclass';
+
+/*
+ * What the daemon says, for people: times, parties, states, SIP status codes and verdicts in plain words.
+ *
+ * Names, numbers and sentences of the daemon's can hold what a stranger on the Internet has written. `text()` makes of any value a short text
+ * without control characters; everything here goes through it. It is still to be put into the page as text, in an element of its own that
+ * isolates its direction (`bdi`).
+ */
+
+/* Characters of a text that came from outside; what is longer is cut. */
+const LONGEST = 160;
+
+/* Control characters, those that change the direction of what is around them, lone halves of surrogate pairs, and line separators. */
+const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+const LONE = /[\ud800-\udbff](?![\udc00-\udfff])|(^|[^\ud800-\udbff])[\udc00-\udfff]/g;
+
+/* Marks that are piled up on a letter; a few are what languages have. */
+const PILE = /([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{3})[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+/g;
+
+const MINUTE = 60, HOUR = 3600, DAY = 86400;
+
+function text(value, limit) {
+	if (typeof(value) == 'number')
+		value = String(value);
+
+	if (typeof(value) != 'string')
+		return '';
+
+	const most = limit || LONGEST;
+	/* What is far beyond what is shown need not be looked at. */
+	const clean = value.slice(0, most * 4)
+		.replace(INVISIBLE, '\ufffd')
+		.replace(LONE, '$1\ufffd')
+		.replace(PILE, '$1');
+	const letters = Array.from(clean);
+
+	return (letters.length > most || value.length > most * 4) ? letters.slice(0, most).join('') + '…' : clean;
+}
+
+/* A number that is not negative, or null. */
+function number(value) {
+	return (typeof(value) == 'number' && isFinite(value) && value >= 0) ? value : null;
+}
+
+function two(value) {
+	return (value < 10 ? '0' : '') + value;
+}
+
+/* Why a registration or a call was refused, by its SIP status. */
+function ofStatus(code) {
+	switch (code) {
+	case 400: return _('the message was not understood');
+	case 401:
+	case 407: return _('the password is wrong, or the account is not known there');
+	case 402: return _('payment is required');
+	case 403: return _('it is forbidden; often the account or the password is wrong');
+	case 404: return _('the number is not known there');
+	case 405:
+	case 501: return _('the other side does not offer this');
+	case 406:
+	case 415:
+	case 488:
+	case 606: return _('no common way to talk was found (codec or encryption)');
+	case 408: return _('nobody answered');
+	case 410: return _('the number is no longer in use');
+	case 413:
+	case 513: return _('the message was too large');
+	case 416: return _('this kind of address cannot be called');
+	case 420:
+	case 421: return _('the other side wants an extension that is not there');
+	case 423: return _('the time asked for is too short');
+	case 480: return _('cannot be reached now');
+	case 481: return _('the call was no longer known');
+	case 482:
+	case 483: return _('the message went round in circles');
+	case 484: return _('the number is incomplete');
+	case 485: return _('the number is ambiguous');
+	case 486:
+	case 600: return _('busy');
+	case 487: return _('the caller gave up');
+	case 491: return _('both sides spoke at the same time');
+	case 494: return _('the other side demands encryption');
+	case 500: return _('a fault of the server');
+	case 502: return _('the provider\'s domain does not exist, or a server behind it failed');
+	case 503: return _('the server is overloaded or cannot be reached');
+	case 504: return _('a server behind it did not answer, or no name server did');
+	case 505: return _('the other side speaks another version of SIP');
+	case 580: return _('there was no room for the call on the line');
+	case 603:
+	case 607:
+	case 608: return _('declined');
+	case 604: return _('the number does not exist');
+	}
+
+	return null;
+}
+
+/* Ends of calls that are no status, in the daemon's words; with a number of seconds behind some of them. */
+function ofReason(reason) {
+	switch (reason) {
+	case 'hung up': return _('hung up');
+	case 'no answer': return _('no answer from the other side');
+	case 'dropped from the control socket': return _('ended here, at the router');
+	case 'its only offer was refused': return _('no common way to talk was found (codec or encryption)');
+	}
+
+	if (/^no media for rtp_timeout seconds/.test(reason))
+		return _('nobody was heard any more');
+
+	if (/^no free RTP port/.test(reason))
+		return _('no free port for its sound');
+
+	if (/^as many calls as max_calls/.test(reason))
+		return _('too many calls at once');
+
+	return null;
+}
+
+/* Verdicts by their kind: what a person hears of it, and what to try first. docs/verdict.md has all causes and remedies. */
+function ofFault(fault) {
+	switch (fault) {
+	case 'nothing-at-all':
+		return [ _('Nobody is heard'),
+			_('Something on this router takes the sound before siproxd: a firewall that drops its ports on both sides, or the SIP helper of Linux.') ];
+
+	case 'stranger':
+		return [ _('The sound comes from an address that nobody announced'),
+			_('siproxd does not let it in: anybody could talk into your calls. If the address is your provider\'s, ask the provider.') ];
+
+	case 'unproven':
+		return [ _('The sound comes from changing ports'),
+			_('A phone that changed its port in mid-call, or two programs at once. A new call or a newer version of the phone\'s software may help.') ];
+
+	case 'nothing':
+		return [ _('One side is not heard'),
+			_('Muted, or a firewall in between: look at a second router or modem before this one, and switch off STUN, ICE and "NAT traversal" in the phone.') ];
+
+	case 'no-media':
+		return [ _('The parties found no way to send sound'),
+			_('Switch off ICE in the phone, which siproxd makes needless, and compare the encryption settings of both sides.') ];
+
+	case 'blocked':
+		return [ _('The sound was cut off after the first moments'),
+			_('A firewall that lets the first packets through and then closes. Look for "SIP protection" or "flood protection" in it.') ];
+
+	case 'silent':
+		return [ _('Both sides fell silent'),
+			_('The line or the power was gone, or something on the router closed both ways at that moment.') ];
+
+	case 'one-way':
+		return [ _('Sound in one direction only'),
+			_('If it happens after the same time in each call, a NAT or firewall has a timer: raise its UDP timeout to 180 seconds.') ];
+
+	case 'foreign':
+		return [ _('One side speaks a codec that the other does not know'),
+			_('Leave one codec and "telephone-event" in the phone\'s list: PCMA in Europe, PCMU in America.') ];
+
+	case 'lost':
+		return [ _('Much of the sound is lost on the way here'),
+			_('If it is the phone: its Wi-Fi. If it is the other side: the line is full; limit what downloads take (SQM).') ];
+
+	case 'lost-beyond':
+		return [ _('Much of the sound is lost on the way from here'),
+			_('If it is towards the phone: its Wi-Fi. If it is towards the Internet: the line is full; limit what uploads take (SQM).') ];
+
+	case 'gap':
+		return [ _('The sound was interrupted'),
+			_('The Wi-Fi or the line was gone for a moment, or the router was busy.') ];
+
+	case 'jitter':
+		return [ _('The sound comes unevenly'),
+			_('Power saving in the phone\'s Wi-Fi, or a line that is full; limit what downloads and uploads take (SQM).') ];
+	}
+
+	return [ _('Something is wrong with the sound'), null ];
+}
+
+return baseclass.extend({
+	text: text,
+	number: number,
+
+	/* A time as a person says it: "9 minutes". */
+	span: seconds => {
+		const s = Math.round(number(seconds) || 0);
+		const [ count, one, many ] =
+			s < 90 ? [ s, _('%d second'), _('%d seconds') ] :
+			s < 90 * MINUTE ? [ Math.round(s / MINUTE), _('%d minute'), _('%d minutes') ] :
+			s < 36 * HOUR ? [ Math.round(s / HOUR), _('%d hour'), _('%d hours') ] :
+			[ Math.round(s / DAY), _('%d day'), _('%d days') ];
+
+		return (count == 1 ? one : many).format(count);
+	},
+
+	/* A duration that counts: "3:07", "1:02:09". */
+	clock: seconds => {
+		const s = Math.floor(number(seconds) || 0);
+		const minutes = Math.floor(s / MINUTE) % 60, hours = Math.floor(s / HOUR);
+
+		return hours ? hours + ':' + two(minutes) + ':' + two(s % 60) : minutes + ':' + two(s % 60);
+	},
+
+	/* A party by its URI: `name`, the number or user, and `host`; `hidden` where it does not say who it is. */
+	party: uri => {
+		const parts = /^\s*<?(?:sips?|tel):(?:([^@]*)@)?([^;>?]*)/i.exec(typeof(uri) == 'string' ? uri.slice(0, 4 * LONGEST) : '');
+
+		if (!parts)
+			return { name: text(uri, 64) || _('unknown'), host: '', hidden: false };
+
+		let user = (parts[1] || '').split(/[:;]/)[0];
+
+		try { user = decodeURIComponent(user) }
+		catch (e) { /* as it is */ }
+
+		if (/^(?:anonymous|restricted|unavailable)?$/i.test(user) && /^anonymous\.invalid$|^$/i.test(parts[2]) || /^anonymous$/i.test(user))
+			return { name: _('number withheld'), host: '', hidden: true };
+
+		return { name: text(user || parts[2], 64), host: user ? text(parts[2], 64) : '', hidden: false };
+	},
+
+	/* Of a call, by the sides of its parties: `incoming`, `outgoing`, `inside` or `through`. */
+	direction: call => {
+		const side = party => (party && party.side == 'lan') ? 'lan' : 'wan';
+
+		switch (side(call.caller) + side(call.callee)) {
+		case 'lanwan': return 'outgoing';
+		case 'wanlan': return 'incoming';
+		case 'lanlan': return 'inside';
+		default: return 'through';
+		}
+	},
+
+	directionWord: direction => ({
+		'outgoing': _('Outgoing'),
+		'incoming': _('Incoming'),
+		'inside': _('In the house'),
+		'through': _('Passing through')
+	})[direction],
+
+	callState: state => ({
+		'ringing': _('ringing'),
+		'answered': _('talking'),
+		'held': _('on hold'),
+		'ending': _('ending')
+	})[state] || text(state, 24),
+
+	bindingState: binding => ({
+		'valid': _('registered'),
+		'pending': _('asking the provider …'),
+		'silent': _('registered, but the phone is silent')
+	})[binding.state] || text(binding.state, 24),
+
+	/* Where a phone is registered. */
+	registrar: registrar => registrar == 'own' ? _('this router') : text(registrar, 64),
+
+	/* Why a registration was refused; the daemon's own words where the code is no known one. */
+	refusal: refusal => {
+		if (refusal.code == 408)
+			return _('the provider did not answer');
+
+		if (refusal.code == 404)
+			return _('the account is not known there');
+
+		return ofStatus(refusal.code) || text(refusal.text) || _('refused with code %s').format(text(refusal.code, 8) || '?');
+	},
+
+	/* Why a call ended. */
+	reason: reason => {
+		const said = text(reason, 80);
+		const code = /^not answered \((\d{3})\)$/.exec(said);
+
+		if (!code)
+			return ofReason(said) || said;
+
+		const word = ofStatus(+code[1]);
+
+		return word ? '%s (%s)'.format(word, code[1]) : _('not answered (%s)').format(code[1]);
+	},
+
+	/* A verdict: `title` for people, `detail` as the daemon says it, `advice` what to try first, or null. Null where nothing is wrong. */
+	verdict: line => {
+		if (line.verdict == null && line.fault == null)
+			return null;
+
+		const [ title, advice ] = ofFault(line.fault);
+
+		return { title: title, advice: advice, detail: text(line.verdict, 240) };
+	},
+
+	/* What keeps the daemon from its work, as `status` has it. */
+	problem: sentence => {
+		const said = text(sentence, 240);
+		const dead = /^(LAN|WAN) interface (\S+) has no address$/i.exec(said);
+		const names = /^no nameserver answers for (\d+) names$/.exec(said);
+
+		if (dead)
+			return /lan/i.test(dead[1])
+				? _('The home network (%s) has no address: phones cannot reach siproxd.').format(dead[2])
+				: _('The Internet connection (%s) has no address: no provider can be reached. Is the line up?').format(dead[2]);
+
+		if (said == 'there is no nameserver in /etc/resolv.conf')
+			return _('The router knows no name server, so providers cannot be found by name. Is the line up?');
+
+		if (names)
+			return _('No name server answers for %d names. Is the line up?').format(+names[1]);
+
+		return said;
+	},
+
+	/* A MOS from 1 to 4.5: a word and its grade. The limits are those of ITU-T G.107 Annex B: most are satisfied, many are not. */
+	mos: value => {
+		const mos = number(value);
+
+		if (mos == null)
+			return null;
+
+		if (mos >= 4)
+			return { word: _('good'), grade: 'good' };
+
+		return mos >= 3.1 ? { word: _('fair'), grade: 'fair' } : { word: _('bad'), grade: 'bad' };
+	}
+});
