@@ -56,16 +56,16 @@ function way(call, leg, track) {
 	const beyond = words.number(heard.loss_beyond_percent);
 
 	return el('section', { 'class': 'siproxd-way', 'data-key': leg, 'aria-label': name }, [
-		el('h5', {}, [ name ]),
-		el('p', { 'class': 'siproxd-quiet', 'data-key': 'quiet' }, [
-			heard.held ? _('on hold') : words.number(heard.rtp) ? _('last 2 minutes') : _('nothing so far')
+		el('div', { 'class': 'siproxd-way-head' }, [
+			el('h5', {}, [ name ]),
+			el('span', { 'class': 'siproxd-quiet' }, [ heard.held ? _('on hold') : words.number(heard.rtp) ? _('last 2 minutes') : _('nothing so far') ])
 		]),
 		graph.draw(track, name),
 		el('dl', { 'class': 'siproxd-figures' }, [
 			figure(_('Quality'), grade ? heard.mos.toFixed(2) + ' ' : '–', grade ? [
 				el('span', { 'class': 'siproxd-grade siproxd-' + grade.grade }, [ grade.word ])
 			] : []),
-			figure(_('Loss'), percent(heard.loss_percent), beyond ? [ el('small', {}, [ ' ' + _('+ %s beyond').format(percent(beyond)) ]) ] : []),
+			figure(_('Loss'), percent(heard.loss_percent), beyond ? [ el('small', {}, [ ' ' + _('(%s beyond here)').format(percent(beyond)) ]) ] : []),
 			figure(_('Jitter'), words.number(heard.jitter_ms) == null ? '–' : heard.jitter_ms.toFixed(1) + ' ms'),
 			figure(_('Codec'), words.text(heard.codec, 32) ? bits.foreign(heard.codec, 32) : '–')
 		])

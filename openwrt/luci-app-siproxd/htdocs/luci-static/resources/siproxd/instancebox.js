@@ -89,7 +89,7 @@ function fact(label, values) {
 
 function side(label, side, more) {
 	const addresses = (side && Array.isArray(side.addresses) ? side.addresses : []).slice(0, PLENTY);
-	const shown = addresses.map(address => el('div', {}, [ bits.foreign(address, 64) ]));
+	const shown = addresses.map(address => el('div', {}, [ bits.foreign(words.text(address, 64).replace(/\/\d+$/, ''), 64) ]));
 
 	return fact(label, (shown.length ? shown : [ el('div', { 'class': 'siproxd-bad' }, [ _('no address') ]) ])
 		.concat(more, side && side.interface ? [ el('small', {}, [ bits.foreign(side.interface, 32) ]) ] : []));

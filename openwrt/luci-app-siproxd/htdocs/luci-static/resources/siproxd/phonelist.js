@@ -41,7 +41,7 @@ return baseclass.extend({
 		el('h4', {}, [ _('Phones') ]),
 		el('div', { 'class': 'siproxd-refusals', 'data-key': 'refusals' }, instance.refusals.map(line => refusal(line, passed))),
 		instance.bindings.length ? bits.table(_('Registered phones'),
-			[ _('Name or number'), _('Registered with'), _('For another'), _('Phone\'s address'), _('State') ],
+			[ _('Name or number'), _('Registered with'), _('Valid for'), _('Phone\'s address'), _('State') ],
 			instance.bindings.map(binding => ({
 				key: words.text(binding.aor) + ' ' + words.text(binding.contact) + ' ' + words.text(binding.phone),
 				cells: [
