@@ -12,7 +12,10 @@ TIME = 60
 # What `make cross-container` builds for; all of `make cross` is possible.
 CONTAINER = mipsel-unknown-linux-musl armv7-unknown-linux-musleabihf
 
-.PHONY: program demo test lint unit lab fuzz bench openwrt cross cross-try cross-test cross-container packages packages-test install root
+# The tests of the LuCI app to run, e.g. `make luci LUCI="-k overview"`.
+LUCI =
+
+.PHONY: program demo test lint unit lab luci fuzz bench openwrt cross cross-try cross-test cross-container packages packages-test install root
 
 # The program and, apart, its symbols: what a crash report is read with (docs/troubleshooting.md).
 program:
@@ -24,7 +27,7 @@ demo: root install
 	@cargo build --release --locked --quiet
 	@$(PYTHON) -B tests/lab/demo.py
 
-test: root install unit lab openwrt
+test: root install unit lab luci openwrt
 
 lint:
 	cargo fmt --check
@@ -38,6 +41,13 @@ unit:
 lab: root install
 	cargo build --release --locked --quiet
 	cd tests/lab && PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider -q -n 2 --dist loadfile --durations=10 $(LAB)
+
+# In Debian's Chromium, with the real daemon.
+luci: root install
+	@tests/luci/install.sh
+	cargo build --release --locked --quiet
+	tests/luci/lint.sh
+	cd tests/luci && PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider -q -n 2 --dist loadfile --durations=5 $(LUCI)
 
 bench: root install
 	cargo build --release --locked --bins --examples
