@@ -1,7 +1,9 @@
 //! The command line: the original's options in all of getopt's spellings, some of our own, and commands for a daemon that runs.
 
+mod commands;
+
 use crate::config::{int, nearest};
-use crate::control::request::{COMMANDS, Command};
+use crate::control::request::Command;
 use crate::control::socket::is_instance_name;
 use argh::FromArgs;
 use std::path::PathBuf;
@@ -10,13 +12,15 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default, PartialEq, Eq, FromArgs)]
 #[argh(
     help_triggers("-h", "--help"),
-    note = "Commands for a daemon that runs:\n\
+    note = "Commands for a daemon that runs, several if need be:\n\
             \x20 status            how it is\n\
             \x20 bindings          registrations\n\
             \x20 calls [--watch]   calls, and how each party is heard\n\
             \x20 history           calls that have ended, and why\n\
             \x20 stats             what has happened since the start\n\
             \x20 log               the log, from its last lines on\n\
+            \x20 debug CLASSES [SECONDS]\n\
+            \x20                   debug lines of these classes, as sip,reg, for ten minutes\n\
             \x20 drop CALL         end a call for both parties\n\
             \x20 reload            read the configuration again\n\n\
             Without -c, the first of these is read: $HOME/.siproxdrc, /etc/siproxd.conf,\n\
@@ -46,6 +50,14 @@ pub struct Args {
     /// answers of commands as the daemon gives them, in JSON, one object a line
     #[argh(switch)]
     pub json: bool,
+
+    /// how long a daemon may take to answer all that it is asked; else ten seconds for each line
+    #[argh(option, arg_name = "seconds", from_str_fn(seconds))]
+    pub timeout: Option<u64>,
+
+    /// with `log`: what is kept behind this place in it, and no more
+    #[argh(option, arg_name = "place")]
+    pub after: Option<u64>,
 
     /// with `calls`: again each second
     #[argh(switch)]
@@ -92,17 +104,11 @@ impl Args {
         args.check()
     }
 
-    /// The command, where there is one.
+    /// The commands, in their order.
     #[must_use]
-    pub fn command(&self) -> Option<Command> {
-        let name = self.command.first()?;
-        COMMANDS.iter().find(|(known, _)| *known == name).map(|(_, command)| *command)
-    }
-
-    /// The call that `drop` is to end.
-    #[must_use]
-    pub fn call(&self) -> Option<&str> {
-        self.command.get(1).map(String::as_str)
+    pub fn commands(&self) -> Vec<Command> {
+        // What is wrong with them was told by `parse`.
+        commands::parse(&self.command, self.after).unwrap_or_default()
     }
 
     /// What does not go together.
@@ -110,31 +116,33 @@ impl Args {
         if let Some(name) = self.instance.as_ref().filter(|name| !is_instance_name(name)) {
             return Err(Exit::Usage(format!("--instance {name}: a name has letters, digits, _ and -")));
         }
-        let Some(command) = self.command.first() else {
-            let options = [(self.json, "--json"), (self.watch, "--watch"), (self.openmetrics, "--openmetrics")];
+        let commands = commands::parse(&self.command, self.after).map_err(Exit::Usage)?;
+        let with = |option: &str, what: &str| Err(Exit::Usage(format!("{option} goes with {what}")));
+        if commands.is_empty() {
+            let options = [
+                (self.json, "--json"),
+                (self.timeout.is_some(), "--timeout"),
+                (self.after.is_some(), "--after"),
+                (self.watch, "--watch"),
+                (self.openmetrics, "--openmetrics"),
+            ];
             let option = options.into_iter().find(|(is_set, _)| *is_set);
-            return option.map_or(Ok(self), |(_, name)| Err(Exit::Usage(format!("{name} goes with a command"))));
-        };
-        for (is_set, what, goes_with) in [
-            (self.watch, "--watch", "calls"),
-            (self.openmetrics, "--openmetrics", "stats"),
-            (self.call().is_some(), "a second word", "drop"),
-        ] {
-            if is_set && command != goes_with {
-                return Err(Exit::Usage(format!("{what} goes with `{goes_with}`")));
-            }
+            return option.map_or(Ok(self), |(_, name)| with(name, "a command"));
         }
-        if let Some(word) = self.command.get(2) {
-            return Err(Exit::Usage(format!("unexpected `{word}`")));
+        if self.watch && commands != [Command::Calls] {
+            return with("--watch", "`calls` alone");
         }
-        if command == "drop" && self.call().is_none() {
-            return Err(Exit::Usage("drop which call? `siproxd calls` has their numbers".to_owned()));
+        if self.openmetrics && commands != [Command::Stats] {
+            return with("--openmetrics", "`stats` alone");
         }
-        if COMMANDS.iter().all(|(name, _)| name != command) {
-            return Err(Exit::Usage(match nearest(command, COMMANDS.iter().map(|(name, _)| *name)) {
-                Some(meant) => format!("unknown command `{command}`; did you mean {meant}?"),
-                None => format!("unexpected `{command}`; a configuration file is given as -c {command}"),
-            }));
+        if self.after.is_some() && !commands.contains(&Command::Log(self.after)) {
+            return with("--after", "`log`");
+        }
+        let endless = commands.iter().position(|command| *command == Command::Log(None));
+        if endless.is_some_and(|at| at + 1 < commands.len() || self.timeout.is_some()) {
+            return Err(Exit::Usage(
+                "`log` has no end without --after: it comes last, and not with --timeout".to_owned(),
+            ));
         }
         Ok(self)
     }
@@ -143,13 +151,15 @@ impl Args {
 const HELP: &str = "--help";
 
 /// Each option: its letter, its name, and whether a value follows.
-const OPTIONS: [(Option<char>, &str, bool); 10] = [
+const OPTIONS: [(Option<char>, &str, bool); 12] = [
     (Some('c'), "--config", true),
     (Some('d'), "--debug", true),
     (Some('p'), "--pid-file", true),
     (Some('h'), HELP, false),
     (None, "--instance", true),
     (None, "--json", false),
+    (None, "--timeout", true),
+    (None, "--after", true),
     (None, "--watch", false),
     (None, "--openmetrics", false),
     (None, "--check", false),
@@ -226,6 +236,14 @@ fn unknown(word: &str, long: &str) -> String {
     }
 }
 
+/// Seconds, at least one.
+fn seconds(text: &str) -> Result<u64, String> {
+    match int(text)? {
+        number @ 1..=3600 => Ok(number.unsigned_abs()),
+        _ => Err("1 to 3600 seconds".to_owned()),
+    }
+}
+
 /// A mask of debug bits, with or without a sign.
 fn mask(text: &str) -> Result<u32, String> {
     let number = int(text)?;
@@ -235,6 +253,7 @@ fn mask(text: &str) -> Result<u32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::Handle;
 
     fn parse(words: &[&str]) -> Result<Args, Exit> {
         Args::parse(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
@@ -273,6 +292,41 @@ mod tests {
         assert!(matches!(parse(&["--help", "-x"]), Err(Exit::Help(_))));
         assert_eq!(parse(&["--version"]).map(|args| args.version), Ok(true));
         assert_eq!(parse(&["--check"]).map(|args| args.check), Ok(true));
+    }
+
+    #[test]
+    fn several_commands_each_with_what_belongs_to_it() {
+        let commands = |words: &[&str]| parse(words).map(|args| args.commands());
+        assert_eq!(commands(&[]), Ok(vec![]));
+        let (status, drop) = (Command::Status, Command::Drop(Handle::from_parts(3, 1)));
+        assert_eq!(commands(&["--json", "status", "drop", "3.1", "status"]), Ok(vec![status, drop, status]));
+        assert_eq!(commands(&["calls", "log"]), Ok(vec![Command::Calls, Command::Log(None)]));
+        let log = Command::Log(Some(7));
+        assert_eq!(commands(&["log", "--after", "7", "--timeout", "3", "status"]), Ok(vec![log, status]));
+        assert_eq!(usage(&["status", "--after=7"]), "--after goes with `log`");
+        for (words, classes, seconds) in [
+            (&["debug", "sip,reg"][..], 0xc, 600),
+            (&["debug", "132", "3600"], 132, 3600),
+            (&["debug", "0x84", "0"], 0x84, 0),
+            (&["debug", "all"], u32::MAX, 600),
+            (&["debug", "off"], 0, 0),
+        ] {
+            assert_eq!(commands(words), Ok(vec![Command::Debug { classes, seconds }]), "{words:?}");
+        }
+        assert_eq!(commands(&["debug", "dns", "status"]).map(|commands| commands.len()), Ok(2));
+        assert!(usage(&["debug"]).starts_with("debug what?"));
+        assert!(usage(&["debug", "spi"]).starts_with("no classes: `spi`"));
+        assert_eq!(usage(&["debug", "sip", "3601"]), "debug for `3601` seconds? At most 3600");
+        assert_eq!(usage(&["status", "drop"]), "drop which call? `siproxd calls` has their numbers");
+        assert!(usage(&["drop", "x"]).starts_with("there is no such call;"));
+        assert_eq!(usage(&["status", "cals"]), "unknown command `cals`; did you mean calls?");
+        for words in [&["log", "status"][..], &["log", "--timeout", "3"]] {
+            assert_eq!(usage(words), "`log` has no end without --after: it comes last, and not with --timeout");
+        }
+        assert_eq!(usage(&["--watch", "calls", "status"]), "--watch goes with `calls` alone");
+        assert_eq!(usage(&["--openmetrics", "status"]), "--openmetrics goes with `stats` alone");
+        assert_eq!(usage(&["--timeout", "3"]), "--timeout goes with a command");
+        assert!(usage(&["--timeout", "0", "status"]).ends_with("1 to 3600 seconds"));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 
 mod lines;
 
+use core::fmt;
+
 pub(crate) use lines::{log, note};
 
 /// The text and headers of SIP messages as they are handled.
@@ -62,9 +64,56 @@ pub fn bit(class: &str) -> u32 {
     BITS.iter().find(|(name, _)| *name == class).map_or(OTHER, |(_, bit)| *bit)
 }
 
+/// The bits of classes that are named, with commas between; `None` where there is no class of a name.
+#[must_use]
+pub fn bits(names: &str) -> Option<u32> {
+    if names == ALL {
+        return Some(u32::MAX);
+    }
+    names.split(',').try_fold(0, |bits, name| {
+        let (_, bit) = BITS.iter().find(|(known, _)| *known == name.trim())?;
+        Some(bits | bit)
+    })
+}
+
+/// What stands for all classes.
+const ALL: &str = "all";
+
+/// The classes of a `debug_level`, by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Names(pub u32);
+
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let in_all = BITS.iter().fold(0, |all, (_, bit)| all | bit);
+        if self.0 & in_all == in_all {
+            return f.write_str(ALL);
+        }
+        let mut mark = "";
+        for (name, _) in BITS.iter().filter(|(_, bit)| self.0 & bit != 0) {
+            write!(f, "{mark}{name}")?;
+            mark = ",";
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn classes_have_names() {
+        assert_eq!(bits("sip,reg"), Some(0xc));
+        assert_eq!(bits("traffic, sip"), Some(0x84));
+        assert_eq!((bits("all"), bits(""), bits("sip,all"), bits("SIP")), (Some(u32::MAX), None, None, None));
+        assert_eq!(Names(0x84).to_string(), "sip,traffic");
+        assert_eq!(
+            (Names(u32::MAX).to_string(), Names(0x3fff).to_string(), Names(0).to_string()),
+            ("all".into(), "all".into(), "".into())
+        );
+        assert_eq!(bits(&Names(0x20c8).to_string()), Some(0x20c8));
+    }
 
     #[test]
     fn each_class_has_the_bit_of_the_reference() {

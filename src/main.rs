@@ -51,8 +51,9 @@ fn main() -> ExitCode {
         say(format_args!("{}", siproxd::version::Version));
         return ExitCode::SUCCESS;
     }
-    if let Some(command) = args.command() {
-        return client::run(&args, command);
+    let commands = args.commands();
+    if !commands.is_empty() {
+        return client::run(&args, &commands);
     }
     let Some((source, config, report)) = read(&args) else { return ExitCode::FAILURE };
     if args.check {

@@ -34,8 +34,10 @@ fn bash_offers_every_option_and_command() {
     assert_eq!(offered(&[""]), set(COMMANDS.map(|(name, _)| name)), "config/completion/siproxd.bash");
     assert_eq!(offered(&["--ve"]), set(["--version"]));
     assert_eq!(offered(&["--json", "bi"]), set(["bindings"]));
-    // One command is enough.
-    assert_eq!(offered(&["status", ""]), set([]));
+    // One may follow the other; what belongs to one comes first.
+    assert_eq!(offered(&["status", "ca"]), set(["calls"]));
+    assert_eq!(offered(&["drop", ""]), set([]));
+    assert_eq!(offered(&["debug", "s"]), set(["sip,reg"]));
     let manifest = env!("CARGO_MANIFEST_DIR");
     for words in [&["-c", "Cargo.to"][..], &["--config", "=", "Cargo.to"], &["--pid-file", "Cargo.to"]] {
         let words: Vec<String> = words.iter().map(|word| word.replace("Cargo", &format!("{manifest}/Cargo"))).collect();
@@ -53,5 +55,5 @@ fn zsh_knows_every_option_and_command() {
         assert!(words.contains(&*name), "{name} is not in config/completion/_siproxd");
     }
     let commands = COMMANDS.map(|(name, _)| name).join(" ");
-    assert!(text.contains(&format!("1:command:({commands})")), "{commands}");
+    assert!(text.contains(&format!("*:command:({commands})")), "{commands}");
 }

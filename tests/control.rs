@@ -315,3 +315,102 @@ fn the_log_comes_with_its_last_lines_and_goes_on() {
         let _ = child.wait();
     }
 }
+
+#[test]
+fn several_commands_are_answered_in_turn_on_one_connection() {
+    let home = Home::new("several");
+    home.configure("a.conf", "max_calls = 7\ndebug_level = 4\nrtp_port_low = 7070\nrtp_port_high = 7079");
+    let daemon = home.start(&["-c", "a.conf"]);
+    let (code, out, err) =
+        home.run(&["-c", "a.conf", "--json", "--timeout", "5", "status", "bindings", "calls", "status"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let types: Vec<&str> = out.lines().filter_map(|line| line.split('"').nth(5)).collect();
+    assert_eq!(types, ["status", "end", "end", "end", "status", "end"], "{out}");
+    for member in [
+        "\"rtp_ports\":{\"low\":7070,\"high\":7079}",
+        "\"debug\":{\"level\":4,\"temporary\":0,\"remaining\":0}",
+        "\"memory\":{\"used\":",
+    ] {
+        assert!(out.contains(member), "{member}\n{out}");
+    }
+    assert!(!out.contains("\"debug_port\""), "{out}");
+    let (code, out, _) = home.run(&["-c", "a.conf", "bindings", "calls"]);
+    assert_eq!((code, out.as_str()), (0, "no registrations\n\nno calls\n"));
+    // The first that fails is the last.
+    let (code, out, err) = home.run(&["-c", "a.conf", "--json", "bindings", "drop", "1.1", "calls"]);
+    assert_eq!((code, out.lines().count()), (1, 1), "{out}");
+    assert!(err.starts_with("siproxd: there is no such call;"), "{err}");
+    drop(daemon);
+}
+
+#[test]
+fn the_log_is_read_piece_by_piece_and_debugged_for_a_time() {
+    let home = Home::new("debug");
+    home.configure("a.conf", "daemonize = 0");
+    let daemon = home.start(&["-c", "a.conf"]);
+    let json = |words: &[&str]| {
+        let (code, out, err) = home.run(&[&["-c", "a.conf", "--json"], words].concat());
+        assert_eq!((code, err.as_str()), (0, ""), "{out}");
+        out
+    };
+    let last = |out: &str| {
+        let places = out.lines().filter_map(|line| line.split("\"at\":").nth(1)?.trim_end_matches('}').parse().ok());
+        places.max().unwrap_or(0u64)
+    };
+    let all = json(&["log", "--after", "0"]);
+    let place = last(&all);
+    assert!(all.contains("control socket") && place > 0, "{all}");
+    assert_eq!(all, json(&["log", "--after", "18446744073709551615"]));
+    assert_eq!(
+        json(&["log", "--after", &place.to_string()]),
+        "{\"v\":1,\"type\":\"end\",\"command\":\"log\",\"lines\":0}\n"
+    );
+
+    let on = json(&["debug", "sip,traffic", "status"]);
+    assert!(on.starts_with("{\"v\":1,\"type\":\"debug\",\"classes\":132,\"remaining\":600}\n"), "{on}");
+    assert!(on.contains("\"debug\":{\"level\":0,\"temporary\":132,\"remaining\":600}"), "{on}");
+    home.run(&["-c", "a.conf", "reload"]);
+    let (_, shown, _) = home.run(&["-c", "a.conf", "status"]);
+    assert!(shown.contains("\ndebug          debug lines of sip,traffic for "), "{shown}");
+    // A second one takes its place, and ends by itself.
+    assert!(json(&["debug", "babble", "1"]).contains("\"classes\":1,\"remaining\":1}"));
+    let mut reader = home.command(&["-c", "a.conf", "log"]).stdout(Stdio::piped()).spawn().expect("the program");
+    let mut lines = BufReader::new(reader.stdout.take().expect("a pipe")).lines();
+    let over = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("debug: as debug_level says again")));
+    assert!(over.is_some());
+    let _ = reader.kill();
+    let _ = reader.wait();
+    let since = json(&["log", "--after", &place.to_string(), "status"]);
+    assert!(since.contains("debug: sip,traffic for 600 s, besides debug_level"), "{since}");
+    assert!(since.contains("debug: babble for 1 s") && !since.contains("control socket "), "{since}");
+    assert!(since.contains("\"temporary\":0,\"remaining\":0}"), "{since}");
+    drop(daemon);
+}
+
+/// A daemon that takes a client and says nothing, or a byte now and then.
+#[test]
+fn who_is_in_a_hurry_does_not_wait() {
+    for drips in [false, true] {
+        let home = Home::new(if drips { "drips" } else { "silent" });
+        home.configure("a.conf", "");
+        let listener = UnixListener::bind(home.socket()).expect("a socket");
+        let daemon = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a client");
+            let mut gone = [0; 64];
+            if drips {
+                // Until the client has gone.
+                while stream.write_all(b" ").is_ok() {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+            } else {
+                while stream.read(&mut gone).is_ok_and(|length| length > 0) {}
+            }
+        });
+        let begun = std::time::Instant::now();
+        let (code, out, err) = home.run(&["-c", "a.conf", "--timeout", "1", "status"]);
+        assert_eq!((code, out.as_str()), (1, ""));
+        assert_eq!(err, "siproxd: the daemon does not answer within 1 seconds\n");
+        assert!(begun.elapsed() >= Duration::from_secs(1));
+        daemon.join().expect("its end");
+    }
+}

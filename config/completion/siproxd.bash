@@ -2,9 +2,8 @@
 
 _siproxd() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local options="-c --config -d --debug -p --pid-file -h --help --instance --json --watch --openmetrics --check --version"
-    local commands="status bindings calls history stats log reload drop"
-    local word given=
+    local options="-c --config -d --debug -p --pid-file -h --help --instance --json --timeout --after --watch --openmetrics --check --version"
+    local commands="status bindings calls history stats log debug reload drop"
 
     COMPREPLY=()
     # bash takes --config=FILE for three words.
@@ -20,7 +19,11 @@ _siproxd() {
             mapfile -t COMPREPLY < <(compgen -W "-1 0x80 0x200" -- "$cur")
             return
             ;;
-        --instance)
+        --instance | --timeout | --after | drop)
+            return
+            ;;
+        debug)
+            mapfile -t COMPREPLY < <(compgen -W "all off sip,reg traffic rtp dns" -- "$cur")
             return
             ;;
     esac
@@ -28,12 +31,7 @@ _siproxd() {
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
         return
     fi
-    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        case " $commands " in
-            *" $word "*) given=$word ;;
-        esac
-    done
-    [ -n "$given" ] || mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur")
 }
 
 complete -F _siproxd siproxd

@@ -2,6 +2,7 @@
 
 mod metrics;
 mod object;
+mod patience;
 mod show;
 
 use super::request::Command;
@@ -10,16 +11,16 @@ use crate::args::Args;
 use crate::config;
 use core::time::Duration;
 use object::Object;
+use patience::{Patience, Patient};
 use std::io::{self, BufRead, BufReader, IsTerminal as _, Read as _, Write};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// How long the daemon may take for a line.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// Time between two looks of `--watch`.
 const PERIOD: Duration = Duration::from_secs(1);
+
+/// After `reload`: nothing has changed.
+const EXIT_FAILURE: u8 = 1;
 
 /// After `reload`: it is applied, but something waits for a restart.
 const EXIT_RESTART: u8 = 2;
@@ -44,19 +45,20 @@ impl From<String> for Failure {
     }
 }
 
-/// Carries out the command of a command line.
+/// Carries out the commands of a command line, in their order; the first that fails is the last.
 #[must_use]
-pub fn run(args: &Args, command: Command) -> ExitCode {
-    let done = find(args).and_then(|path| Connection::open(&path)).map_err(Failure::Told);
+pub fn run(args: &Args, commands: &[Command]) -> ExitCode {
+    let patience = Patience::new(args.timeout);
+    let done = find(args).and_then(|path| Connection::open(&path, patience)).map_err(Failure::Told);
     let done = done.and_then(|mut connection| {
         if args.watch {
-            connection.watch(command, args)
+            connection.watch(commands, args)
         } else {
-            connection.ask(command, args, &mut io::stdout().lock())
+            connection.ask_all(commands, args, &mut io::stdout().lock())
         }
     });
     match done {
-        Ok(code) => code,
+        Ok(code) => ExitCode::from(code),
         Err(Failure::Told(text)) => {
             // It may be full or closed.
             let _ = writeln!(io::stderr(), "siproxd: {text}");
@@ -87,12 +89,12 @@ fn find(args: &Args) -> Result<PathBuf, String> {
 }
 
 struct Connection {
-    stream: BufReader<UnixStream>,
+    stream: BufReader<Patient>,
 }
 
 impl Connection {
-    fn open(path: &Path) -> Result<Self, String> {
-        let stream = UnixStream::connect(path).map_err(|error| {
+    fn open(path: &Path, patience: Patience) -> Result<Self, String> {
+        let stream = Patient::connect(path, patience).map_err(|error| {
             let path = path.display();
             match error.kind() {
                 io::ErrorKind::NotFound => {
@@ -102,43 +104,61 @@ impl Connection {
                 io::ErrorKind::PermissionDenied => {
                     format!("{path}: only root, and the daemon's user and group, may talk to it")
                 }
+                io::ErrorKind::WouldBlock => patience.to_string(),
                 _ => format!("{path}: {error}"),
             }
         })?;
-        let limits = stream.set_read_timeout(Some(PATIENCE)).and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
-        limits.map_err(|error| error.to_string())?;
         Ok(Self { stream: BufReader::new(stream) })
     }
 
     /// Asks again each second, until we are ended or nobody reads.
-    fn watch(&mut self, command: Command, args: &Args) -> Result<ExitCode, Failure> {
+    fn watch(&mut self, commands: &[Command], args: &Args) -> Result<u8, Failure> {
         let mut stdout = io::stdout().lock();
         let start = if stdout.is_terminal() && !args.json { CLEAR } else { "" };
         loop {
             let mut shown = start.as_bytes().to_vec();
-            self.ask(command, args, &mut shown)?;
+            self.stream.get_mut().begin();
+            self.ask_all(commands, args, &mut shown)?;
             stdout.write_all(&shown).and_then(|()| stdout.flush()).map_err(|_| Failure::NobodyReads)?;
             std::thread::sleep(PERIOD);
         }
     }
 
+    /// Sends one request after the other, and shows each answer before the next.
+    fn ask_all(&mut self, commands: &[Command], args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
+        let mut code = 0;
+        for (number, command) in commands.iter().enumerate() {
+            if number > 0 && !args.json {
+                writeln!(out).map_err(|_| Failure::NobodyReads)?;
+            }
+            code = code.max(self.ask(*command, args, out)?);
+        }
+        Ok(code)
+    }
+
     /// Sends a request, and shows the answer.
-    fn ask(&mut self, command: Command, args: &Args, out: &mut dyn Write) -> Result<ExitCode, Failure> {
+    fn ask(&mut self, command: Command, args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
         let mut request = Vec::new();
         let mut line = json::Line::new(&mut request, super::MAX_REQUEST);
         line.value("v", PROTOCOL);
         line.text("command", &command.name());
-        if let Some(call) = args.call() {
-            line.text("call", &call);
+        match command {
+            Command::Drop(call) => line.text("call", &call),
+            Command::Log(Some(after)) => line.value("after", after),
+            Command::Debug { classes, seconds } => {
+                line.value("classes", classes);
+                line.value("seconds", seconds);
+            }
+            _ => {}
         }
         line.finish();
         // A daemon that has no place for us says why, and may be gone by now.
-        let sent = self.stream.get_mut().write_all(&request);
-        if command == Command::Log {
+        let sent = self.stream.get_mut().send(&request);
+        if command == Command::Log(None) {
             // It may be silent for as long as nothing happens.
-            self.stream.get_ref().set_read_timeout(None).map_err(|error| error.to_string())?;
+            self.stream.get_mut().wait_for_ever().map_err(|error| error.to_string())?;
         }
-        let (mut number, mut code) = (0, ExitCode::SUCCESS);
+        let (mut number, mut code) = (0, 0);
         loop {
             let Some(line) = self.line()? else {
                 let why = sent.err().map_or_else(String::new, |error| format!(": {error}"));
@@ -163,9 +183,9 @@ impl Connection {
             }
             if kind == "reload" {
                 code = match (answer.is_true("applied"), answer.number("waiting")) {
-                    (false, _) => ExitCode::FAILURE,
-                    (true, Some(0)) => ExitCode::SUCCESS,
-                    (true, _) => ExitCode::from(EXIT_RESTART),
+                    (false, _) => EXIT_FAILURE,
+                    (true, Some(0)) => 0,
+                    (true, _) => EXIT_RESTART,
                 };
             }
             number += 1;
@@ -180,7 +200,7 @@ impl Connection {
             Ok(_) if line.ends_with('\n') => Ok(Some(line.trim_end().to_owned())),
             Ok(_) => Err("the daemon has broken off".to_owned()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Err(format!("the daemon does not answer within {} seconds", PATIENCE.as_secs()))
+                Err(self.stream.get_ref().patience().to_string())
             }
             Err(error) => Err(format!("the daemon cannot be heard: {error}")),
         }

@@ -17,22 +17,33 @@ pub enum Command {
     History,
     /// What has happened since the start.
     Stats,
-    /// The log from now on, and the last lines before.
-    Log,
+    /// The log from now on, and the last lines before; or what is kept of it behind this place.
+    Log(Option<u64>),
+    /// Debug lines of these classes for so many seconds, or no more.
+    Debug {
+        /// Bits as those of `debug_level`.
+        classes: u32,
+        /// At most [`MAX_DEBUG`].
+        seconds: u32,
+    },
     /// Read the configuration again.
     Reload,
     /// End this call.
     Drop(Handle),
 }
 
+/// Seconds for which debug lines are switched on at most.
+pub const MAX_DEBUG: u32 = 3600;
+
 /// Each command with its name.
-pub const COMMANDS: [(&str, Command); 8] = [
+pub const COMMANDS: [(&str, Command); 9] = [
     ("status", Command::Status),
     ("bindings", Command::Bindings),
     ("calls", Command::Calls),
     ("history", Command::History),
     ("stats", Command::Stats),
-    ("log", Command::Log),
+    ("log", Command::Log(None)),
+    ("debug", Command::Debug { classes: 0, seconds: 0 }),
     ("reload", Command::Reload),
     ("drop", Command::Drop(Handle::from_parts(0, 0))),
 ];
@@ -40,7 +51,7 @@ pub const COMMANDS: [(&str, Command); 8] = [
 /// Why a request is not carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It is no JSON object, or has no `v` or `command`.
+    /// It is no JSON object, or has no `v` or `command`, or lacks what belongs to that.
     Malformed,
     /// It is longer than [`super::MAX_REQUEST`].
     TooLong,
@@ -92,10 +103,14 @@ impl Command {
     pub fn parse(line: &[u8]) -> Result<Self, Refusal> {
         let text = core::str::from_utf8(line).map_err(|_| Refusal::Malformed)?;
         let (mut version, mut name, mut call) = (None, None, None);
+        let (mut after, mut classes, mut seconds) = (None, None, None);
         let read = json::members(text, &mut |(member, value)| match (member, value) {
             ("v", value) => version = value.number(),
             ("command", Value::Text(text)) => name = Some(text),
             ("call", Value::Text(text)) => call = Some(text),
+            ("after", value) => after = value.number(),
+            ("classes", value) => classes = value.number(),
+            ("seconds", value) => seconds = value.number(),
             _ => {}
         });
         read.map_err(|_| Refusal::Malformed)?;
@@ -106,13 +121,20 @@ impl Command {
         let known = COMMANDS.iter().find(|(known, _)| *known == name);
         match known.ok_or(Refusal::UnknownCommand)?.1 {
             Self::Drop(_) => call.and_then(handle).map(Self::Drop).ok_or(Refusal::NoSuchCall),
+            Self::Log(_) => Ok(Self::Log(after)),
+            Self::Debug { .. } => {
+                let seconds = seconds.ok_or(Refusal::Malformed)?.min(MAX_DEBUG.into()) as u32;
+                // To end it none need be named.
+                let classes = classes.or((seconds == 0).then_some(0)).ok_or(Refusal::Malformed)?;
+                Ok(Self::Debug { classes: u32::try_from(classes).unwrap_or(u32::MAX), seconds })
+            }
             command => Ok(command),
         }
     }
 }
 
 /// The handle that its number in an answer stands for.
-fn handle(text: &str) -> Option<Handle> {
+pub(crate) fn handle(text: &str) -> Option<Handle> {
     let (index, generation) = text.split_once('.')?;
     Some(Handle::from_parts(index.parse().ok()?, generation.parse().ok()?))
 }
@@ -124,7 +146,7 @@ mod tests {
     #[test]
     fn each_command_is_known_by_its_name() {
         for (name, command) in COMMANDS {
-            let line = format!("{{\"v\":1,\"command\":\"{name}\",\"call\":\"0.0\"}}");
+            let line = format!("{{\"v\":1,\"command\":\"{name}\",\"call\":\"0.0\",\"seconds\":0}}");
             assert_eq!(Command::parse(line.as_bytes()), Ok(command));
             assert_eq!(command.name(), name);
         }
@@ -137,6 +159,21 @@ mod tests {
     }
 
     #[test]
+    fn numbers_of_a_request_are_kept_in_bounds() {
+        for (members, command) in [
+            ("\"command\":\"log\",\"after\":18446744073709551615", Command::Log(Some(u64::MAX))),
+            ("\"command\":\"log\",\"after\":-1", Command::Log(None)),
+            ("\"command\":\"debug\",\"classes\":132,\"seconds\":600", Command::Debug { classes: 132, seconds: 600 }),
+            (
+                "\"command\":\"debug\",\"classes\":18446744073709551615,\"seconds\":18446744073709551615",
+                Command::Debug { classes: u32::MAX, seconds: MAX_DEBUG },
+            ),
+        ] {
+            assert_eq!(Command::parse(format!("{{\"v\":1,{members}}}").as_bytes()), Ok(command), "{members}");
+        }
+    }
+
+    #[test]
     fn a_request_that_is_none_is_told_why() {
         for (line, refusal) in [
             (&b""[..], Refusal::Malformed),
@@ -146,6 +183,8 @@ mod tests {
             (b"{\"v\":1}", Refusal::Malformed),
             (b"{\"v\":1,\"command\":1}", Refusal::Malformed),
             (b"{\"v\":1,\"command\":\"\xff\"}", Refusal::Malformed),
+            (b"{\"v\":1,\"command\":\"debug\",\"classes\":4}", Refusal::Malformed),
+            (b"{\"v\":1,\"command\":\"debug\",\"seconds\":4}", Refusal::Malformed),
             (b"{\"v\":2,\"command\":\"status\"}", Refusal::Version),
             (b"{\"v\":2}", Refusal::Version),
             (b"{\"v\":1,\"command\":\"Status\"}", Refusal::UnknownCommand),

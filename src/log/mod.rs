@@ -30,6 +30,7 @@ use syslog::Syslog;
 /// The one logger, and all of its state.
 static LOGGER: Logger = Logger {
     mask: AtomicU32::new(0),
+    extra: AtomicU32::new(0),
     to_stderr: AtomicBool::new(true),
     silence: AtomicU8::new(SILENCE_ALL),
     readers: AtomicU32::new(0),
@@ -61,6 +62,12 @@ pub fn start() {
 /// Sets the classes of debug lines that are wanted: the bits of `debug_level`.
 pub fn set_debug_level(mask: u32) {
     LOGGER.mask.store(mask, Relaxed);
+    LOGGER.update();
+}
+
+/// Sets the classes that are wanted besides, for a time: their lines are kept for readers still to come.
+pub fn set_extra_debug(mask: u32) {
+    LOGGER.extra.store(mask, Relaxed);
     LOGGER.update();
 }
 
@@ -130,7 +137,10 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 struct Logger {
+    /// Debug lines that are wanted, by class.
     mask: AtomicU32,
+    /// The same for a time, besides.
+    extra: AtomicU32,
     to_stderr: AtomicBool,
     silence: AtomicU8,
     /// Readers of the debug port.
@@ -153,9 +163,14 @@ fn since_epoch() -> Duration {
 impl Logger {
     /// Lets the macros drop early what nobody wants.
     fn update(&self) {
-        let somebody = self.to_stderr.load(Relaxed) || self.has_readers() || self.silence.load(Relaxed) == 0;
-        let debug = somebody && self.mask.load(Relaxed) != 0;
+        let somebody = self.to_stderr.load(Relaxed) || self.is_read(Level::Debug) || self.silence.load(Relaxed) == 0;
+        let debug = somebody && self.wanted() != 0;
         ::log::set_max_level(if debug { LevelFilter::Trace } else { LevelFilter::Info });
+    }
+
+    /// The classes of debug lines that are wanted now.
+    fn wanted(&self) -> u32 {
+        self.mask.load(Relaxed) | self.extra.load(Relaxed)
     }
 
     fn set_debug_port(&self, has_one: bool) {
@@ -169,7 +184,7 @@ impl Logger {
     /// Whether somebody reads a line of this level, or may later.
     fn is_read(&self, level: Level) -> bool {
         let may_come = self.has_debug_port.load(Relaxed) || self.has_tails.load(Relaxed);
-        self.has_readers() || (may_come && level <= KEPT)
+        self.has_readers() || (may_come && (level <= KEPT || self.extra.load(Relaxed) != 0))
     }
 
     /// Counts one more reader by the control socket, unless there are `most`.
@@ -205,7 +220,7 @@ impl Logger {
     }
 
     fn is_in_mask(&self, level: Level, class: &str) -> bool {
-        level <= Level::Info || self.mask.load(Relaxed) & log_class::bit(class) != 0
+        level <= Level::Info || self.wanted() & log_class::bit(class) != 0
     }
 }
 
@@ -255,7 +270,7 @@ impl Log for Logger {
         let mut line = held(&LINE);
         line.format(now, level, class, record.args());
         // Who looks for an error wants what happened in turn.
-        let limits = self.mask.load(Relaxed) == 0;
+        let limits = self.wanted() == 0;
         if level <= KEPT && held(&REPEATS).is_again(line.without_time(), limits, now) {
             return;
         }
@@ -281,6 +296,7 @@ mod tests {
     fn logger(mask: u32, to_stderr: bool, silence: u8, readers: u32) -> Logger {
         Logger {
             mask: AtomicU32::new(mask),
+            extra: AtomicU32::new(0),
             to_stderr: AtomicBool::new(to_stderr),
             silence: AtomicU8::new(silence),
             readers: AtomicU32::new(readers),
@@ -313,6 +329,20 @@ mod tests {
         let with_port = logger(u32::MAX, false, 4, 0);
         with_port.set_debug_port(true);
         assert!(wants(&with_port, Level::Info, log_class::SIP) && !wants(&with_port, Level::Debug, log_class::SIP));
+    }
+
+    #[test]
+    fn classes_for_a_time_are_kept_for_readers_to_come() {
+        let logger = logger(0x8, false, 4, 0);
+        logger.has_tails.store(true, Relaxed);
+        assert!(!wants(&logger, Level::Debug, log_class::REG));
+        logger.extra.store(0x4, Relaxed);
+        assert!(wants(&logger, Level::Debug, log_class::SIP) && wants(&logger, Level::Debug, log_class::REG));
+        assert!(!wants(&logger, Level::Debug, log_class::RTP));
+        logger.extra.store(0, Relaxed);
+        assert!(!wants(&logger, Level::Debug, log_class::SIP));
+        logger.readers.store(1, Relaxed);
+        assert!(wants(&logger, Level::Debug, log_class::REG) && !wants(&logger, Level::Debug, log_class::SIP));
     }
 
     #[test]

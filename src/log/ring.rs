@@ -16,7 +16,6 @@ impl Ring {
     }
 
     /// Where the next byte will stand.
-    #[cfg(test)]
     pub(super) const fn end(&self) -> u64 {
         self.end
     }
@@ -60,6 +59,19 @@ impl Ring {
             }
         }
         position
+    }
+
+    /// Where the lines behind `position` begin: all that there are, where it is 0, overwritten, or not there yet.
+    pub(super) fn lines_behind(&self, position: u64) -> u64 {
+        let Some(before) = position.checked_sub(1) else { return self.lines_of_last(RING) };
+        match (self.from(position), self.from(before)) {
+            (None, _) => self.lines_of_last(RING),
+            // A number of another run of the program may stand for the middle of a line.
+            (Some(_), Some(text)) if text.first() != Some(&b'\n') => {
+                self.lines_of_last(usize::try_from(self.end - position).unwrap_or(RING))
+            }
+            _ => position,
+        }
     }
 
     const fn offset(&self, position: u64) -> usize {
@@ -111,6 +123,21 @@ mod tests {
             position += part.len() as u64;
         }
         assert_eq!(text, b"last line that goes over the wrap\n");
+    }
+
+    #[test]
+    fn lines_behind_a_place() {
+        let mut ring = Box::new(Ring::new());
+        assert_eq!(ring.lines_behind(0), 0);
+        ring.write(b"one\ntwo\nthree\n");
+        for (position, from) in [(0, 0), (4, 4), (5, 8), (8, 8), (14, 14), (15, 0), (u64::MAX, 0)] {
+            assert_eq!(ring.lines_behind(position), from, "{position}");
+        }
+        ring.write(&[b'x'; RING - 10]);
+        ring.write(b"\nlast\n");
+        // `one` is overwritten, and its end is not.
+        assert_eq!((ring.lines_behind(0), ring.lines_behind(4)), (14, 14));
+        assert_eq!(ring.lines_behind(ring.end() - 5), ring.end() - 5);
     }
 
     #[test]

@@ -8,11 +8,13 @@ pub const MAX_TAILS: u32 = 4;
 /// Bytes of a line that are handed on; the rest is cut off.
 pub const MAX_TAIL_LINE: usize = 2048;
 
-/// A place in the log. As long as there is one, debug lines are made for it too.
+/// A place in the log. As long as there is one without an end, debug lines are made for it too.
 #[derive(Debug)]
 pub struct Tail {
     /// The next byte of the ring.
     position: u64,
+    /// Where it ends, if it does.
+    end: Option<u64>,
 }
 
 impl Tail {
@@ -22,12 +24,34 @@ impl Tail {
         if !LOGGER.add_tail(MAX_TAILS) {
             return None;
         }
-        Some(Self { position: held(&RING).lines_of_last(REPLAY) })
+        Some(Self { position: held(&RING).lines_of_last(REPLAY), end: None })
+    }
+
+    /// The lines that are kept now, those behind `position` alone where that is known. It is no reader: nothing is made for it.
+    #[must_use]
+    pub fn behind(position: u64) -> Self {
+        let ring = held(&RING);
+        Self { position: ring.lines_behind(position), end: Some(ring.end()) }
+    }
+
+    /// The place behind the last line, as a number of bytes since the start.
+    #[must_use]
+    pub const fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Whether nothing more will come.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.end.is_some_and(|end| self.position >= end)
     }
 
     /// Puts the next line into `line`, without its end; `false` where there is none yet. Who has fallen too far behind goes on with what is
     /// still there.
     pub fn next_line(&mut self, line: &mut heapless::Vec<u8, MAX_TAIL_LINE>) -> bool {
+        if self.is_over() {
+            return false;
+        }
         let ring = held(&RING);
         if ring.from(self.position).is_none() {
             self.position = ring.lines_of_last(REPLAY);
@@ -51,6 +75,8 @@ impl Tail {
 
 impl Drop for Tail {
     fn drop(&mut self) {
-        LOGGER.remove_tail();
+        if self.end.is_none() {
+            LOGGER.remove_tail();
+        }
     }
 }

@@ -9,6 +9,7 @@ mod clock;
 mod control;
 mod debug;
 mod dns;
+mod extra_debug;
 mod list;
 mod media;
 mod reloading;
@@ -37,6 +38,7 @@ use crate::time::{Duration, Instant};
 use clock::Clock;
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use extra_debug::ExtraDebug;
 use list::List;
 use media::{Moderation, is_media};
 use mio::unix::SourceFd;
@@ -105,6 +107,7 @@ pub struct EventLoop {
     /// The addresses that the engine was last told of; `None` before the first time.
     told: [Option<Addresses>; 2],
     debug_port: Option<DebugPort>,
+    extra_debug: ExtraDebug,
     control: Option<Box<control::Control>>,
     resolv_conf: ResolvConf,
     /// SIP sockets that used up their budget.
@@ -170,6 +173,7 @@ impl EventLoop {
             watch,
             told: Default::default(),
             debug_port: None,
+            extra_debug: ExtraDebug::default(),
             control: None,
             resolv_conf,
             sip_pending: [false; 2],
@@ -315,6 +319,7 @@ impl EventLoop {
         self.save_if_due(engine);
         self.save_blacklist(engine, false);
         self.tell_statistics(engine, false);
+        self.extra_debug.turn(now);
         self.turn_control(engine);
         crate::log::turn();
         if let Some(port) = &mut self.debug_port {
@@ -335,6 +340,7 @@ impl EventLoop {
             self.statistics.next_timeout(),
             self.blacklist.next_timeout(),
             self.out.tcp.next_timeout(),
+            self.extra_debug.next_timeout(),
             self.next_control(),
         ];
         let due = others.into_iter().flatten().fold(self.recheck_at.min(sweep), Instant::min);

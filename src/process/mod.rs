@@ -4,6 +4,7 @@
 mod confine;
 mod crash;
 mod later;
+mod memory;
 mod pid_file;
 mod power;
 mod privileges;
@@ -11,6 +12,7 @@ mod signals;
 
 pub use crash::{keep_crashes_beside, watch_panics};
 pub use later::out_of_reach;
+pub use memory::resident;
 pub use pid_file::PidFile;
 pub use power::{Powers, with_net_admin};
 pub use privileges::Privileges;

@@ -1,6 +1,7 @@
 //! Answers for people. Every line fits into 80 columns, as far as names let it.
 
 use super::object::{Object, plain};
+use crate::log_class::Names;
 use std::io::{self, Write};
 
 /// Columns of a terminal.
@@ -17,6 +18,9 @@ pub(super) fn line(out: &mut dyn Write, number: u64, answer: &Object<'_>) -> io:
         "stats" => stats(out, answer),
         "dropped" => dropped(out, answer),
         "log" => writeln!(out, "{}", answer.text("line")),
+        "debug" => {
+            writeln!(out, "{}", debugging(answer).unwrap_or_else(|| "debug lines as debug_level says".to_owned()))
+        }
         "problem" => problem(out, answer),
         "restart" => change(out, "needs a restart: ", answer),
         "applied" => change(out, "", answer),
@@ -174,6 +178,14 @@ fn change(out: &mut dyn Write, mark: &str, answer: &Object<'_>) -> io::Result<()
     writeln!(out, "{mark}{}: {} before, {} now", answer.text("directive"), value("old"), value("new"))
 }
 
+/// What is debugged for a time; `None` where nothing is.
+fn debugging(answer: &Object<'_>) -> Option<String> {
+    let number = |name| answer.number(name).filter(|number| *number > 0);
+    let classes = number("classes").or_else(|| number("temporary"))?;
+    let left = duration(number("remaining")?);
+    Some(format!("debug lines of {} for {left}", Names(u32::try_from(classes).unwrap_or(u32::MAX))))
+}
+
 fn dropped(out: &mut dyn Write, answer: &Object<'_>) -> io::Result<()> {
     let call = answer.text("call");
     match (answer.number("byes"), answer.number("cancelled")) {
@@ -214,6 +226,17 @@ fn status(out: &mut dyn Write, answer: &Object<'_>) -> io::Result<()> {
     });
     for (name, used, limit) in tables {
         row(out, &name, &format!("{used} of {limit}"))?;
+    }
+    let ports = answer.object("rtp_ports");
+    if let (Some(low), Some(high)) = (ports.number("low"), ports.number("high")) {
+        row(out, "media", &format!("UDP ports {low} to {high}"))?;
+    }
+    let memory = answer.object("memory");
+    if let (Some(used), Some(limit)) = (memory.number("used"), memory.number("limit")) {
+        row(out, "memory", &format!("{} kB in use, tables take {} kB at most", used / 1024, limit / 1024))?;
+    }
+    if let Some(debugging) = debugging(&answer.object("debug")) {
+        row(out, "debug", &debugging)?;
     }
     let dns = answer.object("dns");
     row(out, "nameservers", &dns.list("servers"))?;

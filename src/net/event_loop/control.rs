@@ -1,6 +1,7 @@
 //! The event loop's part for the control socket: what it knows of the daemon goes into answers.
 
 use super::{CONTROL, EventLoop};
+use crate::check::MEMORY_CEILING;
 use crate::control::json::Line;
 use crate::control::request::{Command, Refusal};
 use crate::control::server::Server;
@@ -9,9 +10,11 @@ use crate::control::{Identity, Job, Source, Step, answer, begin};
 use crate::engine::Engine;
 use crate::engine::counters::COUNTS;
 use crate::engine::io::Side;
+use crate::host::Host;
 use crate::limits::{MAX_BINDINGS, MAX_CALLS, MAX_CONNECTIONS, MAX_RELAYS, MAX_TRANSACTIONS};
 use crate::log::tail::Tail;
 use crate::log_class::{PROCESS, log};
+use crate::net::relay::dejitter;
 use crate::time::Instant;
 use mio::event::Event;
 use std::io;
@@ -85,7 +88,15 @@ impl Source for Answers<'_> {
                 line.value("cancelled", dropped.cancelled);
             }
             Command::Drop(_) => return Step::Done,
-            Command::Log => return log_line(job, line),
+            Command::Log(after) => return log_line(job, after, line),
+            Command::Debug { classes, seconds } if job.lines == 0 => {
+                let debug = &mut self.event_loop.extra_debug;
+                debug.set(classes, seconds, self.now);
+                begin(line, "debug");
+                line.value("classes", debug.classes());
+                line.value("remaining", debug.remaining(self.now));
+            }
+            Command::Debug { .. } => return Step::Done,
             Command::Reload => {
                 if job.lines == 0 && job.reload.is_none() {
                     job.reload = Some(self.event_loop.reload(self.engine));
@@ -119,17 +130,18 @@ impl Source for Answers<'_> {
 }
 
 /// The next line of the log.
-fn log_line(job: &mut Job, line: &mut Line<'_>) -> Step {
+fn log_line(job: &mut Job, after: Option<u64>, line: &mut Line<'_>) -> Step {
     if job.tail.is_none() {
-        job.tail = Tail::new();
+        job.tail = after.map_or_else(Tail::new, |place| Some(Tail::behind(place)));
     }
     let Some(tail) = &mut job.tail else { return Step::Refused(Refusal::Busy) };
     let mut text = heapless::Vec::new();
     if !tail.next_line(&mut text) {
-        return Step::Wait;
+        return if tail.is_over() { Step::Done } else { Step::Wait };
     }
     begin(line, "log");
     line.bytes("line", &text);
+    line.value("at", tail.position());
     Step::More
 }
 
@@ -156,8 +168,42 @@ impl Answers<'_> {
             }
         }
         self.tables(line);
+        if config.rtp_proxy_enable {
+            line.object("rtp_ports");
+            line.value("low", config.rtp_port_low);
+            line.value("high", config.rtp_port_high.saturating_add(1));
+            line.end_object();
+        }
+        self.memory(line);
+        self.debug(line);
         self.dns(line);
         self.problems(line);
+    }
+
+    fn memory(&self, line: &mut Line<'_>) {
+        line.object("memory");
+        if let Some(used) = crate::process::resident() {
+            line.value("used", used);
+        }
+        let held = dejitter::bytes(dejitter::places(&self.event_loop.config));
+        line.value("limit", MEMORY_CEILING.saturating_add(held));
+        line.end_object();
+    }
+
+    /// What is debugged, and where that can be read.
+    fn debug(&self, line: &mut Line<'_>) {
+        let EventLoop { config, extra_debug, debug_port, .. } = &*self.event_loop;
+        line.object("debug");
+        line.value("level", config.debug_level);
+        line.value("temporary", extra_debug.classes());
+        line.value("remaining", extra_debug.remaining(self.now));
+        line.end_object();
+        if let Some(address) = debug_port.as_ref().and_then(|port| port.local_addr().ok()) {
+            line.object("debug_port");
+            line.value("port", address.port());
+            line.text("address", &address.host());
+            line.end_object();
+        }
     }
 
     /// What keeps it from its work now.
