@@ -74,6 +74,7 @@ openwrt: install packages-test
 packages-test:
 	cargo build --release --locked --quiet
 	$(PYTHON) -B tests/packages/test_packages.py
+	$(PYTHON) -B tests/packages/test_luci.py
 
 cross:
 	@cross/build.sh $(TARGET)

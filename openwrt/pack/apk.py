@@ -92,6 +92,7 @@ def scripts(package: Package) -> dict[str, str]:
     head = '[ -s ${IPKG_INSTROOT}/lib/functions.sh ] || exit 0\n. ${IPKG_INSTROOT}/lib/functions.sh\n'
     head += f'export root="${{IPKG_INSTROOT}}"\nexport pkgname="{package.name}"\n'
     install = '[ "${IPKG_NO_SCRIPT}" = "1" ] && exit 0\n' + head + "add_group_and_user\ndefault_postinst\n"
+    install += package.postinst + "\n" if package.postinst else ""
     return {
         "post-install": "#!/bin/sh\n" + install,
         "post-upgrade": "#!/bin/sh\nexport PKG_UPGRADE=1\n" + install,
@@ -173,7 +174,7 @@ def information(database: Database, package: Package, size: int) -> Information:
         database.blob(package.version),
         id_,
         database.blob(package.description),
-        database.blob(package.architecture),
+        database.blob("noarch" if package.architecture == "all" else package.architecture),
         database.blob(package.license),
         database.blob(package.name),  # origin
         database.blob(package.maintainer),

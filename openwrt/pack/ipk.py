@@ -12,18 +12,25 @@ from recipe import Entry, Package
 def script(package: Package, before: str, action: str) -> str:
     """OpenWrt's own action, of its functions.sh, for the moment after the installation or before the removal.
 
-    It finds the init script in opkg's list of the package's files. Where the package took the C package's place, opkg has removed that
+    It finds the init script in opkg's list of the package's files. Where the package took another's place, opkg has removed that
     after it noted whose the files are now, and so has forgotten those that both have: they are put on the list again first.
     """
-    files = " ".join("/" + entry.path for entry in package.entries if entry.content is not None)
     return f"""#!/bin/sh
-{before}list=${{IPKG_INSTROOT}}/usr/lib/opkg/info/{package.name}.list
+{before}{forgotten(package)}[ -s ${{IPKG_INSTROOT}}/lib/functions.sh ] || exit 0
+. ${{IPKG_INSTROOT}}/lib/functions.sh
+{action} $0 $@
+"""
+
+
+def forgotten(package: Package) -> str:
+    """Puts the files on opkg's list of them, of a package that may take another's place."""
+    if not package.conflicts:
+        return ""
+    files = " ".join("/" + entry.path for entry in package.entries if entry.content is not None)
+    return f"""list=${{IPKG_INSTROOT}}/usr/lib/opkg/info/{package.name}.list
 for file in {files}; do
 	[ ! -e $list ] || grep -qxF $file $list || echo $file >>$list
 done
-[ -s ${{IPKG_INSTROOT}}/lib/functions.sh ] || exit 0
-. ${{IPKG_INSTROOT}}/lib/functions.sh
-{action} $0 $@
 """
 
 
@@ -56,14 +63,16 @@ def build(package: Package) -> bytes:
     """The package's bytes: the same for the same package."""
     data = tar(package.entries, package.time)
     conffiles = package.installed_conffiles()
-    members = [
-        Entry("control", 0o644, control(package, len(data)).encode()),
-        Entry("postinst", 0o755, postinst(package).encode()),
-        Entry("postrm", 0o755, postrm(package).encode()),
-        Entry("prerm", 0o755, prerm(package).encode()),
-    ]
-    if conffiles:
-        members.insert(0, Entry("conffiles", 0o644, "".join(path + "\n" for path in conffiles).encode()))
+    texts = {
+        "conffiles": (0o644, "".join(path + "\n" for path in conffiles)),
+        "control": (0o644, control(package, len(data))),
+        "postinst": (0o755, postinst(package)),
+        # What default_postinst runs.
+        "postinst-pkg": (0o755, package.postinst + "\n" if package.postinst else ""),
+        "postrm": (0o755, postrm(package) if package.conflicts else ""),
+        "prerm": (0o755, prerm(package)),
+    }
+    members = [Entry(name, mode, text.encode()) for name, (mode, text) in texts.items() if text]
     outer = [
         Entry("debian-binary", 0o644, b"2.0\n"),
         Entry("data.tar.gz", 0o644, compress(data)),

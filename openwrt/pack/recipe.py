@@ -1,4 +1,4 @@
-"""What the feed's Makefile says of the package, and the files that it installs: one recipe for the feed and for the packages made here."""
+"""What the feed's Makefiles say of their packages, and the files that they install: one recipe for the feed and for the packages made here."""
 
 import dataclasses
 import os
@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-FEED = HERE.parent / "siproxd"
+FEED = HERE.parent
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True)
 class Package:
-    """A package for one architecture, before it gets a format."""
+    """A package for one architecture, or `all`, before it gets a format."""
 
     name: str
     version: str
@@ -38,6 +38,7 @@ class Package:
     url: str
     maintainer: str
     users: str
+    postinst: str  # what the package itself does once it is installed
     conffiles: list[str]  # as the Makefile lists them: absolute, may be directories or files that are not installed
     entries: list[Entry]  # directories before what is in them
     time: int  # seconds since 1970, of every file
@@ -48,27 +49,37 @@ class Package:
         return sorted(path for path in self.conffiles if path in files)
 
 
-def read(program: pathlib.Path, architecture: str, time: int) -> Package:
-    """The package of this program."""
+def run(folder: str, goal: str, variables: dict[str, pathlib.Path]) -> str:
+    """What the Makefile in this folder of the feed prints for a goal."""
+    command = ["make", "--silent", "--no-print-directory", "-C", FEED / folder, goal]
+    command += [f"{name}={value}" for name, value in ({"TOPDIR": HERE / "buildroot"} | variables).items()]
+    # Not the flags and variables of a make that this runs in.
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES")}
+    return subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, text=True).stdout
+
+
+def names(folder: str) -> list[str]:
+    """The packages of the Makefile in this folder of the feed."""
+    return run(folder, "packages", {}).split()
+
+
+def read(folder: str, name: str, architecture: str, time: int, program: pathlib.Path | None = None) -> Package:
+    """A package of those, with this program in it."""
     os.umask(0o022)
     with tempfile.TemporaryDirectory() as scratch:
         root, facts, built = (pathlib.Path(scratch, name) for name in ("root", "facts", "built"))
         for directory in (root, facts, built / "bin"):
             directory.mkdir(parents=True)
-        shutil.copyfile(program, built / "bin" / "siproxd")
-        variables = {"TOPDIR": HERE / "buildroot", "PKG_INSTALL_DIR": built, "ROOT": root, "FACTS": facts}
-        command = ["make", "--silent", "--no-print-directory", "-C", FEED, "package"]
-        command += [f"{name}={value}" for name, value in variables.items()]
-        # Not the flags and variables of a make that this runs in.
-        environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES")}
-        subprocess.run(command, check=True, env=environment)
+        if program:
+            shutil.copyfile(program, built / "bin" / "siproxd")
+        run(folder, name, {"PKG_INSTALL_DIR": built, "ROOT": root, "FACTS": facts})
         fact = {file.name: file.read_text().strip() for file in facts.iterdir()}
         conffiles = fact["conffiles"].split()
         keep_over_upgrades(root, fact["NAME"], conffiles)
         return Package(
             name=fact["NAME"],
             version=fact["VERSION"],
-            architecture=architecture,
+            architecture=fact["PKGARCH"] or architecture,
             section=fact["SECTION"],
             title=fact["TITLE"],
             description=" ".join(fact["description"].split()),
@@ -80,6 +91,7 @@ def read(program: pathlib.Path, architecture: str, time: int) -> Package:
             url=fact["URL"],
             maintainer=fact["MAINTAINER"],
             users=fact["USERID"],
+            postinst=fact["postinst"],
             conffiles=conffiles,
             entries=tree(root),
             time=time,

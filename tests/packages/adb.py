@@ -70,7 +70,9 @@ def read(file: bytes) -> dict:
     info = adb.fields(package[0], INFO)
     check_id(adb, info["hashes"])
     for name in ("depends", "provides", "replaces"):
-        items = [adb.fields(word, ["name", "version"]) for word in adb.value(adb.value(package[0])[INFO.index(name)])]
+        # Those at the end that are absent are left out.
+        absent = [0] * len(INFO)
+        items = [adb.fields(word, ["name", "version"]) for word in adb.value((adb.value(package[0]) + absent)[INFO.index(name)]) or []]
         # By name: as text with its version, "siproxd-mod-regex=1" would be before "siproxd=1".
         assert [item["name"] for item in items] == sorted(item["name"] for item in items)
         info[name] = [b"=".join(item.values()).decode() for item in items]

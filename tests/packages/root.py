@@ -12,7 +12,8 @@ import adb
 FUNCTIONS = """\
 add_group_and_user() {
 	local control=$IPKG_INSTROOT/usr/lib/opkg/info/${1:-$pkgname}.control users
-	users=$(cat "$IPKG_INSTROOT/lib/apk/packages/$pkgname.rusers" 2>/dev/null || sed -n 's/^Require-User: //p' "$control")
+	users=$(cat "$IPKG_INSTROOT/lib/apk/packages/$pkgname.rusers" 2>/dev/null || sed -n 's/^Require-User: //p' "$control" 2>/dev/null)
+	[ -n "$users" ] || return 0
 	grep -q "^${users%%:*}:" "$IPKG_INSTROOT/etc/passwd" || echo "${users%%:*}:x:32768:32768::/:/bin/false" >>"$IPKG_INSTROOT/etc/passwd"
 }
 list_of() {
@@ -100,7 +101,7 @@ class Root:
     def opkg_install(self, name: str, ipk: bytes, replaced: tuple[str, ...] = (), **variables: str) -> None:
         """`replaced` are files of a package that it takes the place of: opkg forgets that they are ours."""
         package, info = unpack(ipk), self.path / "usr/lib/opkg/info"
-        conffiles = package["control"]["./conffiles"].content.decode().split()
+        conffiles = package["control"]["./conffiles"].content.decode().split() if "./conffiles" in package["control"] else []
         for path, member in package["data"].items():
             self.put(path.removeprefix("./"), member.info.mode, member.content, conffiles, "-opkg")
         for path, member in package["control"].items():

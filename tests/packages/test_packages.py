@@ -14,15 +14,12 @@ import tempfile
 import unittest
 
 import adb
+from made import PACK, REPOSITORY, TIME, VERSION, make
 from root import Root, unpack
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-PACK = REPOSITORY / "openwrt/pack/pack.py"
 FILES = REPOSITORY / "openwrt/siproxd/files"
 PROGRAM = pathlib.Path(os.environ.get("PROGRAM", REPOSITORY / os.environ.get("CARGO_TARGET_DIR", "target") / "release/siproxd"))
-TIME = 1_750_000_000
 ARCHITECTURE = "mips_24kc"
-VERSION = re.search(r'(?m)^version = "(.*)"', (REPOSITORY / "Cargo.toml").read_text())[1] + "-r1"
 
 class Text:
     """The content of a file that is in no folder of ours."""
@@ -65,11 +62,8 @@ CHANGED = b"config siproxd general\n\toption interface_inbound lan\n\toption int
 
 def pack(directory: pathlib.Path, **settings) -> dict[str, bytes]:
     """The packages' bytes, by the ends of their names."""
-    command = [sys.executable, "-B", PACK, "--only", ARCHITECTURE, "--program", PROGRAM, directory]
-    environment = os.environ | {"SOURCE_DATE_EPOCH": str(TIME)} | settings.pop("variables", {})
-    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, **settings)
-    files = sorted((directory / ARCHITECTURE).iterdir())
-    return {"names": [file.name for file in files]} | {file.suffix[1:]: file.read_bytes() for file in files}
+    files = make(directory, ARCHITECTURE, "--program", PROGRAM, **settings)
+    return {"names": list(files)} | {name.rpartition(".")[2]: content for name, content in files.items()}
 
 
 def plugins() -> list[str]:
@@ -277,11 +271,11 @@ class Recipe(unittest.TestCase):
         with tempfile.TemporaryDirectory() as scratch:
             makefile = pathlib.Path(scratch, "Makefile")
             text = (REPOSITORY / "openwrt/siproxd/Makefile").read_text()
-            makefile.write_text("define Package/siproxd-rs/postinst\necho\nendef\n" + text)
-            command = ["make", "-s", "-C", scratch, f"TOPDIR={PACK.parent}/buildroot", "package"]
+            makefile.write_text("define Package/siproxd-rs/prerm\necho\nendef\n" + text)
+            command = ["make", "-s", "-C", scratch, f"TOPDIR={PACK.parent}/buildroot", "packages"]
             result = subprocess.run(command, capture_output=True, text=True)
             self.assertNotEqual(result.returncode, 0)
-            self.assertIn("does not know of postinst", result.stderr)
+            self.assertIn("does not know of prerm", result.stderr)
 
 
 if __name__ == "__main__":
