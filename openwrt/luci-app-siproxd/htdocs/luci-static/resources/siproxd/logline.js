@@ -32,7 +32,6 @@ const CLASSES = [
 ];
 
 /* Controls, the line ends of Unicode, and what turns the direction of text: none of them may act on the page. */
-// eslint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 function symbol(control) {

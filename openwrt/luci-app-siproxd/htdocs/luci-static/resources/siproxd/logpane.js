@@ -169,7 +169,7 @@ function drawnEntry(entry) {
 	entry.body = E('bdi', { 'class': 'siproxd-log-text', 'dir': 'ltr' });
 
 	return E('div', { 'class': 'siproxd-log-entry siproxd-log-%s'.format(entry.level.toLowerCase()) }, [
-		E('span', { 'class': 'siproxd-log-time', 'title': entry.utc }, [ entry.time ]), ' ',
+		E('span', { 'class': 'siproxd-log-time', 'title': entry.utc || null }, [ entry.time ]), ' ',
 		E('span', { 'class': 'siproxd-log-level' }, [ LEVEL_WORDS[entry.level] ]), ' ',
 		E('span', { 'class': 'siproxd-log-class' }, [ logline.visible(entry.name) ]), ' ',
 		entry.body
