@@ -158,7 +158,7 @@ function select(section, tab, one, widget) {
 			const stands = this.cfgvalue(section_id);
 
 			if (stands && !node.textContent.includes(stands))
-				frame.add(node, frame.id(this, section_id, 'stands'), 'siproxd-note', _('Now: %s, which is not there.').format(stands));
+				frame.add(node, frame.id(this, section_id, 'stands'), 'siproxd-now', _('Now: %s, which is not there.').format(stands));
 
 			return node;
 		});

@@ -108,7 +108,7 @@ return view.extend({
 	},
 
 	bar() {
-		return E('div', { 'class': 'siproxd-bar' }, [
+		return E('div', { 'class': 'siproxd-options-bar' }, [
 			E('label', [
 				E('input', {
 					'type': 'checkbox',
