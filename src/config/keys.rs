@@ -77,6 +77,8 @@ pub struct Told {
     pub tab: Tab,
     /// Its title there, for a householder.
     pub title: &'static str,
+    /// What a householder is told of it there; empty where that is its meaning as everywhere.
+    pub says: &'static str,
     /// Who is shown it there.
     pub audience: Audience,
 }
@@ -127,13 +129,14 @@ const MASK: Kind = int(i32::MIN as i64, u32::MAX as i64);
 
 /// Entries of the table: a heading, and below it directives as
 /// `name: kind, "default"`, then `when Restart` where a reload does not do, `eg "example"` or `shipped "value"`, its place in LuCI as `luci Tab "title"`
-/// (`luci Tab advanced "title"` for experts', `luci Tab ignored "title"` for what means nothing on a router), `more "text for the documents"`, `=> setter`.
+/// (`luci Tab advanced "title"` for experts', `luci Tab ignored "title"` for what means nothing on a router) with `says "text"` where its meaning needs other
+/// words there, `more "text for the documents"`, `=> setter`.
 macro_rules! keys {
     ($($group:literal; $(
         $(#[doc = $doc:literal])+
         $name:ident: $kind:expr, $default:literal
         $(when $when:ident)? $(eg $example:literal)? $(shipped $shipped:literal)?
-        luci $tab:ident $($audience:ident)? $title:literal
+        luci $tab:ident $($audience:ident)? $title:literal $(says $says:literal)?
         $(more $more:literal)? $(=> $set:expr)?;
     )+)+) => {
         /// The directives of this file, in the order of the shipped file.
@@ -152,6 +155,7 @@ macro_rules! keys {
                 is_shipped: keys!(@shipped $($shipped)?),
                 tab: Tab::$tab,
                 title: $title,
+                says: concat!("" $(, $says)?),
                 audience: keys!(@audience $($audience)?),
             },
         }),+),+];

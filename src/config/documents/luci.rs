@@ -113,8 +113,9 @@ fn entry(key: &Key, router: &[(String, String)]) -> String {
     let advanced = if key.told.audience == Audience::Everybody { "" } else { ", advanced: true" };
     writeln!(text, "\t\t\tname: {}, tab: {}{advanced},", quoted(key.name), quoted(name_of(key.told.tab))).unwrap();
     writeln!(text, "\t\t\ttitle: _({}),", quoted(key.told.title)).unwrap();
-    writeln!(text, "\t\t\ttext: _({}),", quoted(&meaning(key).split_whitespace().collect::<Vec<_>>().join(" ")))
-        .unwrap();
+    let says = if key.told.says.is_empty() { meaning(key) } else { key.told.says.to_owned() };
+    let says = says.split_whitespace().collect::<Vec<_>>().join(" ");
+    writeln!(text, "\t\t\ttext: _({}),", quoted(&says)).unwrap();
     let list = if key.kind.repeats() { ", list: true" } else { "" };
     writeln!(text, "\t\t\tkind: {}{list},", kind_of(key.kind)).unwrap();
     let default = router.iter().find(|(name, _)| name == key.name).map_or(key.default, |(_, value)| value);

@@ -21,16 +21,22 @@ keys! {
 
     /// Realm in which phones that register at siproxd itself have to prove who they are; without it, nobody is asked.
     proxy_auth_realm: Kind::Text, "" eg "Home"
-        luci Phones "Realm of the passwords" => |c, v| c.proxy_auth_realm = Some(v.text());
+        luci Phones "Realm of the passwords"
+        says "Phones that register at siproxd itself have to give a password for this realm, a name of your choice; without it, nobody is asked."
+        => |c, v| c.proxy_auth_realm = Some(v.text());
 
     /// One password for all phones.
     proxy_auth_passwd: Kind::Text, "" eg "secret"
-        luci Phones "One password for all phones" => |c, v| c.proxy_auth_passwd = Some(v.text());
+        luci Phones "One password for all phones"
+        says "Password that phones give when they register at siproxd itself."
+        => |c, v| c.proxy_auth_passwd = Some(v.text());
 
     /// File with a password for each phone, as `user password` or `user $ha1-sha256$HASH`; goes before
     /// `proxy_auth_passwd`.
     proxy_auth_pwfile: Kind::Path, "" eg "/etc/siproxd_passwd"
-        luci Phones advanced "File with a password for each phone" => |c, v| c.proxy_auth_pwfile = v.path();
+        luci Phones advanced "File with a password for each phone"
+        says "File with a password for each phone, as `user password` or `user $ha1-sha256$HASH` in a line each; goes before the one password for all."
+        => |c, v| c.proxy_auth_pwfile = v.path();
 
     /// Host of addresses-of-record, such as the address of this router, of which the Internet is told the one at the same place of
     /// `masked_host`. Only for phones that register at siproxd itself.
@@ -46,7 +52,9 @@ keys! {
     /// What the Internet is told in User-Agent, in place of what a phone says there or where it says nothing; Server
     /// stays.
     ua_string: Kind::Line(MAX_UA_STRING), "" eg "Telephone"
-        luci Security advanced "Phone model told to the Internet" => |c, v| c.ua_string = v.text();
+        luci Security advanced "Phone model told to the Internet"
+        says "What the Internet is told in place of the make and model of a phone."
+        => |c, v| c.ua_string = v.text();
 
     /// Asks that answers come to the port that a request left from (rport, RFC 3581): 1 of phones, 2 of the Internet, 3 of both.
     /// Without it a NAT router before this host may not let answers in.
@@ -56,5 +64,7 @@ keys! {
     /// 1 makes two calls for a PBX of one that it sends out and that comes back to it: the second gets another Call-ID. Acts with
     /// `topology_hiding` alone.
     obscure_loops: SWITCH, "0"
-        luci Network advanced "Two calls of one that comes back" => |c, v| c.obscure_loops = v.is_on();
+        luci Network advanced "Two calls of one that comes back"
+        says "For a PBX: a call that it sends out and that comes back to it is made two, so that it does not confuse them. Acts only while the home network is hidden."
+        => |c, v| c.obscure_loops = v.is_on();
 }

@@ -22,6 +22,7 @@ keys! {
     /// in place of the one of its family.
     host_outbound: Kind::Host, "" eg "198.51.100.7"
         luci Network "Public address or name"
+        says "The address that the Internet knows this router by, or a name that the DNS has for it, where it is not the one of its device: behind another router, for instance. A name is looked up while siproxd runs."
         more "A name is looked up while it runs, and again when its TTL is over; the last address stays while the DNS is silent."
         => |c, v| c.set_host_outbound(&v.text());
 
@@ -32,16 +33,20 @@ keys! {
     /// 1 serves phones that know nothing of us: SIP that the router hands to our LAN address by TPROXY goes on to the server that it was sent to.
     transparent: SWITCH, "0" when Restart
         luci Network advanced "Serve phones that are not set up for it"
+        says "Phones that know nothing of siproxd are served: SIP that the router hands to its LAN address by TPROXY goes on to the server it was sent to. Needs rules in the router: see config/examples/transparent.conf."
         more "Needs CAP_NET_ADMIN at start, and rules in the router: see config/examples/transparent.conf."
         => |c, v| c.transparent = v.is_on();
 
     /// Networks that count as ours; without it, those reached through `if_inbound`.
     lan_networks: Kind::Networks, "" eg "192.168.1.0/24, 192.168.2.0/24"
-        luci Network advanced "Networks at home" => |c, v| v.add_to(&mut c.lan_networks);
+        luci Network advanced "Networks at home"
+        says "Networks that count as home; without it, those on the phones' side."
+        => |c, v| v.add_to(&mut c.lan_networks);
 
     /// Addresses on the Internet that may call us besides the providers the phones are registered with.
     wan_allow: Kind::Networks, "" eg "203.0.113.0/24"
         luci Security "Who may call besides the providers"
+        says "Addresses on the Internet that may call besides the providers that phones are registered with. Others get no answer."
         more "Others get no answer."
         => |c, v| v.add_to(&mut c.wan_allow);
 }
