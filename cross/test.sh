@@ -1,7 +1,7 @@
 #!/bin/bash
 # test.sh: what must hold of the programs for routers, run under emulation; as root, after build.sh has built all of `targets`.
 #
-# Sizes first, then for each of MIPS, ARM and x86 that has another order of bytes, size of numbers or version: the unit, golden, torture
+# Sizes first, and that each target is built the same alone as with the others; then for each of MIPS, ARM and x86 that has another order of bytes, size of numbers or version: the unit, golden, torture
 # and platform tests, and a phone that registers and calls; at last, where a program stopped that was aborted, and memory in RAM.
 set -euo pipefail
 
@@ -54,11 +54,32 @@ skipped() {
     sed 's/ *#.*//; /^$/d; s/^/--skip /' "$here/skipped-tests"
 }
 
+# What cargo would compile for the first of these targets when it builds all of them: crates with their features and flags.
+units() {
+    /usr/bin/cargo --config "$here/config.toml" build --release --locked --no-default-features --bin siproxd \
+        "${@/#/--target=}" -Zunstable-options --unit-graph |
+        /usr/bin/python3 -c 'import json, sys
+units = [unit for unit in json.load(sys.stdin)["units"] if unit["platform"] == sys.argv[1]]
+print(*sorted(" ".join(str(unit[what]) for what in ("pkg_id", "features", "profile")) for unit in units), sep="\n")' "$1"
+}
+
+# The bytes of a program must not depend on what else was built.
+compare_units() {
+    local all target alone together
+    mapfile -t all < <(sed -n 's/^\([^# ][^ ]*\) .*/\1/p' "$here/targets")
+    for target in "${all[@]}"; do
+        alone=$(units "$target")
+        together=$(units "$target" "${all[@]}")
+        diff <(echo "$alone") <(echo "$together") || { echo "$target: built otherwise alone than with the others" >&2; return 1; }
+    done
+}
+
 if [ "${1:-}" = --one ]; then
     run_test "$2" "$3"
     exit
 fi
 "$here/sizes.sh"
+(cd "$root" && compare_units)
 programs=$(cd "$root" && test_programs)
 [ "$(wc -l <<<"$programs")" -eq $((4 * $(wc -l <<<"$tested"))) ] || { echo "not four test programs of each: $programs" >&2; exit 1; }
 # The unit tests take longest, and so they come first.
