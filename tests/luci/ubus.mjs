@@ -81,7 +81,8 @@ export class Ubus {
 		if (object === 'uci')
 			return this.uci(session, method, args);
 		if (object === 'session' && method === 'access')
-			return [ OK, { access: this.rights.mayCall(session, args.object, args.function) } ];
+			return [ OK, { access: args.scope === 'uci' ? this.rights.mayUci(session, args.object, args.function)
+				: this.rights.mayCall(session, args.object, args.function) } ];
 		if (this.objects[object])
 			return this.plugin(this.objects[object], session, method, args);
 		const fixed = this.fixed[`${object}.${method}`];

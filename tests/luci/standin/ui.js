@@ -2,8 +2,8 @@
 'require baseclass';
 'require dom';
 'require uci';
+'require uilists as lists';
 'require uiwidgets as widgets';
-'require validation';
 
 /* Stand-in for LuCI's ui module: dialogs, notifications, tabs, handlers, the indicator of changes. */
 
@@ -129,7 +129,8 @@ const changes = baseclass.singleton({
 
 return baseclass.extend({
 	tabs, changes,
-	...widgets.classes,
+	AbstractElement: widgets.AbstractElement, Textfield: widgets.Textfield, Textarea: widgets.Textarea, Checkbox: widgets.Checkbox,
+	Select: widgets.Select, Hiddenfield: widgets.Hiddenfield, Dropdown: lists.Dropdown, Combobox: lists.Combobox, DynamicList: lists.DynamicList,
 
 	/* Before the view: the dialog, the menu's tabs, the changes. */
 	begin() {
@@ -221,14 +222,10 @@ return baseclass.extend({
 		};
 	},
 
-	addValidator(field, type, optional, vfunc, ...events) {
-		if (type == null)
-			return null;
-		const validator = validation.create(field, type, optional, vfunc);
-		const check = validator.validate.bind(validator);
-		for (const name of events.length ? events : [ 'blur', 'keyup' ])
-			field.addEventListener(name, check);
-		check();
+	/* As in LuCI, the field is checked at once. */
+	addValidator(...args) {
+		const check = widgets.addValidator(...args);
+		check?.();
 		return check;
 	},
 
