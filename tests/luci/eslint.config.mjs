@@ -28,6 +28,7 @@ const rules = {
 	'no-unused-expressions': [ 'error', { allowTernary: true, allowShortCircuit: true } ],
 	'no-tabs': 'off',
 	'no-control-regex': 'off',
+	'no-misleading-character-class': 'off',
 	'no-eval': 'off',
 	'no-implied-eval': 'error',
 	'eqeqeq': 'off',
@@ -100,6 +101,7 @@ const layout = {
 };
 
 export default [
+	{ linterOptions: { reportUnusedDisableDirectives: 'off' } },
 	{ ignores: [ '**/node_modules/**' ] },
 	{
 		files: [ 'openwrt/luci-app-siproxd/**/*.js', 'tests/luci/standin/**/*.js', 'tests/luci/rig/**/*.js' ],

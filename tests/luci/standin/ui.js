@@ -136,6 +136,8 @@ return baseclass.extend({
 	begin() {
 		modal = document.getElementById('modal_overlay') ?? document.body.appendChild(E('div', { 'id': 'modal_overlay', 'tabindex': '-1' },
 			[ E('div', { 'class': 'modal', 'role': 'dialog', 'aria-modal': 'true' }) ]));
+		dom.content(document.getElementById('tabmenu'), E('ul', { 'class': 'tabs' }, L.env.tabs.map(tab =>
+			E('li', { 'class': tab.active ? 'tabmenu-item active' : 'tabmenu-item' }, [ E('a', { 'href': tab.href }, [ _(tab.title) ]) ]))));
 		document.addEventListener('dependency-update', ev => tabs.updateTabs(ev));
 		document.addEventListener('validation-success', ev => tabs.updateTabs(ev));
 		document.addEventListener('validation-failure', ev => tabs.updateTabs(ev));
