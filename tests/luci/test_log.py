@@ -228,6 +228,7 @@ def test_debug_for_ten_minutes(daemon: FakeLog, luci: Watched) -> None:
         box.uncheck()
     more = page.get_by_role("button", name="Write more for ten minutes")
     expect(more).to_be_disabled()
+    expect(page.get_by_role("button", name="Stop it now")).to_be_hidden()
     page.get_by_role("checkbox", name="Registrations of the phones").check()
     warning = page.get_by_text("shows who calls whom, and when")
     expect(warning).to_be_hidden()
