@@ -59,11 +59,22 @@ class Watched:
         if state:
             self.bridge.control(**state)
         self.page.goto(self.bridge.url(page))
+        self.drawn()
+        return self.page
+
+    def drawn(self) -> None:
+        """Waits until the view is drawn."""
         try:
             self.page.wait_for_selector("#view > :not(.spinning)", state="attached")
         except Error as error:
             raise AssertionError("\n".join(["the view is not drawn", *self.problems, self.bridge.errors()])) from error
-        return self.page
+
+    def save_and_apply(self) -> str:
+        """Presses "Save & Apply", and waits until the page has been loaded anew, as LuCI does then; returns /etc/config/siproxd."""
+        with self.page.expect_navigation():
+            self.page.locator(".cbi-page-actions .cbi-button-apply").click()
+        self.drawn()
+        return self.bridge.router.config("siproxd")
 
     def size(self, viewport: str) -> None:
         """Another size of the window: `desktop` or `phone`."""

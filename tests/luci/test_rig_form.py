@@ -26,24 +26,16 @@ def tab(page: Page, name: str) -> None:
     page.locator(".cbi-tabmenu li", has_text=name).locator("a").click()
 
 
-def save(page: Page, bridge: Bridge) -> str:
-    """Saves and applies; returns the configuration."""
-    page.get_by_role("button", name="Save & Apply").click()
-    expect(page.locator("#modal_overlay", has_text="Configuration changes applied.")).to_be_visible()
-    expect(page.locator("#modal_overlay")).to_be_hidden()
-    return bridge.router.config("siproxd")
-
-
-def test_what_depends_is_hidden_and_not_written(luci: Watched, bridge: Bridge) -> None:
+def test_what_depends_is_hidden_and_not_written(luci: Watched) -> None:
     page = opened(luci)
     expect(field(page, "port")).to_be_hidden()
     field(page, "use").locator("input[type=checkbox]").check()
     expect(field(page, "port")).to_be_visible()
     field(page, "port").locator("input").fill("5070")
-    assert "\toption use '1'\n\toption port '5070'\n" in save(page, bridge)
+    assert "\toption use '1'\n\toption port '5070'\n" in luci.save_and_apply()
     field(page, "use").locator("input[type=checkbox]").uncheck()
     expect(field(page, "port")).to_be_hidden()
-    after = save(page, bridge)
+    after = luci.save_and_apply()
     assert "port" not in after and "\toption use '0'\n" in after
     assert after.endswith(RULES)
 
@@ -72,7 +64,7 @@ def test_words_of_a_validate_of_ones_own(luci: Watched) -> None:
     assert typed.get_attribute("data-tooltip") is None
 
 
-def test_lists_and_choices_are_written(luci: Watched, bridge: Bridge) -> None:
+def test_lists_and_choices_are_written(luci: Watched) -> None:
     page = opened(luci)
     expect(page.locator(".cbi-tabmenu li[data-tab=empty]")).to_be_hidden()
     tab(page, "Two")
@@ -87,28 +79,28 @@ def test_lists_and_choices_are_written(luci: Watched, bridge: Bridge) -> None:
     field(page, "many").locator("li[data-value=y]").click()
     field(page, "text").locator("textarea").fill("two\nlines")
     assert field(page, "shown").locator(".cbi-value-dummy").inner_text() == "<b>as text</b>"
-    saved = save(page, bridge)
+    saved = luci.save_and_apply()
     for line in ("option kind 'b'", "list hosts '10.0.0.1'\n\tlist hosts 'example.org'", "option interface_inbound 'wan'", "list many 'y'",
                  "option text 'two\nlines'"):
         assert f"\t{line}\n" in saved, saved
 
 
-def test_rows_are_added_removed_and_moved(luci: Watched, bridge: Bridge) -> None:
+def test_rows_are_added_removed_and_moved(luci: Watched) -> None:
     page = opened(luci)
     rules = page.locator("#cbi-siproxd-rule")
     rules.locator(".cbi-section-table-row").nth(1).drag_to(rules.locator(".cbi-section-table-row").nth(0))
     rules.get_by_role("button", name="Add").click()
     expect(rules.locator(".cbi-section-table-row")).to_have_count(3)
     rules.locator(".cbi-section-table-row").nth(2).locator("input").fill("third")
-    saved = save(page, bridge)
+    saved = luci.save_and_apply()
     assert saved.endswith("config rule\n\toption name 'third'\n")
     assert saved.index("second") < saved.index("first") < saved.index("third")
     rules.locator(".cbi-section-table-row").nth(0).get_by_role("button", name="Delete").click()
     expect(rules.locator(".cbi-section-table-row")).to_have_count(2)
-    assert "second" not in save(page, bridge)
+    assert "second" not in luci.save_and_apply()
 
 
-def test_a_grid_is_edited_in_a_dialog(luci: Watched, bridge: Bridge) -> None:
+def test_a_grid_is_edited_in_a_dialog(luci: Watched) -> None:
     page = opened(luci)
     line = page.locator("#cbi-siproxd-line")
     expect(line.locator(".cbi-section-table-row")).to_contain_text("a line")
@@ -116,7 +108,7 @@ def test_a_grid_is_edited_in_a_dialog(luci: Watched, bridge: Bridge) -> None:
     page.locator("#modal_overlay #cbi-siproxd-here-more input").fill("another word")
     page.locator("#modal_overlay").get_by_role("button", name="Save").click()
     expect(page.locator("#modal_overlay")).to_be_hidden()
-    assert "\toption name 'a line'\n\toption more 'another word'\n" in save(page, bridge)
+    assert "\toption name 'a line'\n\toption more 'another word'\n" in luci.save_and_apply()
 
 
 def test_a_read_only_session_sees_and_changes_nothing(luci: Watched) -> None:

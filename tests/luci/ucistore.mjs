@@ -36,6 +36,26 @@ function words(line) {
 	return word === null ? found : [ ...found, word ];
 }
 
+/* The words of each line; a quote may go over several. */
+function *lines(text) {
+	const rest = text.split('\n');
+	for (let line = rest.shift(); line !== undefined; line = rest.shift()) {
+		while (!closed(line) && rest.length)
+			line += `\n${rest.shift()}`;
+		yield words(line);
+	}
+}
+
+function closed(line) {
+	try {
+		words(line);
+		return true;
+	}
+	catch {
+		return false;
+	}
+}
+
 function hash(text) {
 	let sum = 5381;
 	for (const one of text)
@@ -49,8 +69,7 @@ const anonymousName = (count, section) => `cfg${count.toString(16).padStart(2, '
 export function parse(text) {
 	const sections = [];
 	let section = null;
-	for (const line of text.split('\n')) {
-		const [ what, name, value ] = words(line);
+	for (const [ what, name, value ] of lines(text)) {
 		if (what === 'config') {
 			const found = value === undefined ? undefined : sections.find(one => one.name === value);
 			section = found ?? { name: value, type: name, anonymous: value === undefined, options: new Map() };

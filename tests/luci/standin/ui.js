@@ -105,13 +105,14 @@ const changes = baseclass.singleton({
 		dom.content(shown, content);
 	},
 
+	/* The page is loaded anew afterwards, as in LuCI. */
 	apply() {
 		this.displayStatus('notice spinning', E('p', [ _('Starting configuration apply…') ]));
 		return uci.apply().then(() => {
-			this.displayStatus('notice', E('p', [ _('Configuration changes applied.') ]));
 			this.renderChangeIndicator({});
+			this.displayStatus('notice', E('p', [ _('Configuration changes applied.') ]));
 			document.dispatchEvent(new CustomEvent('uci-applied'));
-			window.setTimeout(() => this.displayStatus(false), (L.env.apply_display ?? 1.5) * 1000);
+			window.setTimeout(() => { window.location = window.location.href.split('#')[0]; }, (L.env.apply_display ?? 1.5) * 1000);
 		}).catch(error => {
 			this.displayStatus('warning', E('p', [ _('Apply request failed with status %h').format(error.message) ]));
 		});
