@@ -75,7 +75,7 @@ pub struct Told {
     pub is_shipped: bool,
     /// Its tab in LuCI.
     pub tab: Tab,
-    /// Its title there, for a householder.
+    /// Its title there, for a householder; of a column of a table, `table: column`.
     pub title: &'static str,
     /// What a householder is told of it there; empty where that is its meaning as everywhere.
     pub says: &'static str,

@@ -72,8 +72,11 @@ fn is_without_effect(key: &Key) -> bool {
     key.set.is_none() || key.told.audience == Audience::Nobody
 }
 
-/// Where LuCI has it, in a sentence.
+/// Where LuCI has it, in a sentence. What is a column of a table there has both titles in its own.
 pub(super) fn place(key: &Key) -> String {
+    if key.kind == Kind::Plugin {
+        return "LuCI: a switch for each, in the tab of what it is about.".to_owned();
+    }
     let level = if key.told.audience == Audience::Everybody { "" } else { "Advanced, " };
     let effect = if is_without_effect(key) { " (without effect)" } else { "" };
     format!("LuCI: {}, {level}{}{effect}.", title_of(key.told.tab), key.told.title)

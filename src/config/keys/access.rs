@@ -41,13 +41,13 @@ keys! {
     /// Host of addresses-of-record, such as the address of this router, of which the Internet is told the one at the same place of
     /// `masked_host`. Only for phones that register at siproxd itself.
     mask_host: Kind::Each(&Kind::Host), "" eg "192.168.1.1"
-        luci Phones advanced "Host to mask"
+        luci Phones advanced "Masked hosts: Host of the phones"
         more "Calls from outside for the same user at that host reach the phone."
         => |c, v| c.mask_hosts.push(v.text());
 
     /// What the Internet is told in place of the host at the same place of `mask_host`: a name of this router there.
     masked_host: Kind::Each(&Kind::Host), "" eg "example.org"
-        luci Phones advanced "What the Internet is told instead" => |c, v| c.masked_hosts.push(v.text());
+        luci Phones advanced "Masked hosts: Told to the Internet" => |c, v| c.masked_hosts.push(v.text());
 
     /// What the Internet is told in User-Agent, in place of what a phone says there or where it says nothing; Server
     /// stays.

@@ -37,13 +37,13 @@ keys! {
 
     /// plugin_shortdial: prefix of a short number.
     plugin_shortdial_akey: Kind::Text, "" eg "*00"
-        luci Numbers "Prefix of short numbers"
+        luci Numbers "What short numbers look like"
         says "The first character of short numbers, and a 0 for each of their digits: with *00 they are *01 to *99."
         => HOOK;
 
     /// plugin_shortdial: number to dial, one for each short number.
     plugin_shortdial_entry: Kind::List, "" eg "17474743246"
-        luci Numbers "Short numbers"
+        luci Numbers "What they stand for: Number that is called"
         says "Numbers to dial, one for each short number; number@host calls elsewhere."
         more "number@host calls elsewhere; a call that goes by an outbound proxy still does."
         => HOOK;
@@ -104,38 +104,38 @@ keys! {
 
     /// plugin_regex: name of a rule.
     plugin_regex_desc: Kind::List, "" eg "to the home country"
-        luci Numbers advanced "Number rule: name"
+        luci Numbers advanced "Rules for numbers: Name"
         says "Name of the rule, for the log."
         => HOOK;
 
     /// plugin_regex: expression looked for in the number called.
     plugin_regex_pattern: Kind::List, "" eg "^(sips?:)00"
-        luci Numbers advanced "Number rule: looked for"
+        luci Numbers advanced "Rules for numbers: Looked for"
         says "Expression looked for in the number called; [[.number-sign.]] stands for a #."
         more "As a # begins a comment, [[.number-sign.]] is the character."
         => HOOK;
 
     /// plugin_regex: what replaces it.
     plugin_regex_replace: Kind::List, "" eg "\\1+"
-        luci Numbers advanced "Number rule: replaced by"
+        luci Numbers advanced "Rules for numbers: Replaced by"
         says "What replaces it."
         => HOOK;
 
     /// plugin_regex_body: name of a rule.
     plugin_regex_body_desc: Kind::List, "" eg "a private address"
-        luci Numbers advanced "Message rule: name"
+        luci Numbers advanced "Rules for bodies: Name"
         says "Name of the rule, for the log."
         => HOOK;
 
     /// plugin_regex_body: expression looked for in bodies.
     plugin_regex_body_pattern: Kind::List, "" eg "192\\.168\\.1\\.[0-9]+"
-        luci Numbers advanced "Message rule: looked for"
+        luci Numbers advanced "Rules for bodies: Looked for"
         says "Expression looked for in what messages carry."
         => HOOK;
 
     /// plugin_regex_body: what replaces it.
     plugin_regex_body_replace: Kind::List, "" eg "198.51.100.7"
-        luci Numbers advanced "Message rule: replaced by"
+        luci Numbers advanced "Rules for bodies: Replaced by"
         says "What replaces it."
         => HOOK;
 
@@ -153,20 +153,20 @@ keys! {
 
     /// plugin_siptrunk: name of a trunk.
     plugin_siptrunk_name: Kind::List, "" eg "office"
-        luci Providers advanced "Trunk: name"
-        says "Name of the trunk."
+        luci Providers advanced "Blocks of numbers: Name"
+        says "Name of the block of numbers."
         => HOOK;
 
     /// plugin_siptrunk: account it is registered with.
     plugin_siptrunk_account: Kind::List, "" eg "123456@example.org"
-        luci Providers advanced "Trunk: account"
-        says "Account that the trunk is registered with."
+        luci Providers advanced "Blocks of numbers: Account"
+        says "Account that the block is registered with."
         => HOOK;
 
     /// plugin_siptrunk: expression for its numbers.
     plugin_siptrunk_numbers_regex: Kind::List, "" eg "^0123456[0-9]+"
-        luci Providers advanced "Trunk: numbers"
-        says "Expression for the numbers of the trunk."
+        luci Providers advanced "Blocks of numbers: Its numbers (expression)"
+        says "Expression for the numbers of the block."
         => HOOK;
 
     /// plugin_stats: seconds between two lines in the log; 0 is off, -1 is with SIGUSR1 alone.

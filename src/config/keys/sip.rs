@@ -68,20 +68,20 @@ keys! {
     /// Domain whose phones (the host of their From) send to the host at the same place of `outbound_domain_host`, which
     /// goes before `outbound_proxy_host`.
     outbound_domain_name: Kind::Each(&Kind::Host), "" eg "example.org"
-        luci Providers "Provider's domain"
+        luci Providers "Servers of domains: Domain"
         says "Phones of this domain (the part of their number behind the @) send to the server beside it, in place of the proxy server for all phones."
         => |c, v| c.outbound_domain_names.push(v.text());
 
     /// Host for the domain at the same place of `outbound_domain_name`.
     outbound_domain_host: Kind::Each(&Kind::Host), "" eg "sip.example.org"
-        luci Providers "Server for the domain"
+        luci Providers "Servers of domains: Server"
         says "Server for the domain at the same place."
         => |c, v| c.outbound_domain_hosts.push(v.text());
 
     /// Port for the domain at the same place of `outbound_domain_name`; 0, or no such line at all: the DNS names the
     /// servers (RFC 3263).
     outbound_domain_port: Kind::Each(&PORT_OR_OFF), "" eg "5060"
-        luci Providers "Port of the domain's server"
+        luci Providers "Servers of domains: Port"
         says "Port for the domain at the same place; 0: the DNS names the servers."
         => |c, v| c.outbound_domain_ports.push(v.int());
 
