@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Playwright, Request
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Playwright, Request, expect
 
 from router import Bridge
 
@@ -16,6 +16,8 @@ VIEWPORTS = {"desktop": (1280, 900), "phone": (360, 740)}
 
 # Milliseconds that anything on a page may take, on a loaded machine.
 PATIENCE = 20_000
+
+expect.set_options(timeout=PATIENCE)
 
 
 def launch(playwright: Playwright) -> Browser:
