@@ -2,7 +2,7 @@
 """lmo.py FILE.po FILE.lmo: a catalogue of gettext in the form that LuCI reads.
 
 The translations, each filled up with zeros to a multiple of 4, then an index, sorted by the first word, and last a word with the place of the
-index. An entry of the index is four words: a hash of the original, which plural form it is, from 1, and place and length of the translation; the rule
+index. An entry of the index is four words: a hash of the original, how many forms it has, and place and length of the translation; the rule
 for plural forms is there with the hash 0. All words are big-endian. The original of a message with a context is the context, a byte 1
 and the message; of a plural form the message, a byte 2 and its number. The hash is Paul Hsieh's, of 2004, which begins with the length.
 """
@@ -78,7 +78,7 @@ def plain(text: str) -> str:
 
 
 def entries(message: dict[str, str]) -> list[tuple[int, int, str]]:
-    """Hash, number and text of each form; none of what is not translated, or in the same words."""
+    """Hash, number of forms and text of each form; none of what is not translated, or in the same words."""
     if not message["msgid"]:
         rule = re.search(r"(?m)^Plural-Forms: (.*)$", message.get("msgstr", ""))
         return [(0, 0, rule[1])] if rule else []
@@ -87,11 +87,12 @@ def entries(message: dict[str, str]) -> list[tuple[int, int, str]]:
         original = f"{message['msgctxt']}\1{original}"
     forms = {name: text for name, text in message.items() if name.startswith("msgstr") and text}
     found = []
+    count = max((int(name[7:-1]) + 1 for name in forms if name != "msgstr"), default=1)
     for name, text in forms.items():
         number = int(name[7:-1]) if name != "msgstr" else 0
         key = f"{original}\2{number}" if "msgid_plural" in message else original
         if hash_of(key) != hash_of(text):
-            found.append((hash_of(key), number + 1, plain(text)))
+            found.append((hash_of(key), count, plain(text)))
     return found
 
 

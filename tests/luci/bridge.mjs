@@ -7,23 +7,13 @@ import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { Pages } from './pages.mjs';
+import { pathsOf } from './paths.mjs';
 import { Ubus } from './ubus.mjs';
 
 const options = JSON.parse(process.argv[2]);
 const here = path.dirname(new URL(import.meta.url).pathname);
 
-/** Where the router's files are. */
-const paths = {
-	at(name) {
-		const mapped = options.map[name];
-		if (mapped)
-			return mapped;
-		return name.startsWith('/') ? path.join(options.root, name) : name;
-	},
-	back: name => name.startsWith(options.root) ? name.slice(options.root.length) : name,
-	/** A command line with the router's paths as they are here; those of shell's own stay. */
-	in: command => command.replace(/(?<=^|[\s='"])\/(?:usr|etc|var|tmp|sbin|lib)\/[^\s'";|&<>]*/g, name => paths.at(name))
-};
+const paths = pathsOf(options.root, options.map);
 
 const defaults = () => ({
 	// Of the pages.

@@ -3,6 +3,7 @@
     router   a router's files; with `home`, the one of that home
     home     a home with two phones and a remote one, registered through a real daemon, for all tests of a file
     bridge   serves the router to browsers
+    plugin   the ubus object of the router, without a browser
     luci     a page of the app that is watched: `luci.open("overview")` returns Playwright's page
     page     Playwright's page of `luci`
 """
@@ -28,6 +29,7 @@ from lab.world import World  # noqa: E402
 from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
 from browser import Watched, launch  # noqa: E402
+from plugin import Plugin  # noqa: E402
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -89,6 +91,14 @@ def bridge(router: Router) -> Iterator[Bridge]:
         assert not made.errors(), made.errors()
     finally:
         made.stop()
+
+
+@pytest.fixture
+def plugin(router: Router) -> Iterator[Plugin]:
+    """The ubus object of the router."""
+    made = Plugin(router)
+    yield made
+    made.end()
 
 
 @pytest.fixture

@@ -109,14 +109,14 @@ function parseDelta(line) {
 function deltaLines(directory, config) {
 	const file = path.join(directory, config);
 	const text = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
-	return text.split('\0\n').filter(Boolean);
+	return text.match(/(?:\\.|[^'\\\n]|'[^']*')+/g) ?? [];
 }
 
 /** Notes a change in a session's directory. */
 export function note(directory, config, command, section, option, value) {
 	fs.mkdirSync(directory, { recursive: true });
 	const where = `${command}${config}.${section}${option === undefined ? '' : `.${option}`}`;
-	fs.appendFileSync(path.join(directory, config), `${where}${value === undefined ? '' : `=${quoted(String(value))}`}\0\n`);
+	fs.appendFileSync(path.join(directory, config), `${where}${value === undefined ? '' : `=${quoted(String(value))}`}\n`);
 }
 
 function replay(sections, line) {

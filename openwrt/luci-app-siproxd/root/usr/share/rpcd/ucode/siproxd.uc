@@ -28,6 +28,8 @@ const PATIENCE = 3;
 const PATIENCE_FOR_ALL = 5;
 
 const LONGEST_DEBUG = 3600;
+// Of debug classes.
+const EVERYTHING = 0xffffffff;
 
 // In the log; what is beyond is the beginning of what is kept, as it is for the daemon.
 const FURTHEST_POSITION = 0x1fffffffffffff;
@@ -38,7 +40,9 @@ const KINDS = [
 	[ 'this daemon takes no commands', 'not-running' ],
 	[ 'unknown option', 'old' ],
 	[ 'unknown command', 'old' ],
+	[ 'unexpected `', 'old' ],
 	[ 'a second word goes with', 'old' ],
+	[ 'the daemon knows no such command', 'old' ],
 	[ 'use the program that the daemon was started from', 'old' ],
 	[ 'does not answer within', 'slow' ],
 	[ 'what is no JSON', 'malformed' ],
@@ -419,7 +423,9 @@ const methods = {
 			if (!(classes >= -1 && classes <= 0x7fffffff) || !(seconds >= 0 && seconds <= LONGEST_DEBUG))
 				return failure('failed', `Classes are a mask, and seconds at most ${LONGEST_DEBUG}.`);
 
-			const debug = one_of(ask(request.args.instance, PATIENCE, `debug -- ${classes} ${seconds}`), 'debug');
+			// -1 would be an option of the program's.
+			const mask = classes < 0 ? EVERYTHING : classes;
+			const debug = one_of(ask(request.args.instance, PATIENCE, `debug ${mask} ${seconds}`), 'debug');
 
 			return debug.error != null ? debug : { debug: debug.line };
 		}
