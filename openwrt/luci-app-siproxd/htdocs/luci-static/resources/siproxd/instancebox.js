@@ -14,6 +14,9 @@ const el = bits.el;
 
 const PLENTY = 5;
 
+/* Lines of what the program says of why it does not run. */
+const MOST_LINES = 8;
+
 /* The sentence at the top: [ grade, sentence, more ]. */
 function headline(instance) {
 	const problems = problemsOf(instance.status);
@@ -59,6 +62,11 @@ function trouble(instance) {
 	}
 
 	return [ 'bad', instance.error ? daemon.words(instance.error) : _('How siproxd is could not be found out.'), 'restart' ];
+}
+
+/* What the program or the init script says, a paragraph a line. */
+function said(text) {
+	return text.split('\n').slice(0, MOST_LINES).filter(line => line.trim()).map(line => el('p', { 'class': 'siproxd-detail' }, [ bits.foreign(line, 600) ]));
 }
 
 function actions(instance, helps, mayWrite, isBusy) {
@@ -141,7 +149,7 @@ return baseclass.extend({
 					el('h3', { 'id': title, 'class': page.isAlone ? 'siproxd-unseen' : '' }, [ bits.foreign(instance.name, 64) ]),
 					el('p', { 'class': 'siproxd-headline' }, [ sentence ]),
 					more ? el('p', { 'class': 'siproxd-more' }, [ more ]) : null,
-					!isRunning && instance.text ? el('p', { 'class': 'siproxd-detail' }, [ bits.foreign(instance.text, 600) ]) : null,
+					...(isRunning ? [] : said(instance.text)),
 					isRunning ? null : page.stamp(instance.name)
 				]),
 				actions(instance, helps, page.mayWrite, page.isBusy)
