@@ -72,7 +72,7 @@ const OWN = [
 function titleOf(name) {
 	const directive = directives.list.find(one => one.name == name);
 
-	return directive ? '“%s”'.format(directive.title) : name;
+	return directive ? _('“%s”').format(directive.title) : name;
 }
 
 /* A text of the documents for the page: names of directives between back quotes are titles here. */
