@@ -132,6 +132,14 @@ def test_a_program_that_speaks_nonsense(plugin: Plugin, said: str) -> None:
         assert plugin.general()["error"]["kind"] == "failed" and plugin.general()["text"]
 
 
+def test_many_words_are_cut_off(plugin: Plugin) -> None:
+    """Those of a program that goes on and on: a message is for people."""
+    for said in ("x\n" * 100_000, "x" * 200_000):
+        plugin.router.answer(said, 1)
+        shown = plugin.general()
+        assert shown["error"]["kind"] == "failed" and 1000 < len(shown["text"]) < 10_000
+
+
 def test_a_flood_is_cut_off(plugin: Plugin) -> None:
     """What is one byte too many for a message of ubus is told; what just fits is shown."""
     def serve(client: socket.socket) -> None:

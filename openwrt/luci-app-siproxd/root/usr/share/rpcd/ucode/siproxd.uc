@@ -23,6 +23,9 @@ const SCRATCH_DIR = '/var/run/siproxd-check-';
 // Bytes that are taken of a program. A message of ubus has a mebibyte at most, where a number needs more than in JSON.
 const LARGEST_ANSWER = 0x40000;
 
+// Bytes of what it says to people, about.
+const LONGEST_TEXT = 4096;
+
 // Seconds for all of an answer; and for all instances together, for rpcd serves nobody else meanwhile.
 const PATIENCE = 3;
 const PATIENCE_FOR_ALL = 5;
@@ -132,17 +135,20 @@ function ask(name, patience, words) {
 	for (let i = 0; i < length(rest); i++) {
 		let line = null;
 
-		try {
-			line = json(rest[i]);
-		}
-		catch (e) {
-			// Words, for people.
+		// An exception costs as much as many lines.
+		if (substr(rest[i], 0, 1) == '{') {
+			try {
+				line = json(rest[i]);
+			}
+			catch (e) {
+				// Words, for people.
+			}
 		}
 
 		if (type(line) == 'object' && type(line.type) == 'string')
 			push(lines, line);
-		else if (rest[i] != '')
-			text = `${text}${text == '' ? '' : '\n'}${rest[i]}`;
+		else if (rest[i] != '' && length(text) < LONGEST_TEXT)
+			text = `${text}${text == '' ? '' : '\n'}${substr(rest[i], 0, LONGEST_TEXT)}`;
 	}
 
 	if (answer.code == 0 && text == '')
