@@ -51,7 +51,6 @@ def test_a_wrong_value_is_marked_while_it_is_typed_and_is_not_saved(luci: Watche
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator("#modal_overlay")).to_contain_text('Option "Port" contains an invalid input value.')
     luci.expect_problem('Option "Port"')
-    luci.expect_problem('Option "Port"')
     assert bridge.calls("uci.set") == []
 
 

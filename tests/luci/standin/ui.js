@@ -21,7 +21,7 @@ const tabs = baseclass.singleton({
 		for (const pane of list) {
 			const name = pane.getAttribute('data-tab');
 			const link = E('a', { 'href': '#', 'click': ev => { ev.preventDefault(); this.open(group, name); } },
-				[ pane.getAttribute('data-tab-title') ]);
+				pane.getAttribute('data-tab-title'));
 			menu.appendChild(E('li', { 'data-tab': name, 'class': 'cbi-tab-disabled' }, [ link ]));
 		}
 		this.updateTabs(null, group);
@@ -67,6 +67,20 @@ const tabs = baseclass.singleton({
 		}
 	}
 });
+
+/* What stands in `data-tooltip` is shown beside what the mouse or the focus is on. */
+function showTooltip(ev) {
+	const target = ev.target.closest?.('[data-tooltip]');
+	const shown = document.querySelector('body > .cbi-tooltip') ?? document.body.appendChild(E('div', { 'class': 'cbi-tooltip' }));
+	shown.style.display = target ? 'block' : 'none';
+	if (!target)
+		return;
+	const place = target.getBoundingClientRect();
+	dom.content(shown, [ target.getAttribute('data-tooltip') ]);
+	shown.className = `cbi-tooltip ${target.getAttribute('data-tooltip-style') ?? ''}`.trim();
+	shown.style.top = `${place.bottom + window.scrollY}px`;
+	shown.style.left = `${place.left + window.scrollX}px`;
+}
 
 /* The count of what is saved and not applied, in the page's header; a click lists it. */
 const changes = baseclass.singleton({
@@ -146,6 +160,8 @@ return baseclass.extend({
 			if (ev.key === 'Escape' && document.body.classList.contains('modal-overlay-active'))
 				modal.querySelector('.modal button.btn, .modal .cbi-button')?.click();
 		});
+		for (const name of [ 'mouseover', 'focusin' ])
+			document.addEventListener(name, showTooltip);
 		return changes.init();
 	},
 
@@ -154,7 +170,8 @@ return baseclass.extend({
 		dialog.className = 'modal';
 		for (const one of classes.flatMap(text => String(text).split(/\s+/)).filter(Boolean))
 			dialog.classList.add(one);
-		dom.content(dialog, title ? E('h4', {}, [ title ]) : null);
+		/* The title is markup in LuCI, here and in notifications. */
+		dom.content(dialog, title ? E('h4', {}, title) : null);
 		dom.append(dialog, children);
 		document.body.classList.add('modal-overlay-active');
 		modal.scrollTop = 0;
@@ -176,7 +193,7 @@ return baseclass.extend({
 			])
 		]);
 		if (title != null)
-			dom.append(message.firstElementChild, E('h4', {}, [ title ]));
+			dom.append(message.firstElementChild, E('h4', {}, title));
 		dom.append(message.firstElementChild, children);
 		for (const one of classes.flatMap(text => String(text).split(/\s+/)).filter(Boolean))
 			message.classList.add(one);
@@ -206,7 +223,7 @@ return baseclass.extend({
 		document.querySelector(`#indicators [data-indicator="${id}"]`)?.remove();
 	},
 
-	/* A handler of a button: the button is disabled and spins until the promise is done; an error becomes a notification. */
+	/* A handler of a button: the button is disabled and spins until the promise is done; its errors are nobody's, as in LuCI. */
 	createHandlerFn(self, fn, ...args) {
 		const called = typeof fn === 'string' ? self[fn] : fn;
 		if (typeof called !== 'function')
@@ -216,12 +233,10 @@ return baseclass.extend({
 			button.classList.add('spinning');
 			button.disabled = true;
 			button.blur?.();
-			return Promise.resolve().then(() => called.call(self, ...args, ev))
-				.catch(error => L.error(error))
-				.finally(() => {
-					button.classList.remove('spinning');
-					button.disabled = false;
-				});
+			Promise.resolve(called.call(self, ...args, ev)).finally(() => {
+				button.classList.remove('spinning');
+				button.disabled = false;
+			});
 		};
 	},
 

@@ -16,7 +16,8 @@ const Dropdown = widgets.AbstractElement.extend({
 
 	keys() {
 		const keys = Array.isArray(this.options.sort) ? [ ...this.options.sort ] : Object.keys(this.choices);
-		return keys.concat(this.values.filter(value => value != null && value !== '' && !keys.includes(value)));
+		/* Others than are offered stay where others may be made. */
+		return this.options.create ? keys.concat(this.values.filter(value => value != null && value !== '' && !keys.includes(value))) : keys;
 	},
 
 	item(key, chosen) {

@@ -44,10 +44,9 @@
 
 		addFooter() {
 			const footer = E([]);
-			const map = document.querySelector('#maincontent .cbi-map');
-			const data = map && dom.findClassInstance(map);
-			let fixed = L.hasViewPermission() === false;
-			fixed ||= Boolean(data?.readonly);
+			const maps = [ ...document.querySelectorAll('#view .cbi-map') ].map(map => dom.findClassInstance(map)).filter(Boolean);
+			/* Of a page without a form, the rights of the page count. */
+			const fixed = maps.length ? maps.every(map => map.readonly) : !L.hasViewPermission();
 
 			const button = (method, look, label) => this[method]
 				? E('button', { 'class': `cbi-button ${look}`, 'click': L.ui.createHandlerFn(this, method), 'disabled': fixed || null },
