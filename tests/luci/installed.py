@@ -24,14 +24,8 @@ FILES = ROOT / "openwrt/siproxd/files"
 # An account that every machine has.
 GENERAL = "config siproxd 'general'\n\toption user 'nobody'\n\toption interface_inbound 'lan'\n\toption interface_outbound 'wan'\n"
 
-# The init script, and then procd: one at a time, as there.
-INIT = """exec 9>"{root}/init.lock"
-flock 9
-{exports}
-busybox ash "$IPKG_INSTROOT/etc/rc.common" {files}/siproxd.init "$@" 3>>"$IPKG_INSTROOT/record" 9>&-
-code=$?
-{python} -B {here} "$IPKG_INSTROOT" {namespace} 9>&-
-exit $code"""
+# The init script; procd carries out what it is told before the script goes on.
+INIT = '{exports}\nexec busybox ash "$IPKG_INSTROOT/etc/rc.common" {files}/siproxd.init "$@" 3>>"$IPKG_INSTROOT/record"'
 
 
 class InstalledRouter(Router):
@@ -47,11 +41,10 @@ class InstalledRouter(Router):
         self.config("siproxd", GENERAL)
         environment = {
             "IPKG_INSTROOT": self.root, "SIPROXD": self.root / "usr/sbin/siproxd", "NETWORKS": f"lan={LAN_INTERFACE} wan=wan", "REALLY": "1",
-            "STAND_IN_UCI": OPENWRT / "uci.py", "STAND_IN_PROCD": OPENWRT / "procd.py", "TMPDIR": self.root / "tmp",
+            "STAND_IN_UCI": OPENWRT / "uci.py", "STAND_IN_PROCD": Path(__file__), "NAMESPACE": network.ns("router") if network else "",
+            "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": self.root / "tmp",
         }
-        self.init(INIT.format(
-            root=self.root, files=FILES, python=sys.executable, here=Path(__file__), namespace=network.ns("router") if network else "none",
-            exports="\n".join(f"export {name}={shlex.quote(str(value))}" for name, value in environment.items())))
+        self.init(INIT.format(files=FILES, exports="\n".join(f"export {name}={shlex.quote(str(value))}" for name, value in environment.items())))
 
     def act(self, *action: str) -> str:
         """Runs the init script; returns what it told procd and the log."""
@@ -112,4 +105,7 @@ def carry_out(root: Path, namespace: str) -> None:
 
 
 if __name__ == "__main__":
-    carry_out(Path(sys.argv[1]), sys.argv[2])
+    # In procd's place: the stand-in says what it makes of a message, and this does it.
+    subprocess.run([sys.executable, OPENWRT / "procd.py", *sys.argv[1:]], check=True)
+    if os.environ["NAMESPACE"]:
+        carry_out(Path(sys.argv[1]).parent, os.environ["NAMESPACE"])

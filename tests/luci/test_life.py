@@ -66,12 +66,12 @@ def test_configure_look_and_repair(luci: Watched, world: World) -> None:
     first = router.pids()["general"]
     page.get_by_role("button", name="Restart").click()
     until(lambda: router.pids().get("general") not in (None, first), 20, "another process")
-    expect(page.locator(".siproxd-instance")).to_contain_text("siproxd is running")
+    expect(page.locator(".siproxd-instance")).to_contain_text("One phone is registered.")
 
     router.act("stop")
     expect(page.locator(".siproxd-instance")).to_contain_text("siproxd is not running")
     page.get_by_role("button", name="Start").click()
-    expect(page.locator(".siproxd-instance")).to_contain_text("siproxd is running")
+    expect(page.locator(".siproxd-instance")).to_contain_text("One phone is registered.")
     phone.stop()
 
 
