@@ -156,13 +156,14 @@ class App(unittest.TestCase):
             with self.subTest(form), tempfile.TemporaryDirectory() as scratch:
                 self.assertTrue(script.endswith(own))
                 root = pathlib.Path(scratch)
-                for name in ("rm", "killall"):
+                for name in ("rm", "rpcd"):
                     (root / name).write_text(f'#!/bin/sh\necho {name} "$@" >>{root}/done\n')
                     (root / name).chmod(0o755)
-                # What is there of a router's own is none of this machine.
-                (root / "script").write_text("set -f\n" + script[script.index("[ -n \"${IPKG_INSTROOT}\" ]") :])
+                # What is there of a router's own is none of this machine's.
+                script = script[script.index("[ -n \"${IPKG_INSTROOT}\" ]") :].replace("/etc/init.d/rpcd", f"{root}/rpcd")
+                (root / "script").write_text("set -f\n" + script)
                 subprocess.run(["sh", root / "script"], check=True, env={"PATH": f"{root}:/bin:/usr/bin"})
-                done = ["rm -f /tmp/luci-indexcache.*", "rm -rf /tmp/luci-modulecache/", "killall -HUP rpcd"]
+                done = ["rm -f /tmp/luci-indexcache.*", "rm -rf /tmp/luci-modulecache/", "rpcd reload"]
                 self.assertEqual((root / "done").read_text().splitlines(), done)
 
     def test_it_is_installed_on_a_router(self) -> None:

@@ -33,12 +33,13 @@ define Package/$(PKG_NAME)/postinst
 [ -n "$${IPKG_INSTROOT}" ] || {
 	rm -f /tmp/luci-indexcache.*
 	rm -rf /tmp/luci-modulecache/
-	killall -HUP rpcd 2>/dev/null
+	/etc/init.d/rpcd reload 2>/dev/null
 	exit 0
 }
 endef
 
 define LuciTranslation
+  $(if $(LUCI_LANG.$(1)),,$(error openwrt/pack does not know how the language $(1) is called))
   define Package/luci-i18n-$(LUCI_BASENAME)-$(1)
     SECTION:=luci
     CATEGORY:=LuCI
