@@ -17,6 +17,7 @@ use std::path::PathBuf;
             \x20 bindings          registrations\n\
             \x20 calls [--watch]   calls, and how each party is heard\n\
             \x20 history           calls that have ended, and why\n\
+            \x20 refusals          registrations that failed lately, and why\n\
             \x20 stats             what has happened since the start\n\
             \x20 log               the log, from its last lines on\n\
             \x20 debug CLASSES [SECONDS]\n\

@@ -3,7 +3,7 @@
 _siproxd() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local options="-c --config -d --debug -p --pid-file -h --help --instance --json --timeout --after --watch --openmetrics --check --version"
-    local commands="status bindings calls history stats log debug reload drop"
+    local commands="status bindings calls history refusals stats log debug reload drop"
 
     COMPREPLY=()
     # bash takes --config=FILE for three words.

@@ -6,6 +6,7 @@ use crate::config::Change;
 use crate::engine::binding_stats::{BindingState, BindingStats};
 use crate::engine::history::EndedCall;
 use crate::engine::io::{Leg, Side};
+use crate::engine::refusals::RefusedRegister;
 use crate::engine::stats::{CallStats, SectionStats};
 use crate::reload::Reload;
 use crate::rtp::format::Media;
@@ -105,6 +106,21 @@ pub fn ended(line: &mut Line<'_>, call: &EndedCall, now: Instant) {
     if let Some(fault) = call.fault {
         line.text("verdict", &fault);
     }
+}
+
+/// A registration that has failed.
+pub fn refusal(line: &mut Line<'_>, refused: &RefusedRegister, now: Instant) {
+    begin(line, "refusal");
+    line.bytes("aor", &refused.aor);
+    line.text("phone", &refused.phone);
+    match refused.registrar {
+        Some(registrar) => line.text("registrar", &registrar),
+        None => line.text("registrar", &"own"),
+    }
+    line.value("code", refused.status);
+    line.text("text", &refused.reason());
+    line.value("ago", now.since(refused.refused).as_secs());
+    line.value("times", refused.times);
 }
 
 /// The `number`th line about a reload: what is wrong, what waits for a restart, what acts, and last what it came to. `false` where there is no

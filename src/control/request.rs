@@ -15,6 +15,8 @@ pub enum Command {
     Calls,
     /// The calls that ended last.
     History,
+    /// The registrations that have failed lately.
+    Refusals,
     /// What has happened since the start.
     Stats,
     /// The log from now on, and the last lines before; or what is kept of it behind this place.
@@ -36,11 +38,12 @@ pub enum Command {
 pub const MAX_DEBUG: u32 = 3600;
 
 /// Each command with its name.
-pub const COMMANDS: [(&str, Command); 9] = [
+pub const COMMANDS: [(&str, Command); 10] = [
     ("status", Command::Status),
     ("bindings", Command::Bindings),
     ("calls", Command::Calls),
     ("history", Command::History),
+    ("refusals", Command::Refusals),
     ("stats", Command::Stats),
     ("log", Command::Log(None)),
     ("debug", Command::Debug { classes: 0, seconds: 0 }),

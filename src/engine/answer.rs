@@ -18,6 +18,7 @@ impl Engine {
     pub(super) fn answer(&mut self, received: &Received<'_>, cause: Cause, out: &mut dyn Sink) {
         self.counters.refuse(cause);
         let wording = cause.wording(received.origin == Origin::Phone);
+        self.note_refused(received, wording.status, cause);
         let (method, from) = (received.method_name(), received.from);
         if cause.is_shortage() {
             self.shortages.report(cause, from);

@@ -225,7 +225,13 @@ impl Engine {
         }
         match self.auth.judge(received.msg, aor, &self.key, now) {
             Verdict::Proven => return true,
-            Verdict::Absent => self.challenge(received, aor, false, now, out),
+            Verdict::Absent => {
+                let ids = [HeaderId::Authorization, HeaderId::ProxyAuthorization];
+                if ids.iter().any(|id| received.msg.header(*id).is_some()) {
+                    self.note_refused(received, 401, Cause::Forbidden);
+                }
+                self.challenge(received, aor, false, now, out);
+            }
             Verdict::Stale => self.challenge(received, aor, true, now, out),
             Verdict::Wrong(why) => {
                 log::warn!(

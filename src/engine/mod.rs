@@ -45,6 +45,7 @@ mod port;
 mod preference;
 mod random;
 mod reach;
+pub mod refusals;
 mod registrar;
 mod request;
 mod response;
@@ -130,6 +131,7 @@ pub struct Engine {
     auth: auth::Auth,
     parked: parked::Parked,
     history: history::History,
+    refusals: refusals::Refusals,
     hooks: hook::Hooks,
 }
 
@@ -162,6 +164,7 @@ impl Engine {
             auth: auth::Auth::new(),
             parked: parked::Parked::new(),
             history: history::History::new(),
+            refusals: refusals::Refusals::new(),
             hooks: hook::Hooks::new(),
         }
     }
@@ -212,6 +215,7 @@ impl Engine {
         if self.settings.get().is_none() {
             return;
         }
+        self.refusals.set_now(now);
         match input {
             Input::Datagram { on, interface, from, meant_for, bytes } => {
                 if !self.is_of_hook(interface, from, bytes, now) && self.admits(interface, from, bytes, now) {
@@ -348,6 +352,7 @@ impl Engine {
         log::warn!(target: class::SIP, "no answer from {}: {}", t.downstream, cause.remedy());
         self.counters.refuse(cause);
         let wording = cause.wording(t.from_phone);
+        self.note_register_given_up(t, wording.status, cause);
         let tag = self.tag_of(&t.key);
         // On the WAN a 408 to anything but INVITE is one of many that come too late (RFC 4320 §4.2).
         let may_say = t.from_phone || t.method == Method::Invite || wording.status != 408;

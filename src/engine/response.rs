@@ -78,6 +78,7 @@ impl Engine {
             let is_first = status >= 200 && self.transactions.get(handle).is_some_and(|t| t.final_status == 0);
             if is_first {
                 self.after_hooks(handle, status, now);
+                self.note_register_answered(handle, status, msg);
             }
             self.transactions.response_sent(back.fork.map_or(handle, |(sender, _)| sender), status, &parts, now);
             self.transactions.answered(handle, status, now);
@@ -123,6 +124,7 @@ impl Engine {
             }
             if back.transaction.is_none() {
                 if let Some(aor) = aor.filter(|_| (200..300).contains(&status)) {
+                    self.refusals.forget(&aor, back.to.host());
                     self.registered_by_seal(received, &aor, back, now);
                 }
                 return;

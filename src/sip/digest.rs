@@ -110,6 +110,13 @@ impl<'a> Credentials<'a> {
     }
 }
 
+/// Whether a challenge, the value of WWW-Authenticate or Proxy-Authenticate, asks again only because the nonce is too old (RFC 7616 §3.3).
+#[must_use]
+pub fn is_stale(challenge: &[u8]) -> bool {
+    let found = Found::read(challenge).ok().and_then(|found| found.of("stale"));
+    found.is_some_and(|value| value.eq_ignore_ascii_case(b"true"))
+}
+
 /// The bytes that the content of a quoted string stands for: a quoted pair is its second byte.
 pub fn unescaped(content: &[u8]) -> impl Iterator<Item = u8> + '_ {
     let mut bytes = content.iter();
@@ -121,7 +128,8 @@ pub fn unescaped(content: &[u8]) -> impl Iterator<Item = u8> + '_ {
 
 /// The parameters that we read, and whether their values are quoted by the standard. Phones are found to do the other for
 /// `algorithm`, `qop` and `nc`, so that both are taken.
-const NAMES: [&str; 9] = ["username", "realm", "nonce", "uri", "response", "algorithm", "qop", "nc", "cnonce"];
+const NAMES: [&str; 10] =
+    ["username", "realm", "nonce", "uri", "response", "algorithm", "qop", "nc", "cnonce", "stale"];
 
 /// The values of [`NAMES`], without quotes.
 struct Found<'a>([Option<&'a [u8]>; NAMES.len()]);

@@ -15,6 +15,7 @@ pub(super) fn line(out: &mut dyn Write, number: u64, answer: &Object<'_>) -> io:
         "binding" => binding(out, is_first, answer),
         "call" => call(out, is_first, answer),
         "ended" => ended(out, is_first, answer),
+        "refusal" => refusal(out, is_first, answer),
         "stats" => stats(out, answer),
         "dropped" => dropped(out, answer),
         "log" => writeln!(out, "{}", answer.text("line")),
@@ -29,6 +30,7 @@ pub(super) fn line(out: &mut dyn Write, number: u64, answer: &Object<'_>) -> io:
             "bindings" => writeln!(out, "no registrations"),
             "calls" => writeln!(out, "no calls"),
             "history" => writeln!(out, "no call has ended yet"),
+            "refusals" => writeln!(out, "no registration has failed lately"),
             _ => Ok(()),
         },
         // Of a later daemon.
@@ -106,6 +108,20 @@ fn ended(out: &mut dyn Write, is_first: bool, answer: &Object<'_>) -> io::Result
     }
     let verdict = answer.text("verdict");
     if verdict.is_empty() { Ok(()) } else { wrapped(out, &verdict) }
+}
+
+fn refusal(out: &mut dyn Write, is_first: bool, answer: &Object<'_>) -> io::Result<()> {
+    if is_first {
+        writeln!(out, "{:>9} {:>6}  {:<30} PHONE", "AGO", "TIMES", "ADDRESS-OF-RECORD")?;
+    }
+    let (ago, times) = (duration(answer.number("ago").unwrap_or(0)), answer.text("times"));
+    let (aor, phone) = (cut(&answer.text("aor"), 30), answer.text("phone"));
+    writeln!(out, "{ago:>9} {times:>6}  {aor:<30} {phone}")?;
+    let by = match answer.text("registrar") {
+        own if own == "own" => "siproxd itself".to_owned(),
+        server => server,
+    };
+    wrapped(out, &format!("{} from {by}: {}", answer.text("code"), answer.text("text")))
 }
 
 /// A sentence in lines, indented.
@@ -305,6 +321,24 @@ mod tests {
         let missed = answer.replace("\"talked\":62,", "");
         assert!(shown(1, &missed).starts_with("    01:05         -  alice@"), "{}", shown(1, &missed));
         assert_eq!(shown(0, "{\"type\":\"end\",\"command\":\"history\"}"), "no call has ended yet\n");
+    }
+
+    #[test]
+    fn a_refusal_is_a_line_and_its_reason() {
+        let answer = "{\"type\":\"refusal\",\"aor\":\"a\\u001b@example.org\",\"phone\":\"192.168.1.20:5060\",\
+                      \"registrar\":\"198.51.100.100:5060\",\"code\":401,\"text\":\"the password is wrong, or the account is not known there\",\
+                      \"ago\":65,\"times\":1234}";
+        let text = shown(0, answer);
+        assert_eq!(
+            text,
+            "      AGO  TIMES  ADDRESS-OF-RECORD              PHONE\n\
+             \x20   01:05   1234  a\u{fffd}@example.org                 192.168.1.20:5060\n\
+             \x20       401 from 198.51.100.100:5060: the password is wrong, or the account is\n\
+             \x20       not known there\n"
+        );
+        let own = answer.replace("198.51.100.100:5060", "own");
+        assert!(shown(1, &own).contains("401 from siproxd itself: the "), "{}", shown(1, &own));
+        assert_eq!(shown(0, "{\"type\":\"end\",\"command\":\"refusals\"}"), "no registration has failed lately\n");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::super::cause::Cause;
 use super::super::message::Received;
 use super::super::{Engine, Sink};
 use super::{Asked, Contact, offer_of};
+use crate::host::Host;
 use crate::sip::reply::Reply;
 use crate::time::{Instant, millis};
 
@@ -30,6 +31,7 @@ impl Engine {
         if let Err(cause) = changed {
             return self.answer(received, cause, out);
         }
+        self.refusals.forget(aor, received.from.host());
         let tag = self.to_tag(received);
         let written = Reply::new(received.msg, received.from, 200, "OK", &tag).and_then(|mut reply| {
             for (_, b) in self.bindings.iter().filter(|(_, b)| b.valid && b.aor == aor && b.expires_at > now) {

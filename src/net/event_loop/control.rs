@@ -112,6 +112,11 @@ impl Source for Answers<'_> {
                 answer::binding(line, &binding, self.now);
                 job.from = next;
             }
+            Command::Refusals => {
+                let Some((refused, next)) = self.engine.refused_register(job.from, self.now) else { return Step::Done };
+                answer::refusal(line, refused, self.now);
+                job.from = next;
+            }
             Command::Calls => {
                 let Some((call, next)) = self.engine.call_stats(job.from, &mut self.event_loop.out) else {
                     return Step::Done;

@@ -139,3 +139,17 @@ proptest! {
         unescaped(&value).for_each(drop);
     }
 }
+
+#[test]
+fn a_challenge_may_be_stale() {
+    for (challenge, expected) in [
+        (&br#"Digest realm="p", nonce="n", stale=true"#[..], true),
+        (br#"digest realm="p", stale="TRUE", nonce="n""#, true),
+        (br#"Digest realm="p", nonce="n", stale=false"#, false),
+        (br#"Digest realm="stale=true", nonce="n""#, false),
+        (b"Basic stale=true", false),
+        (b"", false),
+    ] {
+        assert_eq!(is_stale(challenge), expected, "{}", challenge.escape_ascii());
+    }
+}
