@@ -101,7 +101,10 @@ def carry_out(root: Path, namespace: str) -> None:
         if name not in running:
             instance, _ = json.JSONDecoder().raw_decode(text)
             running[name] = (start(root, namespace, name, instance), text)
-    kept.write_text(json.dumps(running))
+    new = kept.with_suffix(".new")
+    new.write_text(json.dumps(running))
+    # Into place at once: the test reads it meanwhile.
+    new.rename(kept)
 
 
 if __name__ == "__main__":

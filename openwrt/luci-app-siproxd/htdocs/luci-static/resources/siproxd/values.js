@@ -104,11 +104,11 @@ function domain(text) {
 	if (text == '*' || isIPv6(text))
 		return true;
 
-	return (!/[*\/@:]/.test(text) && text.length <= MAX_NAME) || _('This is no domain, such as example.org.');
+	return (!/[*/@:]/.test(text) && text.length <= MAX_NAME) || _('This is no domain, such as example.org.');
 }
 
 function host(text) {
-	if (text.length > MAX_NAME || /[\/,\s]/.test(text))
+	if (text.length > MAX_NAME || /[/,\s]/.test(text))
 		return _('This is neither a host name nor an address.');
 
 	/* What looks like an address is one, mistyped: the DNS would be asked for it in vain. */
@@ -116,7 +116,7 @@ function host(text) {
 }
 
 function networkInterface(text) {
-	return (text.length <= MAX_INTERFACE && !/[\/\s]/.test(text)) || _('This is no name of a device, such as br-lan.');
+	return (text.length <= MAX_INTERFACE && !/[/\s]/.test(text)) || _('This is no name of a device, such as br-lan.');
 }
 
 const CHECKS = {
