@@ -48,7 +48,7 @@ pub struct Args {
     #[argh(option, arg_name = "name")]
     pub instance: Option<String>,
 
-    /// answers of commands as the daemon gives them, in JSON, one object a line
+    /// answers of commands as the daemon gives them, and what --check finds, in JSON, one object a line
     #[argh(switch)]
     pub json: bool,
 
@@ -120,8 +120,10 @@ impl Args {
         let commands = commands::parse(&self.command, self.after).map_err(Exit::Usage)?;
         let with = |option: &str, what: &str| Err(Exit::Usage(format!("{option} goes with {what}")));
         if commands.is_empty() {
+            if self.json && !self.check {
+                return with("--json", "a command, or --check");
+            }
             let options = [
-                (self.json, "--json"),
                 (self.timeout.is_some(), "--timeout"),
                 (self.after.is_some(), "--after"),
                 (self.watch, "--watch"),

@@ -1,7 +1,9 @@
 //! What `--check` says of a good configuration.
 
+mod json;
 mod system;
 
+pub use json::Json;
 pub use system::{networks, surroundings};
 
 use crate::config::Config;

@@ -55,7 +55,19 @@ fn main() -> ExitCode {
     if !commands.is_empty() {
         return client::run(&args, &commands);
     }
-    let Some((source, config, report)) = read(&args) else { return ExitCode::FAILURE };
+    let found = read(&args);
+    if args.check && args.json {
+        let report = found.as_ref().map_or_else(|report| report, |(_, _, report)| report);
+        let _ = write!(io::stdout(), "{}", check::Json(report));
+        return if report.is_fatal() { ExitCode::FAILURE } else { checked(report) };
+    }
+    let (source, config, report) = match found {
+        Ok(found) => found,
+        Err(report) => {
+            complain(format_args!("{report}"));
+            return ExitCode::FAILURE;
+        }
+    };
     if args.check {
         return summarise(source.name(), &config, &report);
     }
@@ -68,19 +80,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// The configuration, as file and command line give it; what is wrong with it is on stderr.
-fn read(args: &Args) -> Option<(Source, Config, Report)> {
+/// The configuration, as file and command line give it, and what is wrong with it.
+fn read(args: &Args) -> Result<(Source, Config, Report), Report> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let mut source = Source::new(args.config.as_deref(), home.as_deref(), args.debug, args.pid_file.as_deref());
-    let (config, mut report) = source.read().inspect_err(|report| complain(format_args!("{report}"))).ok()?;
+    let (config, mut report) = source.read()?;
     process::out_of_reach(&config, &mut report, args.check);
     check::surroundings(&config, &mut report);
     report.sort();
-    if report.is_fatal() {
-        complain(format_args!("{report}"));
-        return None;
-    }
-    Some((source, config, report))
+    if report.is_fatal() { Err(report) } else { Ok((source, config, report)) }
 }
 
 fn summarise(file: &Path, config: &Config, report: &Report) -> ExitCode {
@@ -89,6 +97,11 @@ fn summarise(file: &Path, config: &Config, report: &Report) -> ExitCode {
         true => say(format_args!("{NO_FILE}\n{}", Summary(config))),
         false => say(format_args!("{}: OK\n{}", file.display(), Summary(config))),
     }
+    checked(report)
+}
+
+/// With `--check`: whether something should be changed.
+fn checked(report: &Report) -> ExitCode {
     if report.has_warnings() { ExitCode::from(EXIT_WARNINGS) } else { ExitCode::SUCCESS }
 }
 

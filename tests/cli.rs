@@ -433,3 +433,45 @@ fn what_is_no_file_is_named_and_not_waited_for() {
     let (code, _, err) = home.run(&["--check", "-c", "large"]);
     assert!(code == 1 && err.contains("larger than 1048576 bytes"), "{err}");
 }
+
+#[test]
+fn check_tells_programs_what_is_wrong_and_with_which_directive() {
+    let home = Home::new("json");
+    let json = |text: &str| {
+        home.file("c.conf", text);
+        let (code, out, err) = home.run(&["--check", "--json", "-c", "c.conf"]);
+        assert_eq!(err, "");
+        (code, out)
+    };
+    let end = |lines| format!("{{\"v\":1,\"type\":\"end\",\"command\":\"check\",\"lines\":{lines}}}\n");
+    assert_eq!(json(GOOD), (0, end(0)));
+    let (code, out) = json("if_inbound = lo\nif_outbound = lo0\n");
+    assert_eq!(code, 2);
+    assert!(
+        out.starts_with(
+            "{\"v\":1,\"type\":\"problem\",\"severity\":\"warning\",\"file\":\"c.conf\",\"line\":2,\"column\":15,\
+             \"directive\":\"if_outbound\",\"text\":\"`if_outbound`: there is no interface lo0 now;"
+        ) && out.ends_with(&end(1)),
+        "{out}"
+    );
+    let (code, out) = json(&format!("{GOOD}rtp_port_low = \"x\nnonsense = 1\n"));
+    assert_eq!(code, 1);
+    let lines: Vec<&str> = out.lines().collect();
+    assert!(
+        lines[0].contains("\"line\":4,\"column\":16,\"directive\":\"rtp_port_low\",\"text\":\"rtp_port_low = \\\"x: "),
+        "{out}"
+    );
+    assert!(lines[1].contains("\"line\":5,\"column\":1,\"text\":\"unknown directive"), "{out}");
+    // One that the command line sets is in no line.
+    let (code, out, _) = home.run(&["--check", "--json", "-c", "c.conf", "-p", "none/pid"]);
+    assert_eq!(code, 1);
+    assert!(!out.contains("pid_file"), "the file comes first: {out}");
+    home.file("c.conf", GOOD);
+    let (_, out, _) = home.run(&["--check", "--json", "-c", "c.conf", "-p", "none/pid"]);
+    assert!(out.contains("\"file\":\"c.conf\",\"directive\":\"pid_file\",\"text\":\"`pid_file`: "), "{out}");
+    let (code, out, _) = home.run(&["--check", "--json", "-c", "none.conf"]);
+    assert!(
+        code == 1 && out.contains("\"file\":\"none.conf\",\"text\":\"cannot be read: ") && out.ends_with(&end(1)),
+        "{out}"
+    );
+}

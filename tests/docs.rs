@@ -94,8 +94,8 @@ fn the_rule_sees_what_it_forbids() {
     assert!(fault_of("| §1 | x | `02_call/01_out` |").contains("four cells"));
 }
 
-/// Each sentence of the code, with the words that stand for parties, numbers and addresses in the document.
-fn sentences() -> Vec<String> {
+/// Each sentence of the code with its word for programs, and the words that stand for parties, numbers and addresses in the document.
+fn sentences() -> Vec<(&'static str, String)> {
     let (from, count) = ("192.0.2.1:2".parse().unwrap(), 111);
     let all = [
         What::NothingAtAll { reports: false },
@@ -147,7 +147,7 @@ fn sentences() -> Vec<String> {
     ];
     let fault = |what| Fault { what, leg: Leg::Caller, sides: [Side::Lan, Side::Wan], announced: [None; 2], port: 555 };
     let sentence = |what| words.iter().fold(fault(what).to_string(), |text, (said, word)| text.replace(said, word));
-    all.into_iter().map(sentence).collect()
+    all.into_iter().map(|what| (what.name(), sentence(what))).collect()
 }
 
 #[test]
@@ -155,10 +155,13 @@ fn every_verdict_has_its_causes_and_remedies() {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verdict.md")).unwrap();
     let parts = text.split("\n## ").flat_map(|chapter| chapter.split("\n### ").skip(1));
     let mut described: Vec<&str> = parts.clone().map(|part| part.lines().next().unwrap_or_default()).collect();
-    let mut said = sentences();
+    let mut said: Vec<String> = sentences().into_iter().map(|(_, sentence)| sentence).collect();
     said.sort();
     described.sort_unstable();
     assert_eq!(said, described, "the sentences of the code, and those of docs/verdict.md");
+    let table: Vec<&str> = text.lines().filter(|line| line.starts_with("| `")).collect();
+    let words: Vec<String> = sentences().iter().map(|(word, sentence)| format!("| `{word}` | {sentence} |")).collect();
+    assert_eq!(table, words, "the words of the code, and those of docs/verdict.md");
     for part in parts {
         assert!(part.contains("\n* "), "no cause and no remedy:\n{part}");
     }

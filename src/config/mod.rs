@@ -319,8 +319,8 @@ pub struct Report {
     pub file: PathBuf,
     /// What is wrong with it.
     pub problems: Vec<Problem>,
-    /// The character in each line where its value begins, from 1; 0 where there is none.
-    columns: Vec<u32>,
+    /// The directive of each line, and the character where its value begins, from 1; empty and 0 where there is none.
+    lines: Vec<(&'static str, u32)>,
 }
 
 impl Report {
@@ -343,8 +343,20 @@ impl Report {
     }
 
     pub(crate) fn add(&mut self, severity: Severity, line: usize, text: impl Into<String>) {
-        let column = line.checked_sub(1).and_then(|place| self.columns.get(place));
-        self.add_at(severity, line, column.map_or(0, |column| *column as usize), text);
+        let column = self.line_at(line).map_or(0, |(_, column)| column as usize);
+        self.add_at(severity, line, column, text);
+    }
+
+    fn line_at(&self, number: usize) -> Option<(&'static str, u32)> {
+        self.lines.get(number.checked_sub(1)?).copied()
+    }
+
+    /// The directive that a problem is about: that of its line, or that which it names first.
+    #[must_use]
+    pub fn directive(&self, problem: &Problem) -> Option<&'static str> {
+        let of_line = self.line_at(problem.line).filter(|(name, _)| !name.is_empty() && problem.file.is_none());
+        let named = || Some(keys::find(problem.text.strip_prefix('`')?.split('`').next()?)?.1.name);
+        of_line.map(|(name, _)| name).or_else(named)
     }
 
     pub(crate) fn add_at(&mut self, severity: Severity, line: usize, column: usize, text: impl Into<String>) {

@@ -85,7 +85,7 @@ impl<'a> Parser<'a> {
             let before = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
             whole.get(..before).map_or(0, |before| before.chars().count().saturating_add(1))
         };
-        self.report.columns.push(0);
+        self.report.lines.push(("", 0));
         if line.is_empty() {
             return;
         }
@@ -112,8 +112,8 @@ impl<'a> Parser<'a> {
             self.report.add_at(Severity::Error, number, column(line), text);
             return;
         };
-        if let Some(last) = self.report.columns.last_mut() {
-            *last = u32::try_from(column(text)).unwrap_or(0);
+        if let Some(last) = self.report.lines.last_mut() {
+            *last = (key.name, u32::try_from(column(text)).unwrap_or(0));
         }
         if let Some(comment) = comment
             && key.name.starts_with("plugin_")

@@ -2,12 +2,13 @@
 
 use super::begin;
 use super::json::Line;
-use crate::config::Change;
+use crate::config::{Change, Problem, Report};
 use crate::engine::binding_stats::{BindingState, BindingStats};
 use crate::engine::history::EndedCall;
 use crate::engine::io::{Leg, Side};
 use crate::engine::refusals::RefusedRegister;
 use crate::engine::stats::{CallStats, SectionStats};
+use crate::engine::verdict::Fault;
 use crate::reload::Reload;
 use crate::rtp::format::Media;
 use crate::sip::via::Transport;
@@ -82,9 +83,17 @@ pub fn call(line: &mut Line<'_>, call: &CallStats<'_>, now: Instant) {
     line.array("media");
     call.sections.iter().for_each(|one| section(line, one));
     line.end_array();
-    if let Some(fault) = call.fault {
-        line.text("verdict", &fault);
+    verdict(line, call.fault);
+}
+
+/// What is wrong with a call, if anything is.
+fn verdict(line: &mut Line<'_>, fault: Option<Fault>) {
+    let Some(fault) = fault else { return };
+    line.text("fault", &fault.what.name());
+    if let Some((party, _)) = PARTIES.iter().find(|(_, leg)| *leg == fault.leg) {
+        line.text("fault_party", party);
     }
+    line.text("verdict", &fault);
 }
 
 /// A call that has ended.
@@ -103,9 +112,7 @@ pub fn ended(line: &mut Line<'_>, call: &EndedCall, now: Instant) {
         line.value("packets", call.packets[leg as usize]);
         line.end_object();
     }
-    if let Some(fault) = call.fault {
-        line.text("verdict", &fault);
-    }
+    verdict(line, call.fault);
 }
 
 /// A registration that has failed.
@@ -123,6 +130,22 @@ pub fn refusal(line: &mut Line<'_>, refused: &RefusedRegister, now: Instant) {
     line.value("times", refused.times);
 }
 
+/// Something that is wrong with a configuration.
+pub fn problem(line: &mut Line<'_>, report: &Report, problem: &Problem) {
+    begin(line, "problem");
+    line.text("severity", &problem.severity.name());
+    line.text("file", &problem.file.as_ref().unwrap_or(&report.file).display());
+    for (name, number) in [("line", problem.line), ("column", problem.column)] {
+        if number > 0 {
+            line.value(name, number);
+        }
+    }
+    if let Some(directive) = report.directive(problem) {
+        line.text("directive", &directive);
+    }
+    line.text("text", &problem.text);
+}
+
 /// The `number`th line about a reload: what is wrong, what waits for a restart, what acts, and last what it came to. `false` where there is no
 /// more.
 pub fn reload(line: &mut Line<'_>, reload: &Reload, number: usize) -> bool {
@@ -136,16 +159,8 @@ pub fn reload(line: &mut Line<'_>, reload: &Reload, number: usize) -> bool {
     };
     let after_problems = number.checked_sub(report.problems.len());
     let after_restart = after_problems.and_then(|number| number.checked_sub(restart.len()));
-    if let Some(problem) = report.problems.get(number) {
-        begin(line, "problem");
-        line.text("severity", &problem.severity.name());
-        line.text("file", &problem.file.as_ref().unwrap_or(&report.file).display());
-        for (name, number) in [("line", problem.line), ("column", problem.column)] {
-            if number > 0 {
-                line.value(name, number);
-            }
-        }
-        line.text("text", &problem.text);
+    if let Some(one) = report.problems.get(number) {
+        problem(line, report, one);
     } else if let Some(one) = after_problems.and_then(|number| restart.get(number)) {
         change("restart", one, &format_args!("`{}` needs a restart", one.name));
     } else if let Some(one) = after_restart.and_then(|number| applied.get(number)) {
@@ -225,7 +240,7 @@ mod tests {
     use super::*;
     use crate::control::MAX_LINE;
     use crate::engine::io::LegCounters;
-    use crate::engine::verdict::{Fault, What};
+    use crate::engine::verdict::What;
     use crate::limits::{MAX_SECTIONS, MAX_URI};
     use crate::table::Handle;
     use core::net::{IpAddr, Ipv6Addr, SocketAddr};

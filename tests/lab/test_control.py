@@ -86,6 +86,7 @@ def test_a_verdict_is_told_while_the_call_runs(world: World) -> None:
         talk(3.0, call.caller)
         line, = ask(world.siproxd, "calls")
         assert line["verdict"].startswith("nothing came from the far end"), line
+        assert (line["fault"], line["fault_party"]) == ("nothing", "callee"), line
         assert line["verdict"] in " ".join(shown(world.siproxd, "calls").split())
     finally:
         call.end()

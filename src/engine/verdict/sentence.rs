@@ -55,6 +55,31 @@ impl fmt::Display for Fault {
     }
 }
 
+impl What {
+    /// Its word for programs, such as those that have the sentence in another language. `docs/verdict.md` has each.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NothingAtAll { reports: true } => "nothing-at-all-but-rtcp",
+            Self::NothingAtAll { reports: false } => "nothing-at-all",
+            Self::Stranger { second: None, .. } => "stranger",
+            Self::Stranger { second: Some(_), .. } => "stranger-later",
+            Self::Unproven { .. } => "not-one-stream",
+            Self::Nothing { reports: true } => "nothing-but-rtcp",
+            Self::Nothing { reports: false } => "nothing",
+            Self::NoMedia { .. } => "no-sound",
+            Self::Blocked { .. } => "blocked",
+            Self::Silent { .. } => "both-silent",
+            Self::OneWay { .. } => "one-way",
+            Self::Foreign { .. } => "foreign-codec",
+            Self::Lost { .. } => "lost",
+            Self::LostBeyond { .. } => "lost-beyond",
+            Self::Gap { .. } => "gap",
+            Self::Jitter { .. } => "jitter",
+        }
+    }
+}
+
 /// A party by the place it has in a household.
 struct Party<'a>(&'a Fault, Leg);
 
