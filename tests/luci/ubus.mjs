@@ -11,7 +11,7 @@ const OK = 0, INVALID_ARGUMENT = 2, METHOD_NOT_FOUND = 3, NOT_FOUND = 4, NO_DATA
 
 // What LuCI itself grants beside an app's own file.
 const BASE = {
-	read: { ubus: { uci: [ 'changes', 'get', 'configs' ], session: [ 'access' ], luci: [ '*' ] }, uci: [] },
+	read: { ubus: { uci: [ 'changes', 'get', 'configs' ], session: [ 'access' ], luci: [ '*' ] }, uci: [ 'luci', 'network', 'wireless' ] },
 	write: { ubus: { uci: [ 'add', 'apply', 'confirm', 'delete', 'order', 'rename', 'revert', 'set' ] }, uci: [] }
 };
 

@@ -26,11 +26,19 @@ const tabs = baseclass.singleton({
 		}
 		this.updateTabs(null, group);
 		const visible = list.filter(pane => !this.isEmptyPane(pane));
-		const marked = list.find(pane => pane.getAttribute('data-tab-active') === 'true') ?? visible[0] ?? list[0];
+		const kept = sessionStorage.getItem(this.key(group));
+		const marked = list.find(pane => pane.getAttribute('data-tab-active') === 'true')
+			?? visible.find(pane => pane.getAttribute('data-tab') === kept) ?? visible[0] ?? list[0];
 		this.open(group, marked.getAttribute('data-tab'));
 	},
 
+	/* Where it is kept which one is open. */
+	key(group) {
+		return `tab ${location.pathname} ${group.id}`;
+	},
+
 	open(group, name) {
+		sessionStorage.setItem(this.key(group), name);
 		for (const pane of group.querySelectorAll(':scope > [data-tab][data-tab-title]')) {
 			const active = pane.getAttribute('data-tab') === name;
 			pane.setAttribute('data-tab-active', active);

@@ -70,12 +70,13 @@ const OWN = [
 ];
 
 function titleOf(name) {
-	const directive = directives.list.find(one => one.name == name);
+	const found = directives.list.concat(OWN).find(one => one.name == name)
+		|| plugins.list.find(plugin => 'plugin_' + plugin.name == name);
 
-	return directive ? _('“%s”').format(directive.title) : name;
+	return found ? _('“%s”').format(found.title) : name;
 }
 
-/* A text of the documents for the page: names of directives between back quotes are titles here. */
+/* A text of siproxd's for the page: names between back quotes are titles here. */
 function plain(text) {
 	return text.replace(/`([^`]*)`/g, (all, name) => titleOf(name));
 }
@@ -250,7 +251,7 @@ function notes(directive) {
 
 return baseclass.extend({
 	OWN,
-	isSet,
+	plain,
 
 	/* Whether an option of UCI is one of ours: a directive, or the router's. */
 	isKnown(name) {

@@ -1,5 +1,6 @@
 'use strict';
 'require baseclass';
+'require siproxd.fields as fields';
 'require siproxd.frame as frame';
 'require siproxd.plugins as plugins';
 
@@ -25,10 +26,10 @@ function sorted(problems) {
 }
 
 /* The field that a problem is about: that of its option, or the switch of the plugin that it speaks of. */
-function placeOf(problem, fields) {
+function placeOf(problem, places) {
 	const plugin = problem.option == 'load_plugin' || !problem.option ? plugins.inText(problem.text || '') : null;
 
-	return (plugin && fields.get('plugin_' + plugin.name)) || fields.get(problem.option) || null;
+	return (plugin && places.get('plugin_' + plugin.name)) || places.get(problem.option) || null;
 }
 
 /* Makes a field seen: its tab is chosen, and experts' ones are shown. */
@@ -55,16 +56,16 @@ return baseclass.extend({
 	show,
 
 	/* Takes away what was found before. */
-	clear(fields) {
-		fields.forEach(place => {
+	clear(places) {
+		places.forEach(place => {
 			place.node.querySelectorAll('.siproxd-finding').forEach(finding => frame.remove(place.node, finding.id));
 		});
 	},
 
 	/* Puts what is wrong with a section next to its fields; it goes when the field is changed. */
-	place(problems, fields) {
+	place(problems, places) {
 		problems.forEach((problem, number) => {
-			const place = placeOf(problem, fields);
+			const place = placeOf(problem, places);
 			const id = 'siproxd-finding-%d'.format(number);
 
 			if (!place)
@@ -72,14 +73,14 @@ return baseclass.extend({
 
 			const severity = severityOf(problem);
 
-			frame.add(place.node, id, 'siproxd-finding siproxd-' + severity, WORDS[severity] + ': ' + problem.text);
+			frame.add(place.node, id, 'siproxd-finding siproxd-' + severity, WORDS[severity] + ': ' + fields.plain(String(problem.text)));
 			place.node.classList.remove('siproxd-advanced');
 			place.node.addEventListener('widget-change', () => frame.remove(place.node, id), { once: true });
 		});
 	},
 
 	/* All of it in a list. `choose` shows another section. */
-	summary(problems, section_id, fields, choose) {
+	summary(problems, section_id, places, choose) {
 		if (!problems.length)
 			return E('p', { 'class': 'siproxd-fine' }, [ _('Nothing is wrong with these settings. They take effect with “Save & Apply”.') ]);
 
@@ -91,7 +92,7 @@ return baseclass.extend({
 				: _('siproxd takes these settings, but:') ]),
 			E('ul', { 'class': 'siproxd-problems' }, sorted(problems).map(problem => {
 				const severity = severityOf(problem);
-				const place = problem.section == section_id ? placeOf(problem, fields) : null;
+				const place = problem.section == section_id ? placeOf(problem, places) : null;
 				const line = [ E('b', { 'class': 'siproxd-' + severity }, [ WORDS[severity] ]), ' ' ];
 
 				if (place)
@@ -111,7 +112,7 @@ return baseclass.extend({
 						}
 					}, [ problem.section ]), ': ');
 
-				return E('li', line.concat([ problem.text ]));
+				return E('li', line.concat([ fields.plain(String(problem.text)) ]));
 			}))
 		]);
 	}

@@ -26,6 +26,19 @@ function describe(frame, id) {
 	});
 }
 
+/* Has those controls of a frame that have no name of their own be called by its title. */
+function name(frame, id) {
+	const title = frame.querySelector('.cbi-value-title');
+
+	if (!title)
+		return;
+
+	title.id = id;
+	controlsOf(frame)
+		.filter(control => control.tagName != 'BUTTON' && !control.hasAttribute('aria-label') && !control.closest('[role="group"], .item'))
+		.forEach(control => control.setAttribute('aria-labelledby', id));
+}
+
 function undescribe(frame, id) {
 	controlsOf(frame).forEach(control => {
 		const ids = (control.getAttribute('aria-describedby') || '').split(' ').filter(other => other != id);
@@ -86,7 +99,9 @@ return baseclass.extend({
 				if (about.names && about.names.length)
 					self.field(frame).appendChild(E('div', { 'class': 'siproxd-names' }, about.names.map(name => E('code', [ name ]))));
 
+				frame.setAttribute('data-option', this.option);
 				frame.classList.toggle('siproxd-advanced', about.advanced === true && !about.isSet(section_id));
+				name(frame, self.id(this, section_id, 'title'));
 				self.watch(this, section_id, frame);
 				shown(this, section_id, frame, about.names || []);
 

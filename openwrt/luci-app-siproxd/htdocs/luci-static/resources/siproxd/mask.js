@@ -1,6 +1,7 @@
 'use strict';
 'require baseclass';
 'require form';
+'require siproxd.logline as logline';
 'require siproxd.values as values';
 
 /*
@@ -9,22 +10,7 @@
  * Bits that have no box stay as they are, and so does the way the number is written as long as no box is changed.
  */
 
-const CLASSES = [
-	{ bit: 0x8, title: _('Registrations') },
-	{ bit: 0x4, title: _('SIP') },
-	{ bit: 0x80, title: _('The text of all messages') },
-	{ bit: 0x200, title: _('Sound (RTP)') },
-	{ bit: 0x20, title: _('Ways of calls: where they go, and why not') },
-	{ bit: 0x2, title: _('Network and interfaces') },
-	{ bit: 0x40, title: _('DNS') },
-	{ bit: 0x800, title: _('Passwords (authentication)') },
-	{ bit: 0x400, title: _('Who is refused (access)') },
-	{ bit: 0x1000, title: _('Plugins') },
-	{ bit: 0x100, title: _('Configuration') },
-	{ bit: 0x10, title: _('Other') },
-	{ bit: 0x1, title: _('Babble: each step') },
-	{ bit: 0x2000, title: _('RTP babble: each packet') }
-];
+const CLASSES = logline.CLASSES;
 
 const ALL = 0xffffffff;
 
@@ -56,7 +42,7 @@ const Mask = form.Value.extend({
 
 			state.boxes.push(box);
 
-			return E('label', [ box, ' ', one.title ]);
+			return E('label', [ box, ' ', one.text ]);
 		}));
 	},
 

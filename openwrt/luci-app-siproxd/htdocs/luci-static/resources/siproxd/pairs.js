@@ -268,8 +268,9 @@ const Table = form.Value.extend({
 	/* What short numbers look like, as the page has it at the moment. */
 	key(section_id) {
 		const found = this.map.lookupOption('plugin_shortdial_akey', section_id);
+		const typed = found && found[0].formvalue(section_id);
 
-		return (found && found[0].formvalue(section_id)) || '';
+		return typed != null ? typed : (values.entries(uci.get(this.map.config, section_id, 'plugin_shortdial_akey')).pop() || '');
 	},
 
 	formvalue(section_id) {
