@@ -11,13 +11,13 @@ const el = bits.el;
 const LEGS = [ 'caller', 'callee' ];
 
 function isObject(value) {
-	return value != null && typeof(value) == 'object' && !Array.isArray(value);
+	return value != null && typeof(value) === 'object' && !Array.isArray(value);
 }
 
 /* The section that is heard: the first with sound of it, else the first. */
 function soundOf(call) {
 	const media = (Array.isArray(call.media) ? call.media : []).filter(isObject);
-	const has = section => LEGS.some(leg => isObject(section[leg]) && section[leg].kind == 'audio');
+	const has = section => LEGS.some(leg => isObject(section[leg]) && section[leg].kind === 'audio');
 
 	return media.filter(has)[0] || media[0] || {};
 }
@@ -31,13 +31,13 @@ function heardOf(call, leg) {
 
 /* Whose ear it is that `leg` speaks to. */
 function earOf(call, leg) {
-	const ear = leg == 'caller' ? 'callee' : 'caller';
+	const ear = leg === 'caller' ? 'callee' : 'caller';
 	const direction = words.direction(call);
 
-	if (direction == 'inside' || direction == 'through')
+	if (direction === 'inside' || direction === 'through')
 		return _('%s hears').format(words.party((call[ear] || {}).uri).name);
 
-	return (call[ear] || {}).side == 'lan' ? _('Your phone hears') : _('The other side hears');
+	return (call[ear] || {}).side === 'lan' ? _('Your phone hears') : _('The other side hears');
 }
 
 function figure(label, value, more) {
@@ -97,20 +97,20 @@ return baseclass.extend({
 		const direction = words.direction(call);
 		const since = words.number(call.answered_ago) == null ? words.number(call.age) : call.answered_ago;
 		/* What is heard in the house stands first. */
-		const legs = direction == 'incoming' ? LEGS : LEGS.slice().reverse();
+		const legs = direction === 'incoming' ? LEGS : LEGS.slice().reverse();
 		const uri = leg => (isObject(call[leg]) ? call[leg].uri : null);
 		const state = words.callState(call.state);
 		/* While it rings there is nothing to hear as a rule. */
-		const isHeard = call.state != 'ringing' || LEGS.some(leg => words.number(heardOf(call, leg).rtp));
+		const isHeard = call.state !== 'ringing' || LEGS.some(leg => words.number(heardOf(call, leg).rtp));
 
 		return el('article', { 'class': 'siproxd-call', 'data-key': id, 'tabindex': '-1' }, [
-			el('header', { 'class': 'siproxd-call-head' }, [
+			el('div', { 'class': 'siproxd-call-head' }, [
 				el('span', { 'class': 'siproxd-direction' }, [ graph.sign(direction), ' ' + words.directionWord(direction) ]),
 				el('h4', { 'class': 'siproxd-who' }, [
 					bits.party(uri('caller')), el('span', { 'class': 'siproxd-to' }, [ ' ' + _('calls') + ' ' ]), bits.party(uri('callee'))
 				]),
 				el('span', { 'class': 'siproxd-call-state' }, [
-					el('span', { 'class': 'siproxd-badge siproxd-state-' + (call.state == 'answered' ? 'good' : 'idle') }, [ state ]),
+					el('span', { 'class': 'siproxd-badge siproxd-state-' + (call.state === 'answered' ? 'good' : 'idle') }, [ state ]),
 					' ',
 					since == null ? null : el('span', { 'class': 'siproxd-clock', 'role': 'timer', 'aria-live': 'off' }, [ words.clock(since + passed) ])
 				]),

@@ -66,8 +66,13 @@ function kindOf(error) {
 	return (error instanceof SyntaxError || /message frame/.test(message)) ? 'malformed' : 'failed';
 }
 
+/* A text, or what stands in for one that is none. */
+function textOf(value, other) {
+	return typeof(value) === 'string' ? value : other;
+}
+
 function isObject(value) {
-	return value != null && typeof(value) == 'object' && !Array.isArray(value);
+	return value != null && typeof(value) === 'object' && !Array.isArray(value);
 }
 
 /* Calls a method, and takes care that what comes back is an object and no error. */
@@ -79,7 +84,7 @@ function call(method) {
 			throw failure('malformed');
 
 		if (isObject(answer.error))
-			throw failure(String(answer.error.kind || 'failed'), String(answer.error.text || ''));
+			throw failure(textOf(answer.error.kind, 'failed'), textOf(answer.error.text, ''));
 
 		return answer;
 	}, error => {
@@ -97,11 +102,11 @@ function listOf(answer, member) {
 return baseclass.extend({
 	/* How all instances are: [ { name, enabled, state, text, error, status, bindings, refusals, calls } ]. */
 	status: () => call('getStatus').then(answer => listOf(answer, 'instances').map(instance => ({
-		name: String(instance.name),
+		name: textOf(instance.name, '?'),
 		enabled: instance.enabled !== false,
-		state: String(instance.state),
-		text: instance.text == null ? '' : String(instance.text),
-		error: isObject(instance.error) ? failure(String(instance.error.kind), String(instance.error.text || '')) : null,
+		state: textOf(instance.state, 'failed'),
+		text: textOf(instance.text, ''),
+		error: isObject(instance.error) ? failure(textOf(instance.error.kind, 'failed'), textOf(instance.error.text, '')) : null,
 		status: isObject(instance.status) ? instance.status : {},
 		bindings: Array.isArray(instance.bindings) ? instance.bindings.filter(isObject) : [],
 		refusals: Array.isArray(instance.refusals) ? instance.refusals.filter(isObject) : [],
@@ -129,7 +134,7 @@ return baseclass.extend({
 	/* `start`, `stop`, `restart` or `reload`; rejected where the init script fails. */
 	act: (instance, action) => call('act', instance, action).then(answer => {
 		if (answer.code)
-			throw failure('failed', String(answer.text || ''));
+			throw failure('failed', textOf(answer.text, ''));
 
 		return answer;
 	}),

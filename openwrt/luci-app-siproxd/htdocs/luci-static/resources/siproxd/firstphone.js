@@ -64,13 +64,13 @@ return baseclass.extend({
 			])),
 			kind('fritz', _('FRITZ!Box behind this router'), _('Telephony → own numbers → new number → "other provider".'), account([
 				row(_('Registrar'), _('your provider\'s')),
-				row(_('Proxy server'), port == SIP_PORT ? host : proxy, true),
+				row(_('Proxy server'), port === SIP_PORT ? host : proxy, true),
 				row(_('STUN server'), _('leave empty')),
 				row(_('Register via the Internet connection'), _('on'))
 			])),
 			el('p', {}, [
 				_('No provider? Give two phones this router as domain and registrar, each a user name of its own, and they can call each other:'), ' ',
-				el('code', {}, [ 'sip:alice@' + (port == SIP_PORT ? host : proxy) ])
+				el('code', {}, [ 'sip:alice@' + (port === SIP_PORT ? host : proxy) ])
 			]),
 			el('p', {}, [ _('As soon as the phone has registered, it appears here by itself.') ])
 		]);

@@ -33,7 +33,7 @@ function gauge(key, label, table) {
 
 return baseclass.extend({
 	draw: status => {
-		const tables = (status.tables && typeof(status.tables) == 'object') ? status.tables : {};
+		const tables = (status.tables && typeof(status.tables) === 'object') ? status.tables : {};
 		const range = status.rtp_ports || {};
 		const isKnown = words.number(range.low) && words.number(range.high);
 

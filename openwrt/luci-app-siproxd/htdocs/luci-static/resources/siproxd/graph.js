@@ -35,7 +35,7 @@ function svg(name, attributes, children) {
 
 	(children || []).forEach(child => {
 		if (child != null)
-			node.appendChild(typeof(child) == 'object' ? child : document.createTextNode(String(child)));
+			node.appendChild(typeof(child) === 'object' ? child : document.createTextNode(String(child)));
 	});
 
 	return node;
@@ -73,7 +73,7 @@ return baseclass.extend({
 		track.push({
 			at: at, rtp: rtp, lost: lost, mos: mos,
 			loss: isKnown && came + missed > 0 ? Math.max(0, 100 * missed / (came + Math.max(0, missed))) : null,
-			isSilent: isKnown && came == 0
+			isSilent: isKnown && came === 0
 		});
 
 		while (track.length && at - track[0].at > SPAN)

@@ -20,16 +20,16 @@ const MOST_LINES = 8;
 /* The sentence at the top: [ grade, sentence, more ]. */
 function headline(instance) {
 	const problems = problemsOf(instance.status);
-	const registered = instance.bindings.filter(binding => binding.state == 'valid' || binding.state == 'silent').length;
+	const registered = instance.bindings.filter(binding => binding.state === 'valid' || binding.state === 'silent').length;
 	const calls = instance.calls.length;
-	const phones = registered == 1 ? _('One phone is registered.') : _('%d phones are registered.').format(registered);
-	const busy = calls == 0 ? '' : calls == 1 ? _('One call.') : _('%d calls.').format(calls);
+	const phones = registered === 1 ? _('One phone is registered.') : _('%d phones are registered.').format(registered);
+	const busy = calls === 0 ? '' : calls === 1 ? _('One call.') : _('%d calls.').format(calls);
 
 	if (problems.length)
 		return [ 'bad', _('Something keeps siproxd from its work.'), '' ];
 
 	if (instance.refusals.length)
-		return [ 'bad', instance.refusals.length == 1 ? _('A phone could not register.') : _('%d phones could not register.').format(instance.refusals.length),
+		return [ 'bad', instance.refusals.length === 1 ? _('A phone could not register.') : _('%d phones could not register.').format(instance.refusals.length),
 			registered ? phones : '' ];
 
 	if (!instance.bindings.length)
@@ -74,18 +74,18 @@ function actions(instance, helps, mayWrite, isBusy) {
 	const button = (action, label, style) => bits.button(action, { 'instance': name }, label, style, isBusy(action, name));
 	const all = [];
 
-	if (mayWrite && helps == 'start')
+	if (mayWrite && helps === 'start')
 		all.push(button('start', _('Start'), 'cbi-button-action important'));
 
-	if (mayWrite && helps == 'restart')
+	if (mayWrite && helps === 'restart')
 		all.push(button('restart', _('Restart'), 'cbi-button-action important'));
 	else if (mayWrite && !helps)
 		all.push(button('restart', _('Restart'), 'cbi-button-neutral'));
 
-	if (helps == 'settings')
+	if (helps === 'settings')
 		all.push(bits.link('settings', mayWrite ? _('Switch on in the settings') : _('Settings'), 'cbi-button-action important'));
 
-	if (helps && helps != 'settings')
+	if (helps && helps !== 'settings')
 		all.push(bits.link('log', _('Log'), 'cbi-button-neutral'));
 
 	return el('div', { 'class': 'siproxd-actions', 'data-key': 'actions' }, all);
@@ -135,7 +135,7 @@ return baseclass.extend({
 	 * call)`, `tracksOf(instance, call)` and `isAlone`.
 	 */
 	draw: (instance, shown, passed, page) => {
-		const isRunning = instance.state == 'running';
+		const isRunning = instance.state === 'running';
 		const [ grade, sentence, helps ] = isRunning ? headline(instance).slice(0, 2).concat(null) : trouble(instance);
 		const more = isRunning ? headline(instance)[2] : '';
 		const title = 'siproxd-title-' + instance.name;

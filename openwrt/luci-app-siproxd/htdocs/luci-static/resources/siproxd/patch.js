@@ -10,12 +10,12 @@
  */
 
 function keyOf(node) {
-	return node.nodeType == Node.ELEMENT_NODE ? node.getAttribute('data-key') : null;
+	return node.nodeType === Node.ELEMENT_NODE ? node.getAttribute('data-key') : null;
 }
 
 /* What the reader does to an element, and no poll takes back. */
 function isReaders(element, name) {
-	return element.nodeName == 'DETAILS' && name == 'open';
+	return element.nodeName === 'DETAILS' && name === 'open';
 }
 
 function patchAttributes(old, fresh) {
@@ -56,10 +56,10 @@ function patchChildren(old, fresh) {
 			same = keyed.get(key) || null;
 			keyed.delete(key);
 		}
-		else if (at && keyOf(at) == null && at.nodeType == node.nodeType && at.nodeName == node.nodeName)
+		else if (at && keyOf(at) == null && at.nodeType === node.nodeType && at.nodeName === node.nodeName)
 			same = at;
 
-		if (same && same.nodeName != node.nodeName) {
+		if (same && same.nodeName !== node.nodeName) {
 			if (same === at)
 				at = at.nextSibling;
 
@@ -89,7 +89,7 @@ function patchChildren(old, fresh) {
 }
 
 function patchNode(old, fresh) {
-	if (old.nodeType != Node.ELEMENT_NODE) {
+	if (old.nodeType !== Node.ELEMENT_NODE) {
 		if (old.nodeValue !== fresh.nodeValue)
 			old.nodeValue = fresh.nodeValue;
 

@@ -14,7 +14,7 @@ function place(address) {
 }
 
 function stateOf(binding) {
-	const grade = binding.state == 'valid' ? 'good' : binding.state == 'silent' ? 'warn' : 'idle';
+	const grade = binding.state === 'valid' ? 'good' : binding.state === 'silent' ? 'warn' : 'idle';
 
 	return el('span', { 'class': 'siproxd-state siproxd-state-' + grade }, [ graph.sign(grade), ' ' + words.bindingState(binding) ]);
 }
@@ -25,7 +25,7 @@ function refusal(line, passed) {
 
 	return bits.note('bad', [
 		el('strong', {}, [ bits.party('sip:' + words.text(line.aor)), ' ', _('could not register') ]),
-		el('p', {}, [ words.registrar(place(line.registrar)) ? _('%s says:').format(words.registrar(place(line.registrar))) + ' ' : '', bits.foreign(words.refusal(line)), '.' ]),
+		el('p', {}, [ line.registrar && line.registrar !== 'own' ? bits.foreign(place(line.registrar) + ': ', 64) : '', bits.foreign(words.refusal(line), 240) ]),
 		el('p', { 'class': 'siproxd-detail' }, [
 			_('Phone'), ' ', bits.foreign(place(line.phone), 64),
 			ago == null ? '' : ' · ' + _('%s ago').format(words.span(ago + passed)),
@@ -48,7 +48,7 @@ return baseclass.extend({
 					bits.party('sip:' + words.text(binding.aor)),
 					bits.foreign(words.registrar(place(binding.registrar)) || '–', 64),
 					words.number(binding.expires_in) == null ? '–' : words.span(Math.max(0, binding.expires_in - passed)),
-					[ bits.foreign(place(binding.phone), 64), binding.phone_transport == 'tcp' ? el('small', {}, [ ' TCP' ]) : '' ],
+					[ bits.foreign(place(binding.phone), 64), binding.phone_transport === 'tcp' ? el('small', {}, [ ' TCP' ]) : '' ],
 					stateOf(binding)
 				]
 			}))) : null

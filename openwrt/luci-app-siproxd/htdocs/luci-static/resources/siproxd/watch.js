@@ -26,7 +26,18 @@ return baseclass.extend({
 
 		const tell = () => {
 			state.isOld = isOld();
-			show(state);
+
+			try {
+				show(state);
+			}
+			catch (error) {
+				/* An answer that cannot be shown is as good as none; the next one may be. */
+				console.error(error);
+				state.data = null;
+				state.at = null;
+				state.error = error;
+				show(state);
+			}
 		};
 
 		const now = () => {
@@ -55,7 +66,7 @@ return baseclass.extend({
 		});
 
 		window.setInterval(() => {
-			if (!document.hidden && (isOld() != state.isOld || (state.data && ticks && ticks(state.data))))
+			if (!document.hidden && (isOld() !== state.isOld || (state.data && ticks && ticks(state.data))))
 				tell();
 		}, 1000);
 

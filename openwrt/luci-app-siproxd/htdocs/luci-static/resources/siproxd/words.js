@@ -17,15 +17,15 @@ const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u2
 const LONE = /[\ud800-\udbff](?![\udc00-\udfff])|(^|[^\ud800-\udbff])[\udc00-\udfff]/g;
 
 /* Marks that are piled up on a letter; a few are what languages have. */
-const PILE = /([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{3})[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+/g;
+const PILE = /(\p{M}{4})\p{M}+/gu;
 
 const MINUTE = 60, HOUR = 3600, DAY = 86400;
 
 function text(value, limit) {
-	if (typeof(value) == 'number')
+	if (typeof(value) === 'number')
 		value = String(value);
 
-	if (typeof(value) != 'string')
+	if (typeof(value) !== 'string')
 		return '';
 
 	const most = limit || LONGEST;
@@ -39,9 +39,9 @@ function text(value, limit) {
 	return (letters.length > most || value.length > most * 4) ? letters.slice(0, most).join('') + '…' : clean;
 }
 
-/* A number that is not negative, or null. */
+/* A number that can be one of the daemon's, or null. */
 function number(value) {
-	return (typeof(value) == 'number' && isFinite(value) && value >= 0) ? value : null;
+	return (typeof(value) === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER) ? value : null;
 }
 
 function two(value) {
@@ -97,6 +97,36 @@ function ofStatus(code) {
 	return null;
 }
 
+/*
+ * What the daemon says of a registration that was refused: here so that it is translated, word for word as it is said. A test compares the two
+ * lists.
+ */
+const REFUSALS = [
+	_('the password is wrong, or the account is not known here'),
+	_('the registrar does not answer: check its name in the phone, and the Internet connection'),
+	_('the registrar cannot be reached: check its name in the phone, and the Internet connection'),
+	_('the router has no Internet address now'),
+	_('it sends the phone to another server, which is to be set in the phone'),
+	_('the password is wrong, or the account is not known there'),
+	_('the account may not register there: a wrong password, a locked account, or too many phones'),
+	_('the account is not known there: check the user name and the domain in the phone'),
+	_('it takes no registrations: check the registrar in the phone'),
+	_('it has no answer itself from what is behind it; try again later'),
+	_('the phone asks for too short a registration: raise its time to register'),
+	_('the request goes round in circles: check outbound proxy and registrar in the phone'),
+	_('it is overloaded, or under repair; try again later'),
+	_('it has a fault of its own; try again later'),
+	_('it does not take what the phone asks for'),
+	_('hosts_allow_reg does not name the phone'),
+	_('the phone is on the blacklist for failing to register: check its password'),
+	_('the name does not exist in the DNS: check the phone\'s domain'),
+	_('no nameserver answers: check the servers in resolv.conf'),
+	_('the table of registrations is full: raise max_bindings')
+];
+
+/* For what is no literal here, and one above. */
+const translate = _;
+
 /* Ends of calls that are no status, in the daemon's words; with a number of seconds behind some of them. */
 function ofReason(reason) {
 	switch (reason) {
@@ -118,26 +148,42 @@ function ofReason(reason) {
 	return null;
 }
 
-/* Verdicts by their kind: what a person hears of it, and what to try first. docs/verdict.md has all causes and remedies. */
-function ofFault(fault) {
+/*
+ * Verdicts by the daemon's word for them: what a person hears of it, and what to try first; `ofPhone` where it is about what a phone at home sends.
+ * docs/verdict.md has all causes and remedies.
+ */
+function ofFault(fault, ofPhone) {
 	switch (fault) {
 	case 'nothing-at-all':
 		return [ _('Nobody is heard'),
 			_('Something on this router takes the sound before siproxd: a firewall that drops its ports on both sides, or the SIP helper of Linux.') ];
 
+	case 'nothing-at-all-but-rtcp':
+		return [ _('Nobody sends sound'),
+			_('No firewall is in the way. Both are muted, or found no common codec: look for one that both have, and compare the encryption settings.') ];
+
 	case 'stranger':
 		return [ _('The sound comes from an address that nobody announced'),
 			_('siproxd does not let it in: anybody could talk into your calls. If the address is your provider\'s, ask the provider.') ];
 
-	case 'unproven':
+	case 'stranger-later':
+		return [ _('The sound broke off, and comes from an address that nobody announced'),
+			_('The call was handed to another machine, or the phone changed its network, and nobody was told. If the address is your provider\'s, ask the provider.') ];
+
+	case 'not-one-stream':
 		return [ _('The sound comes from changing ports'),
 			_('A phone that changed its port in mid-call, or two programs at once. A new call or a newer version of the phone\'s software may help.') ];
 
 	case 'nothing':
-		return [ _('One side is not heard'),
-			_('Muted, or a firewall in between: look at a second router or modem before this one, and switch off STUN, ICE and "NAT traversal" in the phone.') ];
+		return [ _('One side is not heard'), ofPhone
+			? _('The phone is muted, or sends around siproxd: switch off STUN, ICE and "NAT traversal" in it.')
+			: _('A firewall lets nothing in, or there is a second router or modem before this one: put that one into bridge mode, or open the sound ports there.') ];
 
-	case 'no-media':
+	case 'nothing-but-rtcp':
+		return [ _('One side sends no sound'),
+			_('No firewall is in the way. It is muted, its microphone is in use by another program, or its codec or encryption does not work.') ];
+
+	case 'no-sound':
 		return [ _('The parties found no way to send sound'),
 			_('Switch off ICE in the phone, which siproxd makes needless, and compare the encryption settings of both sides.') ];
 
@@ -145,7 +191,7 @@ function ofFault(fault) {
 		return [ _('The sound was cut off after the first moments'),
 			_('A firewall that lets the first packets through and then closes. Look for "SIP protection" or "flood protection" in it.') ];
 
-	case 'silent':
+	case 'both-silent':
 		return [ _('Both sides fell silent'),
 			_('The line or the power was gone, or something on the router closed both ways at that moment.') ];
 
@@ -153,25 +199,28 @@ function ofFault(fault) {
 		return [ _('Sound in one direction only'),
 			_('If it happens after the same time in each call, a NAT or firewall has a timer: raise its UDP timeout to 180 seconds.') ];
 
-	case 'foreign':
+	case 'foreign-codec':
 		return [ _('One side speaks a codec that the other does not know'),
 			_('Leave one codec and "telephone-event" in the phone\'s list: PCMA in Europe, PCMU in America.') ];
 
 	case 'lost':
-		return [ _('Much of the sound is lost on the way here'),
-			_('If it is the phone: its Wi-Fi. If it is the other side: the line is full; limit what downloads take (SQM).') ];
+		return [ _('Much of the sound is lost on the way here'), ofPhone
+			? _('If the phone is on Wi-Fi: try a cable, or another channel.')
+			: _('The line is full: limit what downloads take (SQM). If it is the same every evening, it is the provider\'s network.') ];
 
 	case 'lost-beyond':
-		return [ _('Much of the sound is lost on the way from here'),
-			_('If it is towards the phone: its Wi-Fi. If it is towards the Internet: the line is full; limit what uploads take (SQM).') ];
+		return [ _('Much of the sound is lost on the way from here'), ofPhone
+			? _('The line is full: limit what uploads take (SQM).')
+			: _('If the phone that listens is on Wi-Fi: try a cable, or another channel.') ];
 
 	case 'gap':
 		return [ _('The sound was interrupted'),
 			_('The Wi-Fi or the line was gone for a moment, or the router was busy.') ];
 
 	case 'jitter':
-		return [ _('The sound comes unevenly'),
-			_('Power saving in the phone\'s Wi-Fi, or a line that is full; limit what downloads and uploads take (SQM).') ];
+		return [ _('The sound comes unevenly'), ofPhone
+			? _('Switch off power saving in the phone\'s Wi-Fi.')
+			: _('The line is full: limit what downloads and uploads take (SQM).') ];
 	}
 
 	return [ _('Something is wrong with the sound'), null ];
@@ -190,7 +239,7 @@ return baseclass.extend({
 			s < 36 * HOUR ? [ Math.round(s / HOUR), _('%d hour'), _('%d hours') ] :
 			[ Math.round(s / DAY), _('%d day'), _('%d days') ];
 
-		return (count == 1 ? one : many).format(count);
+		return (count === 1 ? one : many).format(count);
 	},
 
 	/* A duration that counts: "3:07", "1:02:09". */
@@ -203,7 +252,7 @@ return baseclass.extend({
 
 	/* A party by its URI: `name`, the number or user, and `host`; `hidden` where it does not say who it is. */
 	party: uri => {
-		const parts = /^\s*<?(?:sips?|tel):(?:([^@]*)@)?([^;>?]*)/i.exec(typeof(uri) == 'string' ? uri.slice(0, 4 * LONGEST) : '');
+		const parts = /^\s*<?(?:sips?|tel):(?:([^@]*)@)?([^;>?]*)/i.exec(typeof(uri) === 'string' ? uri.slice(0, 4 * LONGEST) : '');
 
 		if (!parts)
 			return { name: text(uri, 64) || _('unknown'), host: '', hidden: false };
@@ -221,7 +270,7 @@ return baseclass.extend({
 
 	/* Of a call, by the sides of its parties: `incoming`, `outgoing`, `inside` or `through`. */
 	direction: call => {
-		const side = party => (party && party.side == 'lan') ? 'lan' : 'wan';
+		const side = party => (party && party.side === 'lan') ? 'lan' : 'wan';
 
 		switch (side(call.caller) + side(call.callee)) {
 		case 'lanwan': return 'outgoing';
@@ -252,17 +301,18 @@ return baseclass.extend({
 	})[binding.state] || text(binding.state, 24),
 
 	/* Where a phone is registered. */
-	registrar: registrar => registrar == 'own' ? _('this router') : text(registrar, 64),
+	registrar: registrar => registrar === 'own' ? _('this router') : text(registrar, 64),
 
-	/* Why a registration was refused; the daemon's own words where the code is no known one. */
+	/* Why a registration was refused: in the daemon's words, translated where they are known ones; without any, by its code. */
 	refusal: refusal => {
-		if (refusal.code == 408)
-			return _('the provider did not answer');
+		const said = text(refusal.text, 240);
 
-		if (refusal.code == 404)
-			return _('the account is not known there');
+		const translated = said && translate(said);
 
-		return ofStatus(refusal.code) || text(refusal.text) || _('refused with code %s').format(text(refusal.code, 8) || '?');
+		if (said)
+			return REFUSALS.includes(translated) ? translated : said;
+
+		return ofStatus(refusal.code) || _('refused with code %s').format(text(refusal.code, 8) || '?');
 	},
 
 	/* Why a call ended. */
@@ -283,7 +333,8 @@ return baseclass.extend({
 		if (line.verdict == null && line.fault == null)
 			return null;
 
-		const [ title, advice ] = ofFault(line.fault);
+		const party = line.fault_party === 'caller' ? line.caller : line.fault_party === 'callee' ? line.callee : null;
+		const [ title, advice ] = ofFault(line.fault, party != null && party.side === 'lan');
 
 		return { title: title, advice: advice, detail: text(line.verdict, 240) };
 	},
@@ -299,7 +350,7 @@ return baseclass.extend({
 				? _('The home network (%s) has no address: phones cannot reach siproxd.').format(dead[2])
 				: _('The Internet connection (%s) has no address: no provider can be reached. Is the line up?').format(dead[2]);
 
-		if (said == 'there is no nameserver in /etc/resolv.conf')
+		if (said === 'there is no nameserver in /etc/resolv.conf')
 			return _('The router knows no name server, so providers cannot be found by name. Is the line up?');
 
 		if (names)

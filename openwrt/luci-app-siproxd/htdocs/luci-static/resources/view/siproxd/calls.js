@@ -20,6 +20,9 @@ const EVERY = 15;
 /* Milliseconds by which the end of one call may seem to differ from answer to answer: ages are whole seconds. */
 const SAME = 3000;
 
+/* Seconds since a call that can be told: the daemon counts so far. */
+const LONGEST = 4294967295;
+
 /* What tells a call from others, but for the time. */
 function nameOf(line) {
 	return JSON.stringify([ line.caller, line.callee, line.lasted, line.talked, line.reason ]).slice(0, 512);
@@ -39,8 +42,8 @@ class Moments {
 
 		this.known = lines.map(line => {
 			const name = nameOf(line);
-			const ended = at - (words.number(line.ago) || 0) * 1000;
-			const found = left.findIndex(one => one.name == name && Math.abs(one.ended - ended) <= SAME);
+			const ended = at - Math.min(words.number(line.ago) || 0, LONGEST) * 1000;
+			const found = left.findIndex(one => one.name === name && Math.abs(one.ended - ended) <= SAME);
 
 			return found < 0 ? { name: name, ended: ended, line: line } : Object.assign(left.splice(found, 1)[0], { line: line });
 		});
@@ -53,7 +56,7 @@ function whenOf(ms) {
 	const date = new Date(ms);
 	const time = date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
 
-	return date.toDateString() == new Date().toDateString() ? time : date.toLocaleDateString() + ' ' + time;
+	return date.toDateString() === new Date().toDateString() ? time : date.toLocaleDateString() + ' ' + time;
 }
 
 /* The same with all there is, for a tooltip and for machines. */
@@ -81,7 +84,7 @@ function soundOf(line) {
 }
 
 function partyOf(line, leg) {
-	return bits.party(line[leg] && typeof(line[leg]) == 'object' ? line[leg].uri : null);
+	return bits.party(line[leg] && typeof(line[leg]) === 'object' ? line[leg].uri : null);
 }
 
 return view.extend({
@@ -132,7 +135,7 @@ return view.extend({
 	choose: function(name) {
 		this.instance = name;
 		/* One question may be under way, of the instance before. */
-		this.watch.now().then(() => this.watch.state.data && this.watch.state.data.instance == name ? null : this.watch.now());
+		this.watch.now().then(() => this.watch.state.data && this.watch.state.data.instance === name ? null : this.watch.now());
 	},
 
 	show: function(state) {

@@ -32,7 +32,7 @@ class Memory {
 	take(instances, at) {
 		const calls = new Set();
 
-		instances.filter(instance => instance.state == 'running').forEach(instance => {
+		instances.filter(instance => instance.state === 'running').forEach(instance => {
 			this.seen.set(instance.name, { instance: instance, at: at });
 
 			instance.calls.forEach(call => {
@@ -59,7 +59,7 @@ class Memory {
 		const now = new Map();
 
 		instances.forEach(instance => {
-			now.set('state ' + instance.name, instance.state == 'running'
+			now.set('state ' + instance.name, instance.state === 'running'
 				? _('%s is running.').format(instance.name) : _('%s is not running.').format(instance.name));
 
 			instance.calls.forEach(call => now.set('call ' + this.#keyOf(instance.name, call), _('Call from %s to %s: %s.').format(
@@ -79,7 +79,7 @@ class Memory {
 			return '';
 
 		now.forEach((sentence, key) => {
-			if (before.get(key) != sentence)
+			if (before.get(key) !== sentence)
 				news.push(sentence);
 		});
 
@@ -152,7 +152,7 @@ return view.extend({
 			fresh.appendChild(this.noInstance());
 
 		fresh.appendChild(el('div', { 'class': 'siproxd-instances' + (instances.length > 1 ? ' siproxd-several' : ''), 'data-key': 'instances' },
-			instances.map(instance => this.box(instance, instances.length == 1))));
+			instances.map(instance => this.box(instance, instances.length === 1))));
 
 		patch.into(this.body, fresh);
 	},
@@ -182,8 +182,8 @@ return view.extend({
 	box: function(instance, isAlone) {
 		const seen = this.memory.seen.get(instance.name);
 		/* What cannot be asked now is shown as it was; what does not run has nothing to show. */
-		const isKept = instance.state == 'failed' && seen;
-		const shown = instance.state == 'running' ? instance : isKept ? seen.instance : null;
+		const isKept = instance.state === 'failed' && seen;
+		const shown = instance.state === 'running' ? instance : isKept ? seen.instance : null;
 		const at = isKept ? seen.at : this.watch.state.at;
 
 		return instancebox.draw(instance, shown, Math.max(0, (Date.now() - at) / 1000), {
@@ -203,7 +203,7 @@ return view.extend({
 
 		const action = button.getAttribute('data-do'), instance = button.getAttribute('data-instance'), call = button.getAttribute('data-call');
 
-		if (action == 'end')
+		if (action === 'end')
 			this.askEnd(instance, call, button);
 		else
 			this.run(action, instance, '', () => daemon.act(instance, action));
@@ -229,8 +229,8 @@ return view.extend({
 
 	/* A call is ended only after a second thought. */
 	askEnd: function(instance, id, button) {
-		const shown = (this.watch.state.data || []).filter(one => one.name == instance)[0];
-		const call = shown && shown.calls.filter(one => words.text(one.id, 32) == id)[0];
+		const shown = (this.watch.state.data || []).filter(one => one.name === instance)[0];
+		const call = shown && shown.calls.filter(one => words.text(one.id, 32) === id)[0];
 
 		if (!call)
 			return;
