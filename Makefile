@@ -15,7 +15,7 @@ CONTAINER = mipsel-unknown-linux-musl armv7-unknown-linux-musleabihf
 # The tests of the LuCI app to run, e.g. `make luci LUCI="-k overview"`.
 LUCI =
 
-.PHONY: program demo test lint unit lab luci fuzz bench openwrt cross cross-try cross-test cross-container packages packages-test install root
+.PHONY: program demo test lint unit lab luci screenshots fuzz bench openwrt cross cross-try cross-test cross-container packages packages-test install root
 
 # The program and, apart, its symbols: what a crash report is read with (docs/troubleshooting.md).
 program:
@@ -48,6 +48,13 @@ luci: root install
 	cargo build --release --locked --quiet
 	tests/luci/lint.sh
 	cd tests/luci && PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider -q -n 2 --dist loadfile --durations=5 $(LUCI)
+
+# By hand: the pictures of the LuCI app's pages in docs/img.
+screenshots: root install
+	@tests/luci/install.sh
+	@{ command -v optipng && command -v pngquant; } >/dev/null || apt-get -o DPkg::Lock::Timeout=300 install -y -q --no-install-recommends optipng pngquant
+	cargo build --release --locked --quiet
+	$(PYTHON) -B tests/luci/screenshots.py
 
 bench: root install
 	cargo build --release --locked --bins --examples

@@ -55,6 +55,7 @@ def test_lines_come_live(daemon: FakeLog, luci: Watched) -> None:
     daemon.log("\tSIP/2.0 200 OK")
     shows(page, *TEXTS, "bob has registered", "to 10.0.0.2:5060\nSIP/2.0 200 OK")
     expect(page.locator(".siproxd-log-count")).to_have_text("7 lines.")
+    expect(page.locator(".alert-message:visible")).to_have_count(0)
 
 
 def test_a_line_has_time_level_and_class(daemon: FakeLog, luci: Watched) -> None:
