@@ -182,6 +182,25 @@ def test_quality_is_a_number_and_a_word(luci: Watched, mos: float, word: str) ->
     expect(page.locator(".siproxd-way").filter(has_text="Your phone hears")).to_contain_text(f"{mos:.2f} {word}")
 
 
+def test_the_graph_shows_quality_loss_and_silence(ticking: Watched) -> None:
+    page = ticking.open("overview", answers=shown(instance(calls=[call()])))
+    graph = page.get_by_role("img", name="Your phone hears")
+    expect(graph.locator(".siproxd-line")).to_have_attribute("d", re.compile(r"^M\d+ [\d.]+h0$"))
+    ticking.bridge.control(answers=shown(instance(calls=[call(callee=heard(5240, 10, mos=4.1))])))
+    _next_poll(ticking)
+    expect(graph.locator(".siproxd-line")).to_have_attribute("d", re.compile(r"^M[\d.]+ [\d.]+h0L[\d.]+ [\d.]+$"))
+    expect(graph.locator(".siproxd-loss")).to_have_count(1)
+    expect(graph.locator("desc")).to_contain_text("Quality (MOS) between 4.10 and 4.38, loss up to 4.0 %")
+    _next_poll(ticking)
+    expect(graph.locator(".siproxd-silent")).to_have_count(1)
+    expect(graph.locator("desc")).to_contain_text("with silence")
+
+
+def test_numbers_are_written_as_the_language_does(luci: Watched) -> None:
+    page = luci.open("overview", lang="de", answers=shown(instance(calls=[call(callee=heard(mos=3.5))])))
+    expect(page.locator(".siproxd-way").first).to_contain_text("3,50")
+
+
 @pytest.mark.parametrize(("caller", "callee", "said", "first"), [
     ("lan", "wan", "Outgoing", "Your phone hears"), ("wan", "lan", "Incoming", "Your phone hears"),
     ("lan", "lan", "In the house", "alice hears")])
@@ -220,7 +239,7 @@ def test_a_table_that_is_nearly_full_is_named(luci: Watched, used: int, word: st
     line = status()
     line["tables"]["rtp_ports"]["used"] = used
     page = luci.open("overview", answers=shown(instance(status=line)))
-    gauge = page.locator(".siproxd-gauge").filter(has_text="Sound ports (7070 to 7089)")
+    gauge = page.locator(".siproxd-gauge").filter(has_text="Sound ports (7070 to 7089 on both sides)")
     expect(gauge.locator("dd")).to_have_text(f"{used} of 40 {word}".strip())
 
 

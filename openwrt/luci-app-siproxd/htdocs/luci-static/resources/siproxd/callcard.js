@@ -45,7 +45,7 @@ function figure(label, value, more) {
 }
 
 function percent(value) {
-	return words.number(value) == null ? '–' : value.toFixed(value < 10 ? 1 : 0) + ' %';
+	return words.number(value) == null ? '–' : words.decimal(value, value < 10 ? 1 : 0) + ' %';
 }
 
 /* How one party is heard by the other. */
@@ -62,11 +62,11 @@ function way(call, leg, track) {
 		]),
 		graph.draw(track, name),
 		el('dl', { 'class': 'siproxd-figures' }, [
-			figure(_('Quality'), grade ? heard.mos.toFixed(2) + ' ' : '–', grade ? [
+			figure(_('Quality'), grade ? words.decimal(heard.mos, 2) + ' ' : '–', grade ? [
 				el('span', { 'class': 'siproxd-grade siproxd-' + grade.grade }, [ grade.word ])
 			] : []),
 			figure(_('Loss'), percent(heard.loss_percent), beyond ? [ el('small', {}, [ ' ' + _('(%s beyond here)').format(percent(beyond)) ]) ] : []),
-			figure(_('Jitter'), words.number(heard.jitter_ms) == null ? '–' : heard.jitter_ms.toFixed(1) + ' ms'),
+			figure(_('Jitter'), words.number(heard.jitter_ms) == null ? '–' : words.decimal(heard.jitter_ms, 1) + ' ms'),
 			figure(_('Codec'), words.text(heard.codec, 32) ? bits.foreign(heard.codec, 32) : '–')
 		])
 	]);

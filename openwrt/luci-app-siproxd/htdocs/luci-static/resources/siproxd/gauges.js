@@ -40,7 +40,7 @@ return baseclass.extend({
 		return el('section', { 'class': 'siproxd-part', 'data-key': 'gauges' }, [
 			el('h4', {}, [ _('Room in use') ]),
 			el('dl', { 'class': 'siproxd-gauges' }, [
-				gauge('rtp_ports', isKnown ? _('Sound ports (%d to %d)').format(range.low, range.high) : _('Sound ports'), tables.rtp_ports),
+				gauge('rtp_ports', isKnown ? _('Sound ports (%d to %d on both sides)').format(range.low, range.high) : _('Sound ports'), tables.rtp_ports),
 				gauge('calls', _('Calls'), tables.calls),
 				gauge('bindings', _('Registrations'), tables.bindings),
 				gauge('media', _('Streams of sound and picture'), tables.media),

@@ -1,5 +1,6 @@
 'use strict';
 'require baseclass';
+'require siproxd.words as words';
 
 /*
  * Small pictures: how one party of a call was heard in the last two minutes, how full something is, and signs. All are SVG with classes of
@@ -101,7 +102,8 @@ return baseclass.extend({
 				}));
 
 			if (one.mos != null && !one.isSilent)
-				path += (before && one.at - before.at <= APART ? 'L' : 'M') + x(one.at) + ' ' + y(one.mos);
+				/* What stands alone is a dot. */
+				path += (before && one.at - before.at <= APART ? 'L' : 'M') + x(one.at) + ' ' + y(one.mos) + (before ? '' : 'h0');
 
 			before = one.mos != null && !one.isSilent ? one : null;
 		});
@@ -109,8 +111,8 @@ return baseclass.extend({
 		const known = track.filter(one => one.mos != null).map(one => one.mos);
 		const losses = track.filter(one => one.loss != null).map(one => one.loss);
 		const said = [
-			known.length ? _('Quality (MOS) between %s and %s').format(Math.min.apply(null, known).toFixed(2), Math.max.apply(null, known).toFixed(2)) : _('Quality not known'),
-			losses.length ? _('loss up to %s %%').format(Math.max.apply(null, losses).toFixed(1)) : null,
+			known.length ? _('Quality (MOS) between %s and %s').format(words.decimal(Math.min.apply(null, known), 2), words.decimal(Math.max.apply(null, known), 2)) : _('Quality not known'),
+			losses.length ? _('loss up to %s %%').format(words.decimal(Math.max.apply(null, losses), 1)) : null,
 			track.some(one => one.isSilent) ? _('with silence') : null
 		];
 

@@ -44,6 +44,14 @@ function number(value) {
 	return (typeof(value) === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER) ? value : null;
 }
 
+/* A number with so many places, as it is written in the language of the page. */
+function decimal(value, places) {
+	const style = { minimumFractionDigits: places, maximumFractionDigits: places };
+
+	try { return value.toLocaleString(document.documentElement.lang || undefined, style) }
+	catch (e) { return value.toFixed(places) }
+}
+
 function two(value) {
 	return (value < 10 ? '0' : '') + value;
 }
@@ -229,6 +237,7 @@ function ofFault(fault, ofPhone) {
 return baseclass.extend({
 	text: text,
 	number: number,
+	decimal: decimal,
 
 	/* A time as a person says it: "9 minutes". */
 	span: seconds => {
