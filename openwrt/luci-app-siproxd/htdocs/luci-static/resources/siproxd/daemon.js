@@ -51,6 +51,10 @@ function kindOf(error) {
 	if (error && error.kind)
 		return error.kind;
 
+	/* LuCI's own, when the login has run out. */
+	if (error && error.name === 'SessionError')
+		return 'denied';
+
 	const message = String((error && error.message) || '');
 	const code = /failed with (?:ubus code|error) (-?\d+)/.exec(message);
 

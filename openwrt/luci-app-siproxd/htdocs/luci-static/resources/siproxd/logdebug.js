@@ -7,7 +7,7 @@
 const SECONDS = 600;
 
 /* Ticked at first: what tells most of why a phone or a call does not work. */
-const USUAL = [ 'reg', 'sip', 'proxy', 'auth' ];
+const USUAL = [ 'reg', 'sip', 'proxy', 'auth', 'traffic' ];
 
 /* Says how long it is still on, in minutes: a count of seconds would not let a reader rest. */
 function timeLeft(seconds) {

@@ -20,6 +20,11 @@ const el = bits.el;
 /* Seconds between two questions: each costs the router a process for each instance. */
 const EVERY = 5;
 
+/* Whether an instance could not be asked: it goes on, or not. */
+function isUnknown(instances, name) {
+	return instances.some(instance => instance.name === name && instance.state === 'failed');
+}
+
 /* What is kept from one answer to the next. */
 class Memory {
 	constructor() {
@@ -47,7 +52,7 @@ class Memory {
 			});
 		});
 
-		Array.from(this.tracks.keys()).filter(key => !calls.has(key)).forEach(key => this.tracks.delete(key));
+		Array.from(this.tracks.keys()).filter(key => !calls.has(key) && !isUnknown(instances, key.split(' ')[0])).forEach(key => this.tracks.delete(key));
 	}
 
 	tracksOf(name, call) {
@@ -56,21 +61,28 @@ class Memory {
 
 	/* What has changed since the answer before, in a sentence for who cannot see it; '' where nothing has, or it is the first. */
 	news(instances) {
+		const before = this.said;
 		const now = new Map();
 
 		instances.forEach(instance => {
+			/* Of what could not be asked there is no news. */
+			if (instance.state === 'failed') {
+				(before || []).forEach((sentence, key) => key.split(' ')[1] === instance.name && now.set(key, sentence));
+
+				return;
+			}
+
 			now.set('state ' + instance.name, instance.state === 'running'
 				? _('%s is running.').format(instance.name) : _('%s is not running.').format(instance.name));
 
 			instance.calls.forEach(call => now.set('call ' + this.#keyOf(instance.name, call), _('Call from %s to %s: %s.').format(
 				words.party((call.caller || {}).uri).name, words.party((call.callee || {}).uri).name, words.callState(call.state))));
-			instance.refusals.forEach(line => now.set('refusal ' + instance.name + words.text(line.aor),
+			instance.refusals.forEach(line => now.set('refusal ' + instance.name + ' ' + words.text(line.aor),
 				_('%s could not register.').format(words.text(line.aor))));
-			instance.bindings.forEach(line => now.set('phone ' + instance.name + words.text(line.aor),
+			instance.bindings.forEach(line => now.set('phone ' + instance.name + ' ' + words.text(line.aor),
 				_('%s: %s.').format(words.text(line.aor), words.bindingState(line))));
 		});
 
-		const before = this.said;
 		const news = [];
 
 		this.said = now;
