@@ -46,6 +46,7 @@ lab: root install
 luci: root install
 	@tests/luci/install.sh
 	cargo build --release --locked --quiet
+	shellcheck tests/luci/*.sh
 	tests/luci/lint.sh
 	cd tests/luci && PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider -q -n 2 --dist loadfile --durations=5 $(LUCI)
 
