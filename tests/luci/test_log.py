@@ -9,7 +9,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from browser import Watched
+from conftest import Home
 from fakelog import FakeLog
+from lab.control import ask
+from lab.kamailio import aor
 from lab.wait import until
 from router import Router
 
@@ -294,3 +297,26 @@ def test_hostile_lines_are_text(daemon: FakeLog, luci: Watched) -> None:
     luci.assert_fits()
     log = page.get_by_role("log")
     assert log.evaluate("node => node.scrollWidth <= node.clientWidth"), "a long line does not wrap"
+
+
+def test_the_real_daemon_debugs_for_ten_minutes(home: Home, luci: Watched) -> None:
+    """What is switched on here is written from then on, also between two questions for lines."""
+    page = luci.open("log")
+    page.get_by_text("alice@provider.example registered", exact=False).first.wait_for(state="attached")
+    for box in page.get_by_role("checkbox").all():
+        box.uncheck()
+    page.get_by_role("checkbox", name="The whole text of every message").check()
+    page.get_by_role("button", name="Write more for ten minutes").click()
+    expect(page.locator(".siproxd-debug-state")).to_have_text("Still on for 10 minutes: The whole text of every message")
+    home.world["phone1"].command("options", aor("carol"))
+    message = page.locator(".siproxd-log-entry", has_text="OPTIONS sip:carol@provider.example SIP/2.0").first
+    expect(message.locator(".siproxd-log-level")).to_have_text("debug")
+    expect(message.locator(".siproxd-log-class")).to_have_text("traffic")
+    expect(message).to_contain_text("Call-ID: ")
+    assert ask(home.world.siproxd, "status")[0]["debug"]["temporary"] == 0x80
+
+    page.get_by_role("button", name="Stop it now").click()
+    expect(page.locator(".siproxd-debug-state")).to_be_hidden()
+    assert ask(home.world.siproxd, "status")[0]["debug"]["temporary"] == 0
+    # With the home's own address.
+    expect(page.locator(".siproxd-command")).to_have_text("netcat 10.0.0.1 5050 > debug.log")
