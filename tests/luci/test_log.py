@@ -50,8 +50,12 @@ TEXTS = ("siproxd 0.9.0 starts", "alice@provider.example: the password is wrong"
 def test_lines_come_live(daemon: FakeLog, luci: Watched) -> None:
     page = luci.open("log")
     shows(page, *TEXTS)
+    log = page.get_by_role("log")
+    # What was there is not read out by a screen reader, what comes is.
+    expect(log).to_have_attribute("aria-live", "off")
     daemon.log("21:00:05.000 INFO  reg bob has registered")
     shows(page, *TEXTS, "bob has registered")
+    expect(log).to_have_attribute("aria-live", "polite")
     # A message whose end comes later is still one.
     daemon.log("21:00:06.000 DEBUG traffic to 10.0.0.2:5060")
     shows(page, *TEXTS, "bob has registered", "to 10.0.0.2:5060")

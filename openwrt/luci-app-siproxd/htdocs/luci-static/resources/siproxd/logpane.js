@@ -32,11 +32,14 @@ class Pane {
 		/* Nodes of entries that were dropped while paused. */
 		this.stale = [];
 		this.filter = { text: '', rank: 4, cls: '' };
-		this.node = E('div', { 'class': 'siproxd-log', 'role': 'log', 'tabindex': '0', 'aria-label': _('Log lines') });
+		this.node = E('div', { 'class': 'siproxd-log', 'role': 'log', 'aria-live': 'off', 'tabindex': '0', 'aria-label': _('Log lines') });
 	}
 
-	/* Appends lines as they came from the daemon. */
+	/* Appends lines as they came from the daemon. A screen reader is told of those that come, and not of all that were there. */
 	add(lines) {
+		if (this.entries.length > 0 && !this.paused)
+			this.node.setAttribute('aria-live', 'polite');
+
 		for (const line of lines) {
 			const last = this.entries[this.entries.length - 1];
 
@@ -64,6 +67,7 @@ class Pane {
 		this.entries = [];
 		this.lines = 0;
 		this.stale = [];
+		this.node.setAttribute('aria-live', 'off');
 		this.node.replaceChildren();
 	}
 
@@ -79,8 +83,8 @@ class Pane {
 
 	setPaused(paused) {
 		this.paused = paused;
-		/* A screen reader is not told of what is not drawn, nor of all of it at once. */
-		this.node.setAttribute('aria-live', paused ? 'off' : 'polite');
+		/* What has waited is drawn at once, and not read out. */
+		this.node.setAttribute('aria-live', 'off');
 		this.#draw();
 	}
 
