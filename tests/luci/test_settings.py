@@ -515,6 +515,17 @@ def test_without_an_instance_the_first_one_is_added(luci: Watched, router: Route
     expect(page.locator("[data-option=enabled]")).to_be_visible()
 
 
+def test_a_section_without_a_name_is_edited_like_another(luci: Watched, router: Router) -> None:
+    router.config("siproxd", "config siproxd\n\toption host_outbound 'a.example'\n")
+    page = Settings(luci)
+    page.type("host_outbound", "b.example")
+    page.save()
+    (section,) = page.sections().values()
+    assert section["host_outbound"] == "b.example"
+    page.advanced()
+    expect(page.page.locator("#siproxd-instance option")).to_contain_text("without a name")
+
+
 # The button "Check".
 
 def test_findings_stand_next_to_the_fields_they_are_about(luci: Watched, real: Router) -> None:
@@ -523,7 +534,7 @@ def test_findings_stand_next_to_the_fields_they_are_about(luci: Watched, real: R
         "mystery": "1"})
     page.check()
     finding = page.option("ua_string").locator(".siproxd-finding")
-    expect(finding).to_contain_text("longer than 128 bytes")
+    expect(finding).to_have_text("Error: This is longer than 128 bytes.")
     assert finding.get_attribute("id") in str(page.input("ua_string").get_attribute("aria-describedby")).split()
     expect(page.page.locator(".siproxd-unknown .siproxd-finding")).to_contain_text("left out")
 
@@ -540,6 +551,14 @@ def test_a_finding_is_a_way_to_its_field(luci: Watched, real: Router) -> None:
     page.check()
     expect(page.option("max_calls").locator(".siproxd-finding")).to_have_count(0)
     assert page.section()["max_calls"] == "9"
+
+
+def test_what_is_wrong_with_a_value_is_told_in_the_users_language(luci: Watched, real: Router) -> None:
+    luci.bridge.control(lang="de")
+    real.config("siproxd", uci({"max_calls": "900"}))
+    page = luci.open("settings")
+    page.get_by_role("button", name="Prüfen").click()
+    expect(page.locator(".siproxd-problems li").first).to_contain_text("von 0 bis 512")
 
 
 def test_nothing_wrong_is_said(luci: Watched, router: Router) -> None:
@@ -573,7 +592,7 @@ def test_what_another_instance_lacks_leads_there(luci: Watched, real: Router) ->
     page.check()
     page.page.locator(".siproxd-problems a", has_text="office").click()
     expect(page.page.locator("#siproxd-instance")).to_have_value("office")
-    expect(page.option("sip_listen_port").locator(".siproxd-finding")).to_contain_text("not from 1 to 65535")
+    expect(page.option("sip_listen_port").locator(".siproxd-finding")).to_have_text("Error: A number from 1 to 65535 is needed here.")
 
 
 def test_a_check_that_fails_says_why(luci: Watched, router: Router) -> None:

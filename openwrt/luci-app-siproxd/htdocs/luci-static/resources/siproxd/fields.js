@@ -44,7 +44,6 @@ const CHOICES = {
 
 /* Where the manual's text is about numbers that nobody sees here. */
 const TEXTS = {
-	'plugin_shortdial_akey': _('The first character of short numbers, and a 0 for each of their digits: with *00 they are *01 to *99.'),
 	'silence_log': _('How much of what happens goes to the system log.'),
 	'debug_level': _('What the log is to tell in detail. The Log page switches this on for a while only.'),
 	'use_rport': _('Whose answers come to the port that a request left from (rport, RFC 3581). Without it a router before this one may not let answers in.')
@@ -236,22 +235,28 @@ function wait(option, directive) {
 }
 
 function notes(directive) {
-	/* The plugin's switch stands above. */
-	const text = [ plain(TEXTS[directive.name] || directive.text.replace(/^plugin_\w+: /, '')) ];
-
-	/* A box is ticked for it. */
-	if (directive.kind == 'switch')
-		text[0] = text[0].replace(/^1 /, '');
+	const text = [ plain(TEXTS[directive.name] || directive.text) ];
 
 	if (directive.without_effect)
 		text.push(_('It has no effect here.'));
 
-	return text.join(' ').replace(/^./, letter => letter.toUpperCase());
+	return text.join(' ');
 }
 
 return baseclass.extend({
 	OWN,
-	plain,
+
+	/*
+	 * What siproxd finds wrong, in words for the page: in the user's language where the value shows it, else siproxd's own.
+	 */
+	words(problem, section_id) {
+		const directive = directives.list.find(one => one.name == problem.option);
+		const wrong = directive && problem.severity == 'error'
+			? values.entries(uci.get(CONFIG, section_id, directive.name), directive).map(entry => values.check(directive, entry)).find(answer => answer !== true)
+			: null;
+
+		return wrong || plain(String(problem.text));
+	},
 
 	/* Whether an option of UCI is one of ours: a directive, or the router's. */
 	isKnown(name) {

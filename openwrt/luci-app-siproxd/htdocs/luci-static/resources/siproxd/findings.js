@@ -73,7 +73,7 @@ return baseclass.extend({
 
 			const severity = severityOf(problem);
 
-			frame.add(place.node, id, 'siproxd-finding siproxd-' + severity, WORDS[severity] + ': ' + fields.plain(String(problem.text)));
+			frame.add(place.node, id, 'siproxd-finding siproxd-' + severity, WORDS[severity] + ': ' + fields.words(problem, problem.section));
 			place.node.classList.remove('siproxd-advanced');
 			place.node.addEventListener('widget-change', () => frame.remove(place.node, id), { once: true });
 		});
@@ -112,7 +112,7 @@ return baseclass.extend({
 						}
 					}, [ problem.section ]), ': ');
 
-				return E('li', line.concat([ fields.plain(String(problem.text)) ]));
+				return E('li', line.concat([ fields.words(problem, problem.section) ]));
 			}))
 		]);
 	}
