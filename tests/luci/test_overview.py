@@ -13,7 +13,7 @@ from lab.control import ask
 from lab.kamailio import aor
 from lab.netns import PHONES, PROVIDER, ROUTER_LAN, ROUTER_WAN
 from lab.wait import until
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from samples import binding, call, heard, instance, refusal, shown, status
 
 # Milliseconds between two questions of the page.
@@ -194,6 +194,11 @@ def test_the_graph_shows_quality_loss_and_silence(ticking: Watched) -> None:
     _next_poll(ticking)
     expect(graph.locator(".siproxd-silent")).to_have_count(1)
     expect(graph.locator("desc")).to_contain_text("with silence")
+    # One answer that fails takes nothing of it away.
+    ticking.bridge.control(answers=shown(instance(state="failed", status=None, bindings=[], error={"kind": "slow", "text": "no answer"})))
+    _next_poll(ticking)
+    expect(page.locator(".siproxd-headline")).to_contain_text("did not answer in time")
+    expect(graph.locator("desc")).to_contain_text("loss up to 4.0 %")
 
 
 def test_numbers_are_written_as_the_language_does(luci: Watched) -> None:
@@ -402,6 +407,23 @@ def test_a_failed_poll_has_one_message_keeps_what_was_and_recovers(ticking: Watc
     expect(message).to_have_count(0)
 
 
+def test_a_login_that_has_run_out_is_named_and_what_was_stays(ticking: Watched) -> None:
+    page = ticking.open("overview", answers=shown(instance()))
+    expect(page.locator(".siproxd-headline")).to_have_text("All is well.")
+    denied = {"jsonrpc": "2.0", "error": {"code": -32002, "message": "Access denied"}}
+
+    def deny(route: Route) -> None:
+        asked = route.request.post_data_json
+        route.fulfill(json=[denied for _ in asked] if isinstance(asked, list) else denied)
+
+    page.route("**/ubus/", deny)
+    page.clock.run_for(EVERY)
+    expect(page.get_by_role("dialog")).to_contain_text("Session expired")
+    expect(page.locator(".siproxd-message")).to_contain_text("Your session may have ended")
+    expect(page.locator(".siproxd-headline")).to_have_text("All is well.")
+    page.unroute("**/ubus/")
+
+
 def test_an_instance_that_cannot_be_asked_is_shown_as_it_was(ticking: Watched) -> None:
     page = ticking.open("overview", answers=shown(instance()))
     expect(page.locator(".siproxd-headline")).to_have_text("All is well.")
@@ -411,6 +433,8 @@ def test_an_instance_that_cannot_be_asked_is_shown_as_it_was(ticking: Watched) -
     expect(page.locator(".siproxd-headline")).to_contain_text("did not answer in time")
     expect(page.locator(".siproxd-head")).to_contain_text(re.compile(r"Shown is how it was at \d"))
     expect(page.get_by_role("table", name="Registered phones")).to_contain_text("alice")
+    # That it is not known is no news, for who listens, either.
+    expect(page.locator("[aria-live=polite]")).to_be_empty()
 
 
 def test_focus_and_selection_survive_a_poll(ticking: Watched) -> None:

@@ -112,6 +112,15 @@
 			}
 		},
 
+		notifySessionExpiry() {
+			builtins.poll.stop();
+			this.ui.showModal(_('Session expired'), [
+				E('div', { 'class': 'alert-message warning' }, [ _('A new login is required since the authentication session expired.') ]),
+				E('div', { 'class': 'right' }, [ E('div', { 'class': 'btn primary', 'click': () => window.location.reload() }, [ _('Log in…') ]) ])
+			]);
+			this.raise('SessionError', 'Login session is expired');
+		},
+
 		bind: (fn, self, ...args) => Function.prototype.bind.call(fn, self, ...args),
 
 		path(prefix, parts) {

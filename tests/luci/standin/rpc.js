@@ -41,6 +41,16 @@ function rpcError(text, ...values) {
 	return error;
 }
 
+/* Denied is also who has no login any more: whether that is it, LuCI asks, and has him log in. */
+async function checkSession(answer, options) {
+	if (answer.error?.code !== -32002 || (options.object === 'session' && options.method === 'access'))
+		return;
+	const params = [ session, 'session', 'access', { scope: 'uci', object: 'luci', function: 'read' } ];
+	const asked = await send({ jsonrpc: '2.0', id: ++lastId, method: 'call', params });
+	if (asked?.error)
+		L.notifySessionExpiry();
+}
+
 /* The one member that is expected of an answer, or its default where its type is another. */
 function expected(value, expect) {
 	if (!expect)
@@ -64,6 +74,7 @@ return baseclass.extend({
 			const answer = await send(message);
 			if (!L.isObject(answer) || answer.jsonrpc !== '2.0')
 				throw rpcError('RPC call to %s/%s returned invalid message frame', options.object, options.method);
+			await checkSession(answer, options);
 			if (answer.error?.code && answer.error.message)
 				throw rpcError('RPC call to %s/%s failed with error %d: %s',
 					options.object, options.method, answer.error.code, answer.error.message);
