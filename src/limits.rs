@@ -171,7 +171,7 @@ pub const MAX_RULE_TEXT: usize = 1024;
 /// Calls that are remembered once they are over. About 350 bytes each.
 pub const MAX_HISTORY: usize = 32;
 
-/// Registrations that are remembered once they have failed. About 200 bytes each.
+/// Registrations that are remembered once they have failed. About 280 bytes each.
 pub const MAX_REFUSALS: usize = 16;
 
 /// Phones that `plugin_blacklist` knows of. About 140 bytes each.
