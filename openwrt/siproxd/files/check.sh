@@ -39,8 +39,30 @@ check_section() {
 	done <"$(file_of "$CHECKED" said.new)"
 }
 
+# Of two sections with one port in one network only one can start; which one, nobody knows.
+check_port() {
+	local CHECKED="$1" enabled port side network other=''
+	config_get_bool enabled "$CHECKED" enabled 1
+	[ "$enabled" -eq 1 ] || return 0
+	port=$(value_of "$CHECKED" sip_listen_port)
+	for side in inbound outbound; do
+		config_get network "$CHECKED" "if_$side"
+		[ -n "$network" ] || config_get network "$CHECKED" "interface_$side"
+		case "$LISTENERS" in
+		*"$LINE_END$side '$network' $port "*)
+			other=${LISTENERS##*"$LINE_END$side '$network' $port "}
+			other=${other%%"$LINE_END"*}
+			;;
+		esac
+		LISTENERS="$LISTENERS$LINE_END$side '$network' $port $CHECKED$LINE_END"
+	done
+	[ -n "$other" ] || return 0
+	[ -z "$ONLY" ] || [ "$ONLY" = "$CHECKED" ] || return 0
+	say warn "option sip_listen_port '$port': $other has this port, too, and only one of them can start; give each its own"
+}
+
 check_sections() {
-	local ONLY="$1" USED_DIR="$CONF_DIR" CONF_DIR CHECKED='' ANY_ERROR='' TRIAL=1
+	local ONLY="$1" USED_DIR="$CONF_DIR" CONF_DIR CHECKED='' ANY_ERROR='' TRIAL=1 LISTENERS=''
 	SCRATCH=$(mktemp -d -t siproxd-check.XXXXXX) || return 2
 	trap 'rm -rf "$SCRATCH"' EXIT
 	trap 'exit 2' HUP INT TERM
@@ -50,6 +72,7 @@ check_sections() {
 	umask 027
 	if read_sections; then
 		config_foreach check_section siproxd
+		config_foreach check_port siproxd
 	fi
 	[ -z "$ANY_ERROR" ]
 }
