@@ -23,6 +23,9 @@ const SCRATCH_DIR = '/var/run/siproxd-check-';
 // Bytes that are taken of a program. A message of ubus has a mebibyte at most, where a number needs more than in JSON.
 const LARGEST_ANSWER = 0x40000;
 
+// Bytes that are read at a time: most answers are smaller.
+const PIECE = 0x4000;
+
 // Bytes of what it says to people, about.
 const LONGEST_TEXT = 4096;
 
@@ -101,10 +104,20 @@ function run(command) {
 	if (process == null)
 		return { code: 127, said: 'it cannot be started' };
 
-	const said = process.read(LARGEST_ANSWER + 1);
-	const code = process.close();
+	let said = '';
+	let is_more = true;
 
-	return { code: code, said: said == null ? '' : said };
+	while (is_more) {
+		// ucode makes room for as much as is asked for, and clears it.
+		const piece = process.read(PIECE);
+
+		if (piece != null)
+			said = `${said}${piece}`;
+
+		is_more = piece != null && length(piece) == PIECE && length(said) <= LARGEST_ANSWER;
+	}
+
+	return { code: process.close(), said: said };
 }
 
 // What words of the program mean.
