@@ -122,3 +122,11 @@ def test_reset_takes_back_what_is_not_saved(luci: Watched) -> None:
     field(page, "secret").locator("input").fill("word")
     page.get_by_role("button", name="Reset").click()
     expect(field(page, "secret").locator("input")).to_have_value("")
+
+
+def test_a_save_that_fails_is_said(luci: Watched) -> None:
+    page = opened(luci, uciFails={"set": 6})
+    field(page, "secret").locator("input").fill("word")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("#modal_overlay")).to_contain_text("RPC call to uci/set failed with ubus code 6: Permission denied")
+    luci.expect_problem("Permission denied")
