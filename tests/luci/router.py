@@ -62,6 +62,11 @@ class Router:
         """What /etc/init.d/siproxd does: a shell script."""
         self._script("etc/init.d/siproxd", f"#!/bin/sh\n{script}\n")
 
+    def system_log(self, lines: Iterable[str]) -> None:
+        """What logread prints."""
+        (self.root / "sbin").mkdir(exist_ok=True)
+        self._script("sbin/logread", "#!/bin/sh\ncat <<'END'\n" + "".join(f"{line}\n" for line in lines) + "END\n")
+
     def hook(self, script: str | None) -> None:
         """A shell script that runs in place of siproxd, with its arguments; None takes it away."""
         if script is None:

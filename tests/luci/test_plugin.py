@@ -143,6 +143,12 @@ def test_an_instance_that_does_not_run(plugin: Plugin) -> None:
     assert plugin.general()["state"] == "stopped"
     assert "no siproxd runs here" in plugin.general()["text"]
     assert plugin.error("getLog", instance="general", after=0) == "not-running"
+    # Its last error in the system log tells why, while it has not started again.
+    starts = "Tue Dec  1 22:23:00 2026 daemon.info siproxd[7]: siproxd 0.9.0 starts"
+    ends = "Tue Dec  1 22:23:00 2026 daemon.err siproxd[7]: cannot listen for SIP on 10.0.0.1:5060 (UDP): Address already in use"
+    for lines, told in (([starts, ends], ends.partition("]: ")[2]), ([ends, starts], "no siproxd runs here")):
+        plugin.router.system_log(lines)
+        assert told in plugin.general()["text"]
     for off in ("0", "off", "no", "false", "disabled"):
         plugin.router.config("siproxd", GENERAL + f"\toption enabled '{off}'\n")
         assert (plugin.general()["state"], plugin.general()["enabled"]) == ("disabled", False)

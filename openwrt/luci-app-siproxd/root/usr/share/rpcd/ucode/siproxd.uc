@@ -13,6 +13,7 @@ import { cursor } from 'uci';
 
 const PROGRAM = '/usr/sbin/siproxd';
 const INIT = '/etc/init.d/siproxd';
+const SYSTEM_LOG = '/sbin/logread -l 200 -e siproxd';
 const CONFIG_DIR = '/etc/config';
 // Of the init script's: what each instance was started with.
 const CONF_DIR = '/var/etc/siproxd';
@@ -206,6 +207,23 @@ function said_at_start(name) {
 	return text;
 }
 
+// Why the one that was started last does not run, in the words of its error in the system log, which does not tell of which instance a line is.
+function said_at_end() {
+	const lines = split(run(SYSTEM_LOG).said, '\n');
+	let text = '';
+
+	for (let i = 0; i < length(lines); i++) {
+		const error = match(lines[i], /\.err siproxd\[[0-9]+\]: (.*)$/);
+
+		if (error != null)
+			text = error[1];
+		else if (match(lines[i], / siproxd\[[0-9]+\]: siproxd [^ ]+ starts/) != null)
+			text = '';
+	}
+
+	return text;
+}
+
 function status_of(section, patience) {
 	const name = section['.name'];
 	const enabled = is_enabled(section);
@@ -247,8 +265,14 @@ function status_of(section, patience) {
 	shown.error = answer.error;
 	shown.text = answer.error.text;
 
-	if (answer.error.kind == 'not-running')
+	if (answer.error.kind == 'not-running') {
+		const why = said_at_end();
+
 		shown.state = enabled ? 'stopped' : 'disabled';
+
+		if (why != '')
+			shown.text = why;
+	}
 	else if (answer.error.kind == 'old')
 		shown.state = 'old';
 
