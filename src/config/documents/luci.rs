@@ -111,20 +111,24 @@ fn kind_of(kind: Kind) -> String {
     }
 }
 
+/// What a householder is told of it.
+fn text_of(key: &Key) -> String {
+    let text = if key.told.says.is_empty() { meaning(key) } else { key.told.says.to_owned() };
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn entry(key: &Key, router: &[(String, String)]) -> String {
     let mut text = String::from("\t\t{\n");
     let advanced = if key.told.audience == Audience::Everybody { "" } else { ", advanced: true" };
     writeln!(text, "\t\t\tname: {}, tab: {}{advanced},", quoted(key.name), quoted(name_of(key.told.tab))).unwrap();
     writeln!(text, "\t\t\ttitle: _({}),", quoted(key.told.title)).unwrap();
-    let says = if key.told.says.is_empty() { meaning(key) } else { key.told.says.to_owned() };
-    let says = says.split_whitespace().collect::<Vec<_>>().join(" ");
-    writeln!(text, "\t\t\ttext: _({}),", quoted(&says)).unwrap();
+    writeln!(text, "\t\t\ttext: _({}),", quoted(&text_of(key))).unwrap();
     let list = if key.kind.repeats() { ", list: true" } else { "" };
     writeln!(text, "\t\t\tkind: {}{list},", kind_of(key.kind)).unwrap();
     let default = router.iter().find(|(name, _)| name == key.name).map_or(key.default, |(_, value)| value);
     let default = if PLACED.contains(&key.name) { "" } else { default };
     write!(text, "\t\t\tdefault: {}", quoted(default)).unwrap();
-    if !key.told.example.is_empty() {
+    if !key.told.example.is_empty() && !key.is_secret() {
         write!(text, ", example: {}", quoted(key.told.example)).unwrap();
     }
     text.push_str(",\n");
@@ -133,7 +137,7 @@ fn entry(key: &Key, router: &[(String, String)]) -> String {
         also.push(format!("plugin: {}", quoted(plugin.name)));
     }
     let marks = [
-        ("restart", key.when == When::Restart),
+        ("restart", key.when == When::Restart && !is_without_effect(key)),
         ("secret", key.is_secret()),
         ("without_effect", is_without_effect(key)),
     ];
@@ -179,6 +183,20 @@ fn each_place_in_luci_has_a_title_of_its_own() {
     }
     for (_, title) in places {
         assert!(title.starts_with(|c: char| c.is_uppercase()) && !title.ends_with('.') && title.len() <= 50, "{title}");
+    }
+}
+
+/// A box is ticked in place of a 1, and the switch of a plugin stands above what belongs to it.
+#[test]
+fn each_text_in_luci_speaks_of_what_is_there() {
+    for key in &KEYS {
+        let text = text_of(key);
+        assert!(text.ends_with('.'), "{}: {text}", key.name);
+        assert!(
+            !text.starts_with(|c: char| c.is_ascii_digit()) && !text.contains("plugin_"),
+            "{} needs `says`: {text}",
+            key.name
+        );
     }
 }
 

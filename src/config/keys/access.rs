@@ -59,7 +59,9 @@ keys! {
     /// Asks that answers come to the port that a request left from (rport, RFC 3581): 1 of phones, 2 of the Internet, 3 of both.
     /// Without it a NAT router before this host may not let answers in.
     use_rport: int(0, 3), "3"
-        luci Network advanced "Answers to the port that asked (rport)" => |c, v| c.use_rport = v.int();
+        luci Network advanced "Answers to the port that asked (rport)"
+        says "Whose answers come to the port that a request left from (rport, RFC 3581). Without it a router before this one may not let answers in."
+        => |c, v| c.use_rport = v.int();
 
     /// 1 makes two calls for a PBX of one that it sends out and that comes back to it: the second gets another Call-ID. Acts with
     /// `topology_hiding` alone.

@@ -8,20 +8,22 @@ keys! {
     /// 1 goes into the background; logs then go to syslog.
     daemonize: SWITCH, "0" when Restart
         luci Log ignored "Run in the background"
-        says "siproxd goes into the background, and its log to the system log."
+        says "The program goes into the background, and its log to the system log."
         => |c, v| c.daemonize = v.is_on();
 
     /// What goes to syslog: 0 all with debugging, 1 information and worse, 2 warnings and worse, 3 errors, 4 nothing.
     silence_log: int(0, 4), "1"
         luci Log "What goes to the system log"
-        says "How much of what happens goes to the system log: 0 all with debugging, 1 information and worse, 2 warnings and worse, 3 errors, 4 nothing."
+        says "How much of what happens goes to the system log."
         => |c, v| c.silence_log = v.int();
 
     /// Sum of what to debug: 0x1 babble, 0x2 network, 0x4 SIP, 0x8 registrations, 0x10 other, 0x20 proxy, 0x40 DNS, 0x80
     /// text of all messages, 0x100 configuration, 0x200 RTP, 0x400 access, 0x800 authentication, 0x1000 plugins, 0x2000
     /// RTP babble; -1 all.
     debug_level: MASK, "0"
-        luci Log advanced "Debug classes" => |c, v| c.debug_level = v.int::<i64>() as u32;
+        luci Log advanced "Debug classes"
+        says "What the log is to tell in detail. The Log page switches this on for a while only."
+        => |c, v| c.debug_level = v.int::<i64>() as u32;
 
     /// TCP port where the log can be read with netcat; 0 is off.
     debug_port: PORT_OR_OFF, "0"

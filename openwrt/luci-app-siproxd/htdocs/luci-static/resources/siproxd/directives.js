@@ -84,22 +84,22 @@ return baseclass.extend({
 		{
 			name: 'daemonize', tab: 'log', advanced: true,
 			title: _('Run in the background'),
-			text: _('siproxd goes into the background, and its log to the system log.'),
+			text: _('The program goes into the background, and its log to the system log.'),
 			kind: 'switch',
 			default: '0',
-			restart: true, without_effect: true,
+			without_effect: true,
 		},
 		{
 			name: 'silence_log', tab: 'log',
 			title: _('What goes to the system log'),
-			text: _('How much of what happens goes to the system log: 0 all with debugging, 1 information and worse, 2 warnings and worse, 3 errors, 4 nothing.'),
+			text: _('How much of what happens goes to the system log.'),
 			kind: 'int', min: 0, max: 4,
 			default: '1',
 		},
 		{
 			name: 'debug_level', tab: 'log', advanced: true,
 			title: _('Debug classes'),
-			text: _('Sum of what to debug: 0x1 babble, 0x2 network, 0x4 SIP, 0x8 registrations, 0x10 other, 0x20 proxy, 0x40 DNS, 0x80 text of all messages, 0x100 configuration, 0x200 RTP, 0x400 access, 0x800 authentication, 0x1000 plugins, 0x2000 RTP babble; -1 all.'),
+			text: _('What the log is to tell in detail. The Log page switches this on for a while only.'),
 			kind: 'mask',
 			default: '0',
 		},
@@ -131,7 +131,7 @@ return baseclass.extend({
 			text: _('Directory that siproxd is confined to.'),
 			kind: 'path',
 			default: '', example: '/var/lib/siproxd',
-			restart: true, without_effect: true,
+			without_effect: true,
 		},
 		{
 			name: 'pid_file', tab: 'log', advanced: true,
@@ -383,7 +383,7 @@ return baseclass.extend({
 			title: _('One password for all phones'),
 			text: _('Password that phones give when they register at siproxd itself.'),
 			kind: 'text',
-			default: '', example: 'secret',
+			default: '',
 			secret: true,
 		},
 		{
@@ -417,7 +417,7 @@ return baseclass.extend({
 		{
 			name: 'use_rport', tab: 'network', advanced: true,
 			title: _('Answers to the port that asked (rport)'),
-			text: _('Asks that answers come to the port that a request left from (rport, RFC 3581): 1 of phones, 2 of the Internet, 3 of both. Without it a NAT router before this host may not let answers in.'),
+			text: _('Whose answers come to the port that a request left from (rport, RFC 3581). Without it a router before this one may not let answers in.'),
 			kind: 'int', min: 0, max: 3,
 			default: '3',
 		},
