@@ -8,27 +8,16 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
+from access import faults, show
 from browser import Watched
 from conftest import Home
-from router import APP, TOOLS, Bridge
+from router import APP, Bridge
 from scene import busy, refused
 
 PAGES = ("overview", "calls", "settings", "log")
 
-AXE = TOOLS / "npm/node_modules/axe-core/axe.min.js"
-
-SIZES = {"desktop": (1280, 900), "phone": (360, 640)}
-
-# Widgets of LuCI's own, which an app takes as they are.
-LUCI_WIDGETS = (".cbi-dropdown", ".cbi-page-actions")
-
 # Words of LuCI's own, which its own catalogue translates.
 LUCI_WORDS = {"Reveal/hide password"}
-
-# What axe finds that keeps somebody out.
-GRAVE = ("serious", "critical")
-
-RUN_AXE = "widgets => axe.run({ include: ['#view'], exclude: widgets }, { resultTypes: ['violations'] })"
 
 # What can be used, as far as it is shown.
 INTERACTIVE = "a[href], button, input, select, textarea, summary, [tabindex='0']"
@@ -94,7 +83,7 @@ def parts(page: Page) -> Iterator[str]:
 @pytest.mark.parametrize("name", PAGES)
 def test_nothing_is_wider_than_a_phone(name: str, shown: Watched) -> None:
     page = open_all(shown, name)
-    page.set_viewport_size(dict(zip(("width", "height"), SIZES["phone"])))
+    show(page, "phone")
     for _ in parts(page):
         shown.assert_fits()
 
@@ -102,28 +91,20 @@ def test_nothing_is_wider_than_a_phone(name: str, shown: Watched) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing_grave(name: str, shown: Watched) -> None:
     page = open_all(shown, name)
-    page.evaluate(AXE.read_text())
     found = []
-    for width, height in SIZES.values():
-        page.set_viewport_size({"width": width, "height": height})
-        for part in parts(page):
-            for dark in (False, True):
-                page.evaluate("dark => { document.documentElement.dataset.darkmode = dark; }", dark)
-                for one in page.evaluate(RUN_AXE, LUCI_WIDGETS)["violations"]:
-                    if one["impact"] in GRAVE:
-                        found.append(f"{width} px, dark {dark}, {part}: {one['id']}: {[node['html'][:120] for node in one['nodes'][:4]]}")
+    for size in ("desktop", "phone"):
+        show(page, size)
+        found += [f"{size}, {part}: {fault}" for part in parts(page) for fault in faults(page)]
     assert not found, "\n".join(found)
 
 
 def test_axe_would_find_it(shown: Watched) -> None:
     """The check above sees faults: a box without a name, grey on grey."""
     page = open_all(shown, "log")
-    page.evaluate(AXE.read_text())
     page.evaluate("""() => {
         document.querySelector('#view').append(E('input', { 'type': 'checkbox' }), E('p', { 'style': 'color: #ccc' }, [ 'pale' ]));
     }""")
-    found = {one["id"] for one in page.evaluate(RUN_AXE, LUCI_WIDGETS)["violations"] if one["impact"] in GRAVE}
-    assert found == {"label", "color-contrast"}
+    assert {fault.split(" in ")[0] for fault in faults(page)} == {"label", "color-contrast"}
 
 
 @pytest.mark.parametrize("name", PAGES)

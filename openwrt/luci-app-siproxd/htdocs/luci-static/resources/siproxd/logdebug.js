@@ -32,7 +32,7 @@ class Debug {
 		this.isBusy = false;
 		this.boxes = logline.CLASSES.map((cls) => ({ cls: cls, input: this.#box(cls) }));
 		this.state = E('p', { 'class': 'siproxd-debug-state', 'hidden': '' });
-		this.alert = E('p', { 'class': 'alert-message warning', 'role': 'alert', 'hidden': '' });
+		this.alert = E('div', { 'class': 'alert-message warning', 'role': 'alert', 'hidden': '' });
 		this.on = E('button', { 'class': 'btn cbi-button cbi-button-action', 'type': 'button', 'click': () => this.#set(this.#ticked(), SECONDS) },
 			[ _('Write more for ten minutes') ]);
 		this.off = E('button', { 'class': 'btn cbi-button cbi-button-neutral', 'type': 'button', 'click': () => this.#set(0, 0) },

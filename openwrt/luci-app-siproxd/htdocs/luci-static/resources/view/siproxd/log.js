@@ -99,12 +99,12 @@ return view.extend({
 		this.follower = new Follower(this.pane);
 		this.debug = logdebug.create();
 		this.netcat = netcat.create();
-		this.alert = E('p', { 'class': 'alert-message warning', 'role': 'alert', 'hidden': '' });
+		this.alert = E('div', { 'class': 'alert-message warning', 'role': 'alert', 'hidden': '' });
 
 		if (instances.length == 0)
 			return E('div', { 'class': 'siproxd' }, [
 				E('h2', {}, [ _('Log') ]),
-				E('p', { 'class': 'alert-message warning', 'role': 'alert' }, [
+				E('div', { 'class': 'alert-message warning', 'role': 'alert' }, [
 					Array.isArray(found) ? _('There is no siproxd in the configuration yet.') : daemon.words(found), ' ',
 					E('a', { 'href': L.url('admin/services/siproxd/overview') }, [ _('Overview') ])
 				])
