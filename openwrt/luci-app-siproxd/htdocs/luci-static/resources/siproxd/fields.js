@@ -42,13 +42,6 @@ const CHOICES = {
 	}
 };
 
-/* Where the manual's text is about numbers that nobody sees here. */
-const TEXTS = {
-	'silence_log': _('How much of what happens goes to the system log.'),
-	'debug_level': _('What the log is to tell in detail. The Log page switches this on for a while only.'),
-	'use_rport': _('Whose answers come to the port that a request left from (rport, RFC 3581). Without it a router before this one may not let answers in.')
-};
-
 /* Those that a plugin of several has to be on for. */
 const NEEDS_ONE_OF = { 'redirect_numbers': [ 'shortdial', 'prefix', 'regex' ] };
 
@@ -235,12 +228,9 @@ function wait(option, directive) {
 }
 
 function notes(directive) {
-	const text = [ plain(TEXTS[directive.name] || directive.text) ];
+	const text = plain(directive.text);
 
-	if (directive.without_effect)
-		text.push(_('It has no effect here.'));
-
-	return text.join(' ');
+	return directive.without_effect ? text + ' ' + _('It has no effect here.') : text;
 }
 
 return baseclass.extend({
