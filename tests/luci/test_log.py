@@ -324,3 +324,35 @@ def test_the_real_daemon_debugs_for_ten_minutes(home: Home, luci: Watched) -> No
     assert ask(home.world.siproxd, "status")[0]["debug"]["temporary"] == 0
     # With the home's own address.
     expect(page.locator(".siproxd-command")).to_have_text("netcat 10.0.0.1 5050 > debug.log")
+
+
+@pytest.mark.parametrize("trouble, said", [
+    ({"answers": {"luci.siproxd.getLog": [0, {"error": {"kind": "slow", "text": ""}}]}}, "did not answer in time"),
+    ({"answers": {"luci.siproxd.getLog": [0, {"error": {"kind": "too-large", "text": ""}}]}}, "larger than this page takes"),
+    ({"answers": {"luci.siproxd.getLog": [0, {"lines": "none", "pid": 100}]}}, "could not be read"),
+    ({"answers": {"luci.siproxd.getLog": [6]}}, "not allowed"),
+    ({"breaks": "malformed"}, "could not be read"),
+    ({"breaks": "drop"}, "did not answer"),
+], ids=["slow", "too large", "no list", "denied", "malformed", "drop"])
+def test_what_goes_wrong_is_said_and_the_lines_stay(daemon: FakeLog, luci: Watched, trouble: dict[str, object], said: str) -> None:
+    page = luci.open("log")
+    shows(page, *TEXTS)
+    luci.bridge.control(**trouble)
+    alert = page.locator(".alert-message", has_text=said)
+    expect(alert).to_be_visible()
+    shows(page, *TEXTS)
+    luci.bridge.control(answers={}, breaks=None)
+    expect(alert).to_be_hidden()
+    daemon.log("21:05:00.000 INFO  reg after all that")
+    shows(page, *TEXTS, "after all that")
+    luci.problems[:] = [problem for problem in luci.problems if "Failed to load resource" not in problem]
+
+
+def test_lines_of_another_form_break_nothing(daemon: FakeLog, luci: Watched) -> None:
+    page = luci.open("log")
+    shows(page, *TEXTS)
+    at = daemon.at
+    daemon.lines += [{"type": "log"}, {"type": "log", "line": 5, "at": at + 6}, {"type": "log", "line": None, "at": None},
+                     {"type": "log", "line": "21:05:00.000 INFO  reg far", "at": 1e300}, {"type": "log", "line": "21:05:00.000 INFO  reg no place"}]
+    daemon.log("21:05:00.000 INFO  reg well")
+    shows(page, *TEXTS, "well")

@@ -61,18 +61,18 @@ class Follower {
 	}
 
 	#take(lines) {
-		const fresh = lines.filter((line) => typeof(line.line) == 'string' && Number(line.at) > this.after);
+		const fresh = lines.filter((line) => typeof(line.line) == 'string' && Number.isSafeInteger(line.at) && line.at > this.after);
 
 		if (fresh.length == 0)
 			return;
 
 		const bytes = new TextEncoder().encode(fresh[0].line).length;
-		const begins = Number(fresh[0].at) - bytes - 1;
+		const begins = fresh[0].at - bytes - 1;
 
 		if (this.after > 0 && bytes < LONGEST && begins > this.after)
 			this.pane.mark(_('Some lines are missing here: they came faster than this page could fetch them.'));
 
-		this.after = Number(fresh[fresh.length - 1].at);
+		this.after = fresh[fresh.length - 1].at;
 		this.pane.add(fresh.map((line) => line.line));
 	}
 }
