@@ -101,9 +101,12 @@ return baseclass.extend({
 					'height': round(Math.max(2, Math.min(1, one.loss / FULL_LOSS) * HEIGHT))
 				}));
 
-			if (one.mos != null && !one.isSilent)
+			if (one.mos != null && !one.isSilent) {
+				const place = x(one.at) + ' ' + y(one.mos);
+
 				/* What stands alone is a dot. */
-				path += (before && one.at - before.at <= APART ? 'L' : 'M') + x(one.at) + ' ' + y(one.mos) + (before ? '' : 'h0');
+				path += before && one.at - before.at <= APART ? 'L' + place : 'M' + place + 'h0';
+			}
 
 			before = one.mos != null && !one.isSilent ? one : null;
 		});

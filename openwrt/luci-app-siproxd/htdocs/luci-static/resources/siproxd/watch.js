@@ -10,17 +10,17 @@
  */
 
 /* Milliseconds after which what is shown is old, though nothing has failed: an answer that takes long. */
-const OLD_AFTER = 12000;
+const OLD_AFTER = 15000;
 
 return baseclass.extend({
 	/*
-	 * Asks with `ask()` all `seconds`, and tells `show(state)` of each outcome, and each second while `ticks()` is true. `state` has `data`, the
-	 * last answer, and `at`, when it came (ms), both null before the first; `error`, if the last question failed; `isOld`.
-	 * Gives `{ state, now() }`: `now()` asks at once.
+	 * Asks with `ask()` all `seconds`, half as often while `isCalm(data)`, and tells `show(state)` of each outcome, and each second while
+	 * `ticks(data)` is true. `state` has `data`, the last answer, and `at`, when it came (ms), both null before the first; `error`, if the last
+	 * question failed; `isOld`. Gives `{ state, now() }`: `now()` asks at once.
 	 */
-	start: (seconds, ask, show, ticks) => {
+	start: (seconds, ask, show, ticks, isCalm) => {
 		const state = { data: null, at: null, error: null, isOld: false };
-		let asked = null;
+		let asked = null, isSkipped = false;
 
 		const isOld = () => state.at != null && (state.error != null || Date.now() - state.at > Math.max(OLD_AFTER, 2400 * seconds));
 
@@ -58,7 +58,11 @@ return baseclass.extend({
 
 		/* Before the poll, which may begin at once, or in some seconds: it waits for the same answer then. */
 		now();
-		poll.add(() => document.hidden ? Promise.resolve() : now(), seconds);
+		poll.add(() => {
+			isSkipped = !isSkipped && state.data != null && state.error == null && isCalm != null && isCalm(state.data);
+
+			return document.hidden || isSkipped ? Promise.resolve() : now();
+		}, seconds);
 
 		document.addEventListener('visibilitychange', () => {
 			if (!document.hidden && poll.active())

@@ -12,13 +12,19 @@
 /*
  * Whether the phones work, and why not: all instances, each with its phones, calls and what it has in use.
  *
- * The daemon is asked every five seconds. What is shown is a function of what was answered; only what differs is changed in the page.
+ * The daemon is asked every five seconds, and every ten while nothing is going on. What is shown is a function of what was answered; only what differs is changed in the page.
  */
 
 const el = bits.el;
 
-/* Seconds between two questions: each costs the router a process for each instance. */
+/* Seconds between two questions while something is going on: each costs the router a process for each instance. */
 const EVERY = 5;
+
+/* Whether there is nothing to wait for: all phones are registered, and nobody is on the phone. */
+function isCalm(instance) {
+	return instance.state === 'running' && !instance.calls.length && !instance.refusals.length && instance.bindings.length > 0 &&
+		instance.bindings.every(binding => binding.state === 'valid');
+}
 
 /* Whether an instance could not be asked: it goes on, or not. */
 function isUnknown(instances, name) {
@@ -135,7 +141,7 @@ return view.extend({
 		]);
 
 		this.watch = watch.start(EVERY, () => daemon.status(), L.bind(this.show, this),
-			instances => instances.some(instance => instance.calls.length > 0));
+			instances => instances.some(instance => instance.calls.length > 0), instances => instances.every(isCalm));
 
 		return this.root;
 	},
