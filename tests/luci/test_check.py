@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
-from lab.siproxd import binary
 
+import initscript
 from plugin import Plugin
-from router import ROOT, Router
+from router import Router
 
 SESSION = "0123456789abcdef0123456789abcdef"
 
@@ -20,21 +18,9 @@ LARGEST = 0x40000
 
 
 @pytest.fixture
-def init(router: Router) -> Path:
-    """The real init script, under busybox with the stand-ins of tests/openwrt; returns their root."""
-    stand_ins, files = ROOT / "tests/openwrt", ROOT / "openwrt/siproxd/files"
-    root = router.root / "openwrt"
-    shutil.copytree(stand_ins / "root", root)
-    for name in ("etc/config", "usr/lib/siproxd"):
-        (root / name).mkdir(parents=True)
-    for name in ("translate.sh", "check.sh"):
-        shutil.copy(files / name, root / "usr/lib/siproxd")
-    router.init(f"""
-        export IPKG_INSTROOT={root} SIPROXD={root}/usr/sbin/siproxd PROGRAM={binary()} NETWORKS="lan=br-lan wan=wan"
-        export STAND_IN_UCI={stand_ins}/uci.py STAND_IN_PROCD={stand_ins}/procd.py
-        touch {root}/record
-        exec busybox ash {root}/etc/rc.common {files}/siproxd.init "$@" 3>>{root}/record""")
-    return root
+def init(router: Router) -> None:
+    """The real init script, under busybox with the stand-ins of tests/openwrt."""
+    initscript.put(router)
 
 
 def edit(router: Router, session: str, lines: str) -> None:

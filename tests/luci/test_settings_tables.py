@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from browser import Watched
 from router import Router
-from settingspage import DIRECTIVES, PLUGINS, TABLES, Settings, open_with
+from settingspage import DIRECTIVES, HEAD, PLUGINS, TABLES, Settings, open_with, uci
 
 # Tables.
 
@@ -124,6 +124,20 @@ def test_an_instance_is_added_with_ports_of_its_own_chosen_and_removed(luci: Wat
     expect(page.page.locator("#siproxd-instance")).to_have_value("general")
     page.save()
     assert set(page.sections()) == {"general"}
+
+
+def test_what_cannot_be_kept_is_not_left(luci: Watched, router: Router) -> None:
+    router.config("siproxd", HEAD + uci({"host_outbound": "b.example"}, "office"))
+    page = Settings(luci)
+    page.type("host_outbound", "1.2.3")
+    page.page.locator("#siproxd-instance").select_option("office")
+    expect(page.page.locator(".siproxd-said")).to_contain_text("First mend what is marked")
+    expect(page.page.locator("#siproxd-instance")).to_have_value("general")
+    expect(page.input("host_outbound")).to_have_value("1.2.3")
+    page.type("host_outbound", "198.51.100.7")
+    page.page.locator("#siproxd-instance").select_option("office")
+    expect(page.input("host_outbound")).to_have_value("b.example")
+    assert page.section()["host_outbound"] == "198.51.100.7"
 
 
 def test_without_an_instance_the_first_one_is_added(luci: Watched, router: Router) -> None:

@@ -49,9 +49,9 @@ const NEEDS_ONE_OF = { 'redirect_numbers': [ 'shortdial', 'prefix', 'regex' ] };
 const OWN = [
 	{ name: 'enabled', kind: 'bit', default: '1', title: _('Enabled'),
 	  text: _('Starts with the router.') },
-	{ name: 'interface_inbound', kind: 'network', title: _('Network of the phones'),
+	{ name: 'interface_inbound', kind: 'network', restart: true, title: _('Network of the phones'),
 	  text: _('Usually lan. Without it siproxd finds one that has a private network.') },
-	{ name: 'interface_outbound', kind: 'network', title: _('Network towards the Internet'),
+	{ name: 'interface_outbound', kind: 'network', restart: true, title: _('Network towards the Internet'),
 	  text: _('Usually wan. Without it siproxd takes the one that the default route leads to.') },
 	{ name: 'firewall_open', kind: 'bit', default: '0', title: _('Open the firewall'),
 	  text: _('Lets calls from the Internet in that come from others than the providers phones are registered with. Not needed for phones that register with a provider.') },

@@ -65,7 +65,8 @@ return baseclass.extend({
 	},
 
 	/*
-	 * The bar to choose, add and remove. `act` has `choose`, `add` and `remove`, each of a name; `readonly` leaves choosing alone.
+	 * The bar to choose, add and remove. `act` has `choose`, `add` and `remove`, each of a name, with a promise that is of false where the page
+	 * stays as it is; `readonly` leaves choosing alone.
 	 */
 	bar(chosen, readonly, act) {
 		const names = this.names();
@@ -96,7 +97,10 @@ return baseclass.extend({
 		]);
 		const select = E('select', {
 			'class': 'cbi-input-select', 'id': 'siproxd-instance',
-			'change': ev => act.choose(ev.target.value)
+			'change': ev => act.choose(ev.target.value).then(answer => {
+				if (answer === false)
+					ev.target.value = chosen;
+			})
 		}, names.map(name => E('option', { 'value': name, 'selected': name == chosen ? '' : null }, [ this.title(name) ])));
 
 		return E('div', { 'class': 'siproxd-instances' + (names.length == 1 ? ' siproxd-advanced' : '') }, [

@@ -87,12 +87,12 @@ return view.extend({
 		return this.map.render().then(node => {
 			dom.content(this.body, [
 				instances.bar(section_id, !daemon.mayWrite(), {
-					choose: name => this.leave().then(() => this.choose(name), () => this.choose(this.section_id)),
+					choose: name => this.leave().then(() => this.choose(name), () => false),
 					add: name => this.leave().then(() => {
 						instances.add(name);
 
 						return this.choose(name);
-					}),
+					}, () => false),
 					remove: name => {
 						instances.remove(name);
 
@@ -126,7 +126,7 @@ return view.extend({
 		]);
 	},
 
-	/* Keeps what has been edited, without applying it, before something else is shown. */
+	/* Keeps what has been edited, without applying it, before something else is shown. Where that cannot be, it stays, and is told of. */
 	leave() {
 		return this.section_id && daemon.mayWrite() ? this.map.save(null, true).catch(error => {
 			this.say(E('p', { 'class': 'siproxd-error' }, [ _('First mend what is marked: %s').format(error ? error.message : '') ]));
