@@ -50,12 +50,9 @@ impl From<String> for Failure {
 pub fn run(args: &Args, commands: &[Command]) -> ExitCode {
     let patience = Patience::new(args.timeout);
     let done = find(args).and_then(|path| Connection::open(&path, patience)).map_err(Failure::Told);
-    let done = done.and_then(|mut connection| {
-        if args.watch {
-            connection.watch(commands, args)
-        } else {
-            connection.ask_all(commands, args, &mut io::stdout().lock())
-        }
+    let done = done.and_then(|mut connection| match args.watch {
+        true => connection.watch(commands, args),
+        false => connection.tell_all(commands, args),
     });
     match done {
         Ok(code) => ExitCode::from(code),
@@ -124,6 +121,18 @@ impl Connection {
         }
     }
 
+    /// Asks once. What is said is written in few pieces, so that a program that reads it wakes as rarely, or by the line where it has no end.
+    fn tell_all(&mut self, commands: &[Command], args: &Args) -> Result<u8, Failure> {
+        let stdout = io::stdout().lock();
+        if commands.contains(&Command::Log(None)) {
+            return self.ask_all(commands, args, &mut { stdout });
+        }
+        let mut out = io::BufWriter::new(stdout);
+        let done = self.ask_all(commands, args, &mut out);
+        out.flush().map_err(|_| Failure::NobodyReads)?;
+        done
+    }
+
     /// Sends one request after the other, and shows each answer before the next.
     fn ask_all(&mut self, commands: &[Command], args: &Args, out: &mut dyn Write) -> Result<u8, Failure> {
         let mut code = 0;
@@ -164,9 +173,10 @@ impl Connection {
                 let why = sent.err().map_or_else(String::new, |error| format!(": {error}"));
                 return Err(format!("the daemon has closed the connection{why}").into());
             };
-            let answer = Object::parse(&line).ok_or_else(|| format!("the daemon says what is no JSON: {line}"))?;
-            check_version(&answer)?;
-            let kind = answer.text("type");
+            let (answer, [version, kind]) = Object::parse_with(&line, ["v", "type"])
+                .ok_or_else(|| format!("the daemon says what is no JSON: {line}"))?;
+            check_version(version.and_then(json::Value::number))?;
+            let kind = kind.map_or_else(String::new, object::plain);
             if kind == "error" {
                 return Err(format!("{} (siproxd {})", answer.text("text"), answer.text("version")).into());
             }
@@ -207,8 +217,8 @@ impl Connection {
     }
 }
 
-fn check_version(answer: &Object<'_>) -> Result<(), String> {
-    match answer.number("v") {
+fn check_version(version: Option<u64>) -> Result<(), String> {
+    match version {
         Some(PROTOCOL) => Ok(()),
         other => Err(format!(
             "the daemon speaks version {} of the control protocol, this program (siproxd {}) version {PROTOCOL}: use the program \

@@ -7,9 +7,25 @@ use crate::control::json::{self, Value};
 pub(super) struct Object<'a>(&'a str);
 
 impl<'a> Object<'a> {
-    /// Takes a line; `None` where it is no object.
+    /// Takes a line, with the members of these names; `None` where it is no object. A line is long for a small router: it is read but once.
+    pub(super) fn parse_with<const N: usize>(
+        line: &'a str,
+        wanted: [&str; N],
+    ) -> Option<(Self, [Option<Value<'a>>; N])> {
+        let mut found = [None; N];
+        json::members(line, &mut |(name, value)| {
+            if let Some((place, _)) = found.iter_mut().zip(wanted).find(|(_, wanted)| *wanted == name) {
+                *place = Some(value);
+            }
+        })
+        .ok()?;
+        Some((Self(line), found))
+    }
+
+    /// Takes a line.
+    #[cfg(test)]
     pub(super) fn parse(line: &'a str) -> Option<Self> {
-        json::members(line, &mut |_| ()).ok().map(|()| Self(line))
+        Self::parse_with(line, []).map(|(object, _)| object)
     }
 
     /// Goes through all members.
