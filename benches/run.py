@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measures siproxd against the floor, rtpengine and kamailio, as root, in two network namespaces.
 
-    benches/run.py [--only relay,full,moderation,listing,techniques,signalling,size] [--rounds 5] [--seconds 4] [--calls 10,50,100,200,500]
-                   [--no-rtpengine] [--write docs/performance.md]
+    benches/run.py [--only relay,full,moderation,listing,techniques,signalling,poll,size] [--rounds 5] [--seconds 4] [--calls 10,50,100,200,500]
+                   [--no-rtpengine] [--static PROGRAM] [--mips PROGRAM] [--write docs/performance.md]
 
 CPU is user and system time of the process, from /proc/PID/task/*/schedstat: what utime + stime of /proc/PID/stat add up
 to, in nanoseconds and not in ticks. The programs take turns; the tables have medians. Numbers of different machines, or of
@@ -20,6 +20,7 @@ import sys
 
 import calls
 import listing
+import poll
 import relaying
 import signalling
 from router import PEERS, go_before_others, namespaces, pin, resident
@@ -62,6 +63,10 @@ def signals(arguments):
     return signalling.report(compared, signalling.micro())
 
 
+def polled(arguments):
+    return poll.report(poll.measure(arguments, progress))
+
+
 def size(arguments):
     lines = ["| what | value |", "|---|---:|"]
     for count in 0, 200, 500:
@@ -72,7 +77,8 @@ def size(arguments):
     return [*lines, f"| binary | {os.path.getsize(calls.BINARY) / 1024:.0f} KiB |"]
 
 
-SECTIONS = {"relay": relay, "full": full, "moderation": moderation, "listing": listed, "techniques": techniques, "signalling": signals, "size": size}
+SECTIONS = {"relay": relay, "full": full, "moderation": moderation, "listing": listed, "techniques": techniques, "signalling": signals, "poll": polled,
+            "size": size}
 
 
 def put(text, name, lines):
@@ -89,12 +95,12 @@ def inside(arguments):
     """The measurement, in the peers' namespace."""
     go_before_others()
     pin(1)()
-    machine = (f"{platform.machine()}, Linux {re.match(r'[0-9.]+', platform.release())[0]}, {os.cpu_count()} processors;"
-               f" {arguments.rounds} rounds of {arguments.seconds} s.")
+    machine = f"{platform.machine()}, Linux {re.match(r'[0-9.]+', platform.release())[0]}, {os.cpu_count()} processors;"
+    rounds = {"poll": f"{poll.POLLS} polls."}
     for name in arguments.only:
         lines = SECTIONS[name](arguments)
         if name != "size":
-            lines += ["", machine]
+            lines += ["", f"{machine} {rounds.get(name, f'{arguments.rounds} rounds of {arguments.seconds} s.')}"]
         print("\n".join(lines))
         if arguments.write:
             with open(arguments.write) as file:
@@ -113,6 +119,8 @@ def main():
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--calls", type=numbers, default=[10, 50, 100, 200, 500])
     parser.add_argument("--no-rtpengine", action="store_true")
+    parser.add_argument("--static", help="a static program for this machine: what its start takes is what it takes on a router")
+    parser.add_argument("--mips", help="a program for MIPS, to count the instructions of a poll")
     parser.add_argument("--write")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
