@@ -18,7 +18,7 @@
 const TABLES = {
 	'outbound_domain_name': {
 		title: _('Servers of domains'),
-		text: _('Phones of such a domain (the part of their number behind the @) send to this server, in place of the outbound proxy. Without a port the DNS names the servers.'),
+		text: _('Phones of such a domain (the part of their address behind the @) send to this server, in place of the proxy server for all phones. Without a port the DNS names the servers.'),
 		columns: [
 			{ option: 'outbound_domain_name', title: _('Domain') },
 			{ option: 'outbound_domain_host', title: _('Server') },
