@@ -1,5 +1,5 @@
-"""A home on an ordinary day: calls that have ended, one that goes on, and on a worse one a phone that cannot register. For the pictures, and for
-what must hold of every page."""
+"""A home on an ordinary day: calls that have ended, one of them without sound one way, and one that goes on; on a worse day a phone that cannot
+register. For the pictures, and for what must hold of every page."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from lab.baresip import Account, Phone
 from lab.callcheck import talk
 from lab.control import ask
 from lab.kamailio import aor
+from lab.process import run
 from lab.wait import until
 from lab.world import OUTBOUND, World
 
@@ -30,6 +31,8 @@ def busy(world: World) -> Iterator[None]:
     """The day of a home with `phone1`, `phone2` and `remote`; the call that goes on ends with the block."""
     alice, bob, carol = world["phone1"], world["phone2"], world["remote"]
     talk(alice, carol, aor(carol.user), 3)
+    with _muffled(world, "phone2"):
+        talk(bob, carol, aor(carol.user), 5)
     _missed(bob, carol)
     for phone in (alice, carol):
         write_tone(phone.dir / "tone.wav", phone.tone, LONGEST)
@@ -56,6 +59,19 @@ def refused(world: World) -> Iterator[None]:
     finally:
         world.phones.pop("phone3")
         chris.stop()
+
+
+@contextmanager
+def _muffled(world: World, host: str) -> Iterator[None]:
+    """A firewall in the phone lets none of its sound out."""
+    low, high = world.network.rtp_range
+    ns = world.network.ns(host)
+    run(ns, ["nft", f"add table inet muffle; add chain inet muffle out {{ type filter hook output priority 0; }}; "
+                    f"add rule inet muffle out udp dport {low}-{high} drop"])
+    try:
+        yield
+    finally:
+        run(ns, ["nft", "delete table inet muffle"])
 
 
 def _missed(caller: Phone, callee: Phone) -> None:

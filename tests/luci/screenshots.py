@@ -36,7 +36,7 @@ def settle(page: Page, name: str, samples: int) -> None:
             && [...document.querySelectorAll('.siproxd-line')].every(line => line.getAttribute('d')?.split('L').length >= samples)""",
                                arg=samples, timeout=SAMPLE * (samples + 4) * 1000)
     elif name == "calls":
-        page.locator(".siproxd-table .tr:not(.table-titles)").nth(1).wait_for()
+        page.locator(".siproxd-why summary").first.click()
     elif name == "settings":
         page.locator(".cbi-value").first.wait_for()
     else:
