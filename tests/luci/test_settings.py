@@ -204,10 +204,10 @@ def test_what_stands_there_is_the_same_after_an_edit_of_something_else(luci: Wat
 
 
 def test_what_is_not_known_is_shown_as_such(luci: Watched, router: Router) -> None:
-    page = open_with(luci, router, {**AS_IT_STANDS, "load_plugin": ["plugin_other.so", "plugin_stats.so"]})
+    page = open_with(luci, router, {**AS_IT_STANDS, "load_plugin": ["plugin_other.so", "plugin_stats.so"], "proxy_auth_pasword": "geheim"})
     shown = page.page.locator(".siproxd-unknown li")
     assert {re.sub(r"\s+", " ", text) for text in shown.all_inner_texts()} == {
-        "plugin_of_the_c_package x <b>y</b>", "odd_list 1, 2", "load_plugin plugin_other.so"}
+        "plugin_of_the_c_package x <b>y</b>", "odd_list 1, 2", "proxy_auth_pasword •••••", "load_plugin plugin_other.so"}
     expect(page.option("interface_outbound")).to_contain_text("wwan")
 
 

@@ -10,6 +10,9 @@
 
 const CONFIG = 'siproxd';
 
+/* Of those whose value is nobody's business, by their names, which may be misspelt. */
+const SECRET = /pas.*w.*d|pass|pwd|secret/i;
+
 return baseclass.extend({
 	/* A list of them, or nothing where there are none. `places` is told where they are. */
 	list(section_id, fields, places) {
@@ -31,7 +34,7 @@ return baseclass.extend({
 		return E('div', { 'class': 'cbi-section siproxd-unknown' }, [
 			E('h3', [ _('Not known to this version') ]),
 			E('p', [ _('These stay in the configuration, and siproxd leaves them out.') ]),
-			E('ul', names.map(name => line(name, values.entries(section[name]).join(', ')))
+			E('ul', names.map(name => line(name, SECRET.test(name) ? '•••••' : values.entries(section[name]).join(', ')))
 				.concat(lost.map(entry => line('load_plugin', entry))))
 		]);
 	}
