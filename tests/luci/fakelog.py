@@ -30,13 +30,13 @@ class FakeLog:
         router.started()
         router.hook(PROGRAM.format(root=router.root))
 
-    def restart(self, pid: int) -> None:
+    def restart(self, pid: int, **status: Any) -> None:
         """Another process, which has logged nothing yet."""
         self.pid = pid
         self.at = 0
         self.lines: list[dict[str, Any]] = []
         self._say("log", [])
-        self.status()
+        self.status(**status)
 
     def status(self, **changes: Any) -> None:
         """What its status has besides."""

@@ -180,6 +180,32 @@ def test_a_restart_is_said(daemon: FakeLog, luci: Watched) -> None:
     expect(page.locator(".siproxd-log-entry", has_text="of the new one")).to_have_count(20)
 
 
+def test_a_restart_in_a_jail_is_said(daemon: FakeLog, luci: Watched) -> None:
+    """Where each daemon is process 1."""
+    daemon.status(uptime=7200)
+    page = luci.open("log")
+    shows(page, *TEXTS)
+    daemon.status(uptime=7202)
+    daemon.log("21:04:59.000 INFO  process the old one still")
+    shows(page, *TEXTS, "the old one still")
+    daemon.restart(daemon.pid, uptime=0)
+    # Less than the old one had logged.
+    daemon.log("21:05:00.000 INFO  process the new one")
+    expect(page.get_by_text("siproxd was started anew here.")).to_have_count(1)
+    shows(page, *TEXTS, "the old one still", "the new one")
+
+
+def test_a_log_of_gigabytes_goes_on(daemon: FakeLog, luci: Watched) -> None:
+    """Its places have more than 31 bits."""
+    daemon.at = 2**40
+    daemon.log("21:05:00.000 INFO  process far on")
+    page = luci.open("log")
+    shows(page, *TEXTS, "far on")
+    daemon.log("21:05:01.000 INFO  process farther on")
+    shows(page, *TEXTS, "far on", "farther on")
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
 def test_lines_that_were_missed_are_said(daemon: FakeLog, luci: Watched) -> None:
     page = luci.open("log")
     shows(page, *TEXTS)
@@ -281,9 +307,30 @@ def test_netcat(daemon: FakeLog, luci: Watched) -> None:
     page = luci.open("log")
     expect(page.locator(".siproxd-command")).to_have_text("netcat 192.168.1.1 5055 > debug.log")
     # What is no address is none in a command either.
-    daemon.status(debug_port={"port": 5055, "address": "x;reboot"})
+    for address in ("x;reboot", "-e", ["192.168.1.9"], 7):
+        daemon.status(debug_port={"port": 5055, "address": address})
+        page = luci.open("log")
+        expect(page.locator(".siproxd-command")).to_have_text("netcat 192.168.1.1 5055 > debug.log")
+
+
+@pytest.mark.parametrize("port", [None, {"port": 5050, "address": "0.0.0.0"}], ids=["closed", "open"])
+def test_a_daemon_puts_nothing_else_into_a_command(daemon: FakeLog, luci: Watched, port: object) -> None:
+    """Somebody is going to copy it, and the account of siproxd may be a stranger's."""
+    daemon.status(lan={"interface": "br-lan", "addresses": ["192.168.1.1;curl x|sh #/24", "$(reboot)", "-e", 7, "192.168.1.7/24"]}, debug_port=port)
     page = luci.open("log")
-    expect(page.locator(".siproxd-command")).to_have_text("netcat 192.168.1.1 5055 > debug.log")
+    expect(page.locator(".siproxd-command")).to_have_text("netcat 192.168.1.7 5050 > debug.log")
+
+
+@pytest.mark.parametrize("wrong", [None, "x", {"toString": 1}, [[]], 1.5, -1], ids=repr)
+def test_members_of_another_kind_break_nothing(daemon: FakeLog, luci: Watched, wrong: object) -> None:
+    daemon.status(debug={"level": wrong, "temporary": wrong, "remaining": wrong}, debug_port={"port": wrong, "address": wrong},
+                  lan={"addresses": wrong}, uptime=wrong)
+    daemon.lines.append({"type": "log", "line": wrong, "at": daemon.at})
+    daemon.lines.append({"type": "log", "line": "21:05:00.000 INFO  process nowhere", "at": [wrong]})
+    page = luci.open("log")
+    shows(page, *TEXTS)
+    expect(page.locator(".siproxd-command")).to_contain_text("5050 > debug.log")
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_hostile_lines_are_text(daemon: FakeLog, luci: Watched) -> None:

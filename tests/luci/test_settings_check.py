@@ -65,12 +65,14 @@ def test_nothing_wrong_is_said(luci: Watched, router: Router) -> None:
 
 def test_findings_speak_of_titles_and_are_text(luci: Watched, router: Router) -> None:
     said = [{"section": "general", "option": "max_calls", "severity": "warning", "text": "`max_calls` <img src=x> `rtp_port_high` `plugin_stats`"},
-            {"section": "general", "option": "", "severity": "surprise", "text": "of nothing"}]
+            {"section": "general", "option": "", "severity": "toString", "text": "of nothing"},
+            {"section": {"toString": 1}, "option": {}, "severity": [], "text": {"toString": 1}}]
     luci.bridge.control(answers={"luci.siproxd.check": [0, {"problems": said}]})
     page = open_with(luci, router, {})
     page.check()
     expect(page.page.locator(".siproxd-problems li")).to_have_text([
         "Error of nothing",
+        "Error ",
         "Warning Most calls at a time: “Most calls at a time” <img src=x> “Last port for sound” “Figures in the log”"])
 
 

@@ -40,8 +40,8 @@ class Rights {
 	}
 }
 
-// ubus's types for what a method's `args` has as an example.
-const sameType = (example, value) => type(example) === type(value) || (type(example) === 'double' && type(value) === 'int');
+// ubus's types for what a method's `args` has as an example. For rpcd a number of more than 32 bits is of another type than one of less.
+const sameType = (example, value) => type(example) === type(value) && (type(value) !== 'int' || (value | 0) === value);
 
 export class Ubus {
 	/** `state` is what tests change: `answers` has fixed ones by `object.method`; `uciFails` a code for uci's methods. Its `reload` does what

@@ -75,6 +75,10 @@ function textOf(value, other) {
 	return typeof(value) === 'string' ? value : other;
 }
 
+function numberOf(value, other) {
+	return typeof(value) === 'number' ? value : other;
+}
+
 function isObject(value) {
 	return value != null && typeof(value) === 'object' && !Array.isArray(value);
 }
@@ -120,14 +124,20 @@ return baseclass.extend({
 	/* The calls that have ended, the latest first: lines of type `ended`. */
 	history: instance => call('getHistory', instance).then(answer => listOf(answer, 'ended')),
 
-	/* The log behind position `after`: { lines: [ { line, at } ], pid }. */
-	log: (instance, after) => call('getLog', instance, after).then(answer => ({
+	/* The log behind position `after`: { lines: [ { line, at } ], pid, uptime }. As a text: in ubus a large number is of another type. */
+	log: (instance, after) => call('getLog', instance, String(after)).then(answer => ({
 		lines: listOf(answer, 'lines'),
-		pid: answer.pid
+		pid: numberOf(answer.pid, 0),
+		uptime: numberOf(answer.uptime, NaN)
 	})),
 
 	/* What is wrong with the configuration as it is edited and saved, not yet applied: [ { section, option, severity, text } ]. */
-	check: () => call('check').then(answer => listOf(answer, 'problems')),
+	check: () => call('check').then(answer => listOf(answer, 'problems').map(problem => ({
+		section: textOf(problem.section, ''),
+		option: textOf(problem.option, ''),
+		severity: textOf(problem.severity, 'error'),
+		text: textOf(problem.text, '')
+	}))),
 
 	/* Ends a call for both parties. */
 	drop: (instance, id) => call('dropCall', instance, id),

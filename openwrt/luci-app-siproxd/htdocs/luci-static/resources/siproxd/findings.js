@@ -15,7 +15,7 @@ const WORDS = {
 };
 
 function severityOf(problem) {
-	return WORDS[problem.severity] ? problem.severity : 'error';
+	return Object.hasOwn(WORDS, problem.severity) ? problem.severity : 'error';
 }
 
 /* The worst first. */

@@ -46,8 +46,8 @@ class Debug {
 		const known = debug != null && typeof(debug) == 'object' ? debug : {};
 
 		this.instance = instance;
-		this.mask = Number(known.temporary) || 0;
-		this.until = Date.now() + 1000 * (Number(known.remaining) || 0);
+		this.mask = typeof(known.temporary) == 'number' ? known.temporary : 0;
+		this.until = Date.now() + 1000 * (typeof(known.remaining) == 'number' ? known.remaining : 0);
 		this.show();
 	}
 

@@ -4,24 +4,31 @@
 /* The port that the example of the configuration names. */
 const USUAL_PORT = 5050;
 
+/* An address as a shell takes it: one word, and no option. Somebody is going to copy the command, and siproxd may not be what it was. */
+const ADDRESS = /^[0-9A-Fa-f:][0-9A-Fa-f:.]*(%[0-9A-Za-z._-]+)?$/;
+
+function isAddress(text) {
+	return typeof(text) == 'string' && ADDRESS.test(text);
+}
+
 /* The router's own address on the LAN: the first of IPv4, else the first. */
 function lanAddress(status) {
 	const lan = status.lan != null && Array.isArray(status.lan.addresses) ? status.lan.addresses : [];
-	const addresses = lan.filter((address) => typeof(address) == 'string').map((address) => address.replace(/\/\d+$/, ''));
+	const addresses = lan.filter((address) => typeof(address) == 'string').map((address) => address.replace(/\/\d+$/, '')).filter(isAddress);
 
 	return addresses.find((address) => !address.includes(':')) || addresses[0] || null;
 }
 
-/* What is on: an address that a shell takes as one word, and nothing else. */
+/* What is on. */
 function openPort(status) {
 	const open = status.debug_port;
 
-	if (open == null || !(Number(open.port) > 0 && Number(open.port) < 65536))
+	if (open == null || !Number.isInteger(open.port) || open.port < 1 || open.port > 65535)
 		return null;
 
-	const address = /^[0-9A-Za-z.:%-]+$/.test(open.address) && !/^(0\.0\.0\.0|::)$/.test(open.address) ? open.address : lanAddress(status);
+	const address = isAddress(open.address) && !/^(0\.0\.0\.0|::)$/.test(open.address) ? open.address : lanAddress(status);
 
-	return { port: Number(open.port), address: address };
+	return { port: open.port, address: address };
 }
 
 /* How to read the log from a computer on the LAN, with the addresses of this router filled in. */

@@ -17,7 +17,8 @@ const LONGEST = 2048;
 /*
  * The log of one instance, followed from its last lines on.
  *
- * `after` is the place in the log of a daemon with the process number `pid`; another daemon counts from zero again.
+ * `after` is the place in the log of a daemon with the process number `pid` that was started at `started` at the latest (seconds of this page's
+ * clock); another daemon counts from zero again. In a jail all daemons have the number 1.
  */
 class Follower {
 	constructor(pane) {
@@ -29,22 +30,28 @@ class Follower {
 		this.instance = instance;
 		this.after = 0;
 		this.pid = null;
+		this.started = NaN;
 		this.pane.clear();
 	}
 
 	/* Asks for what is new. */
 	poll() {
 		const instance = this.instance;
+		const asked = performance.now() / 1000;
 
 		return daemon.log(instance, this.after).then((answer) => {
 			/* Another one was chosen meanwhile. */
 			if (instance != this.instance)
 				return null;
 
-			if (this.pid != null && answer.pid != this.pid)
+			/* Whole seconds, of some moment between question and answer. */
+			const isLater = asked - answer.uptime - 1 > this.started;
+
+			if (this.pid != null && (answer.pid != this.pid || isLater))
 				return this.#restarted();
 
 			this.pid = answer.pid;
+			this.started = performance.now() / 1000 - answer.uptime;
 			this.#take(answer.lines);
 
 			return null;

@@ -387,7 +387,8 @@ const methods = {
 	},
 
 	getLog: {
-		args: { instance: 'instance', after: 0 },
+		// A text: rpcd refuses a number of more than 31 bits where a small one is meant.
+		args: { instance: 'instance', after: 'after' },
 		call: function(request) {
 			if (!is_instance(request.args.instance))
 				return unknown_instance();
@@ -402,6 +403,7 @@ const methods = {
 
 			return {
 				pid: status.line.pid,
+				uptime: status.line.uptime,
 				lines: map(of_type(answer.lines, 'log'), function(line) { return { line: line.line, at: line.at }; })
 			};
 		}
