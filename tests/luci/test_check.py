@@ -37,6 +37,13 @@ def problems(plugin: Plugin, session: str = SESSION) -> list[tuple[str, str, str
     return [(one["section"], one["severity"], one["option"]) for one in found if not one["option"].startswith("interface_")]
 
 
+@pytest.mark.parametrize("trick", ["", "../../../etc", f"$(true)\n{SESSION}", f"{SESSION}\n$(true)", f"{SESSION}\0", SESSION[1:], SESSION.upper(), 7],
+                         ids=repr)
+def test_nothing_but_a_session_is_one(plugin: Plugin, trick: Any) -> None:
+    assert plugin.error("check", ubus_rpc_session=trick) == "failed"
+    assert plugin.commands == []
+
+
 @pytest.mark.usefixtures("init")
 def test_the_session_s_view_is_checked(plugin: Plugin) -> None:
     """What is saved in the session, not what is applied, and not what another session has."""
@@ -81,7 +88,7 @@ def test_values_are_checked_as_they_are(plugin: Plugin) -> None:
     assert told == [("proxy_auth_passwd", "warning"), ("ua_string", "warning"), ("outbound_domain_host", "error")], found
 
 
-@pytest.mark.parametrize("session", ["", "x", "../" * 10 + "ab", SESSION.upper(), SESSION + "0", SESSION + "\n", SESSION[:-1] + ";", "$(reboot)" * 4, 7, ["a"]],
+@pytest.mark.parametrize("session", ["", "x", "../" * 10 + "ab", SESSION.upper(), SESSION + "0", SESSION + "\n", SESSION[:-1] + ";", "$(true)" * 4, 7, ["a"]],
                          ids=repr)
 def test_a_session_is_32_digits(plugin: Plugin, session: Any) -> None:
     assert plugin.error("check", ubus_rpc_session=session) == "failed"

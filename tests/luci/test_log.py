@@ -307,7 +307,7 @@ def test_netcat(daemon: FakeLog, luci: Watched) -> None:
     page = luci.open("log")
     expect(page.locator(".siproxd-command")).to_have_text("netcat 192.168.1.1 5055 > debug.log")
     # What is no address is none in a command either.
-    for address in ("x;reboot", "-e", ["192.168.1.9"], 7):
+    for address in ("x;true", "-e", ["192.168.1.9"], 7):
         daemon.status(debug_port={"port": 5055, "address": address})
         page = luci.open("log")
         expect(page.locator(".siproxd-command")).to_have_text("netcat 192.168.1.1 5055 > debug.log")
@@ -316,7 +316,7 @@ def test_netcat(daemon: FakeLog, luci: Watched) -> None:
 @pytest.mark.parametrize("port", [None, {"port": 5050, "address": "0.0.0.0"}], ids=["closed", "open"])
 def test_a_daemon_puts_nothing_else_into_a_command(daemon: FakeLog, luci: Watched, port: object) -> None:
     """Somebody is going to copy it, and the account of siproxd may be a stranger's."""
-    daemon.status(lan={"interface": "br-lan", "addresses": ["192.168.1.1;curl x|sh #/24", "$(reboot)", "-e", 7, "192.168.1.7/24"]}, debug_port=port)
+    daemon.status(lan={"interface": "br-lan", "addresses": ["192.168.1.1;curl x|sh #/24", "$(true)", "-e", 7, "192.168.1.7/24"]}, debug_port=port)
     page = luci.open("log")
     expect(page.locator(".siproxd-command")).to_have_text("netcat 192.168.1.7 5050 > debug.log")
 

@@ -72,15 +72,19 @@ function int(value, base) {
 	return parseInt(value, base ?? (/^\s*[+-]?0[xX]/.test(value) ? 16 : 10));
 }
 
-/* Without `g` a list of the match and its groups; with it, such a list for each match. */
+/* Where a pattern has no flag `s`, ^ and $ match at the ends of each line. */
+const ofLines = pattern => new RegExp(pattern.source, pattern.flags.includes('s') ? pattern.flags : `${pattern.flags}m`);
+
+/* Without `g` a list of the match and its groups; with it, such a list for each match. For C, a NUL is the end. */
 function match(subject, pattern) {
 	if (typeof subject !== 'string' || !(pattern instanceof RegExp))
 		return null;
+	const [ text ] = subject.split('\0');
 	if (pattern.global) {
-		const all = [ ...subject.matchAll(pattern) ].map(one => Array.from(one, part => part ?? null));
+		const all = [ ...text.matchAll(ofLines(pattern)) ].map(one => Array.from(one, part => part ?? null));
 		return all.length ? all : null;
 	}
-	const found = pattern.exec(subject);
+	const found = ofLines(pattern).exec(text);
 	return found ? Array.from(found, part => part ?? null) : null;
 }
 

@@ -72,9 +72,17 @@ function sections() {
 	return found;
 }
 
+// Whether a pattern matches all of a text. That it begins with ^ and ends with $ is not enough: in ucode they match at the ends of each line, and
+// NUL ends the text.
+function is_all(text, pattern) {
+	const found = type(text) == 'string' ? match(text, pattern) : null;
+
+	return found != null && found[0] == text;
+}
+
 // Whether a name may stand in a path and in a command line: one that UCI takes, and the init script.
 function is_name(name) {
-	return type(name) == 'string' && match(name, /^[A-Za-z0-9_]{1,64}$/) != null;
+	return is_all(name, /^[A-Za-z0-9_]{1,64}$/);
 }
 
 function is_instance(name) {
@@ -293,7 +301,7 @@ function uci_text(config) {
 		const section = config[names[i]];
 		const options = keys(section);
 
-		if (section['.type'] != 'siproxd' || match(names[i], /^[A-Za-z0-9_]+$/) == null)
+		if (section['.type'] != 'siproxd' || !is_all(names[i], /^[A-Za-z0-9_]+$/))
 			continue;
 
 		text = `${text}config siproxd ${quoted(names[i])}\n`;
@@ -301,7 +309,7 @@ function uci_text(config) {
 		for (let j = 0; j < length(options); j++) {
 			const value = section[options[j]];
 
-			if (match(options[j], /^[A-Za-z0-9_]+$/) == null)
+			if (!is_all(options[j], /^[A-Za-z0-9_]+$/))
 				continue;
 
 			if (type(value) == 'array')
@@ -414,7 +422,7 @@ const methods = {
 		call: function(request) {
 			const session = request.args.ubus_rpc_session;
 
-			if (session != null && (type(session) != 'string' || match(session, /^[0-9a-f]{32}$/) == null))
+			if (session != null && !is_all(session, /^[0-9a-f]{32}$/))
 				return failure('failed', 'There is no such session.');
 
 			const directory = `${SCRATCH_DIR}${session == null ? 'root' : session}`;
@@ -447,7 +455,7 @@ const methods = {
 			if (!is_instance(request.args.instance))
 				return unknown_instance();
 
-			if (type(call) != 'string' || match(call, /^[0-9]{1,10}\.[0-9]{1,10}$/) == null)
+			if (!is_all(call, /^[0-9]{1,10}\.[0-9]{1,10}$/))
 				return failure('failed', 'There is no such call.');
 
 			const dropped = one_of(ask(request.args.instance, PATIENCE, `drop ${call}`), 'dropped');
