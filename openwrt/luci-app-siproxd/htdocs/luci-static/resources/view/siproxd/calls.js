@@ -142,7 +142,7 @@ return view.extend({
 		const data = state.data;
 
 		this.showChoice();
-		patch.into(this.message, el('div', { 'class': 'siproxd-message', 'role': 'status' }, this.messageOf(state)));
+		patch.into(this.message, el('div', { 'class': 'siproxd-message', 'role': 'status' }, watch.notes(state)));
 
 		if (!data) {
 			if (state.error)
@@ -169,19 +169,6 @@ return view.extend({
 		select.value = this.instance;
 		this.choice.appendChild(el('label', { 'for': 'siproxd-instance' }, [ _('Instance') + ' ' ]));
 		this.choice.appendChild(select);
-	},
-
-	messageOf: function(state) {
-		if (!state.error && !state.isOld)
-			return [];
-
-		return [ bits.note('warn', [
-			el('strong', {}, [ state.error ? daemon.words(state.error) : _('siproxd takes long to answer.') ]),
-			state.error && state.error.text ? el('p', { 'class': 'siproxd-detail' }, [ bits.foreign(state.error.text, 240) ]) : null,
-			el('p', {}, [
-				(state.at == null ? '' : _('Shown is how it was at %s.').format(new Date(state.at).toLocaleTimeString()) + ' ') + _('It is asked again every few seconds.')
-			])
-		], 'failed') ];
 	},
 
 	empty: function(data) {

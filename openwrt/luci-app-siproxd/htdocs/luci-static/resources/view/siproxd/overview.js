@@ -151,6 +151,10 @@ return view.extend({
 	},
 
 	show: function(state) {
+		/* The first answer has yet to come. */
+		if (!state.data && !state.error)
+			return;
+
 		const fresh = el('div', { 'class': 'siproxd-body' + (state.isOld ? ' siproxd-old' : ''), 'tabindex': '-1' }, []);
 		const instances = state.data || [];
 
@@ -164,7 +168,7 @@ return view.extend({
 				this.live.textContent = news;
 		}
 
-		patch.into(this.message, el('div', { 'class': 'siproxd-message', 'role': 'status' }, this.messageOf(state)));
+		patch.into(this.message, el('div', { 'class': 'siproxd-message', 'role': 'status' }, watch.notes(state)));
 
 		if (state.data && !instances.length)
 			fresh.appendChild(this.noInstance());
@@ -173,18 +177,6 @@ return view.extend({
 			instances.map(instance => this.box(instance, instances.length === 1))));
 
 		patch.into(this.body, fresh);
-	},
-
-	/* What there is to say of the questions themselves. */
-	messageOf: function(state) {
-		if (!state.isOld && !state.error)
-			return [];
-
-		return [ bits.note('warn', [
-			el('strong', {}, [ state.error ? daemon.words(state.error) : _('siproxd takes long to answer.') ]),
-			state.error && state.error.text ? el('p', { 'class': 'siproxd-detail' }, [ bits.foreign(state.error.text, 240) ]) : null,
-			el('p', {}, [ (state.at == null ? '' : _('Shown is how it was at %s.').format(timeOf(state.at)) + ' ') + _('It is asked again every few seconds.') ])
-		], 'failed') ];
 	},
 
 	noInstance: function() {
