@@ -69,7 +69,7 @@ keys! {
     /// goes before `outbound_proxy_host`.
     outbound_domain_name: Kind::Each(&Kind::Host), "" eg "example.org"
         luci Providers "Servers of domains: Domain"
-        says "Phones of this domain (the part of their number behind the @) send to the server beside it, in place of the proxy server for all phones."
+        says "Phones of this domain (the part of their address behind the @) send to the server beside it, in place of the proxy server for all phones."
         => |c, v| c.outbound_domain_names.push(v.text());
 
     /// Host for the domain at the same place of `outbound_domain_name`.

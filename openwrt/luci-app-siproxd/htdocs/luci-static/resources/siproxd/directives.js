@@ -325,7 +325,7 @@ return baseclass.extend({
 		{
 			name: 'outbound_domain_name', tab: 'providers',
 			title: _('Servers of domains: Domain'),
-			text: _('Phones of this domain (the part of their number behind the @) send to the server beside it, in place of the proxy server for all phones.'),
+			text: _('Phones of this domain (the part of their address behind the @) send to the server beside it, in place of the proxy server for all phones.'),
 			kind: 'host', list: true,
 			default: '', example: 'example.org',
 		},
