@@ -47,7 +47,7 @@ return baseclass.extend({
 		return el('section', { 'class': 'siproxd-part siproxd-first', 'data-key': 'first' }, [
 			el('h4', {}, [ _('Set up the first phone') ]),
 			el('p', {}, [
-				_('Enter the account in the phone as your provider gave it, and this router as "outbound proxy". Nothing else is needed:'), ' ',
+				_('Enter the account in the phone as your provider gave it, and as "outbound proxy" this router:'), ' ',
 				el('code', {}, [ proxy ])
 			]),
 			kind('soft', _('App on a smartphone or computer'), _('For example Linphone: Settings → account → Advanced.'), account([
