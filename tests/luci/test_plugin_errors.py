@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -130,6 +131,58 @@ def test_a_program_that_speaks_nonsense(plugin: Plugin, said: str) -> None:
     for code in (1, 127):
         plugin.router.answer(said, code)
         assert plugin.general()["error"]["kind"] == "failed" and plugin.general()["text"]
+
+
+def size(value: Any, name: str = "") -> int:
+    """Bytes of a value in a message of ubus (libubox's blobmsg.h, blob.h): heads of 4, and of 2 with the name, each part padded to 4."""
+    def padded(length: int) -> int:
+        return (length + 3) & ~3
+
+    if isinstance(value, dict):
+        own = sum(size(one, key) for key, one in value.items())
+    elif isinstance(value, list):
+        own = sum(size(one) for one in value)
+    elif isinstance(value, str):
+        own = len(value.encode()) + 1
+    else:
+        own = 8 if isinstance(value, float) or (isinstance(value, int) and abs(value) >= 2**31) else 4
+    return 4 + padded(2 + len(name.encode()) + 1) + padded(own)
+
+
+LISTS = {"numbers": "[" + "0," * 125_000 + "0]", "objects": "[" + "{}," * 80_000 + "{}]", "floats": "[" + "1e9," * 60_000 + "1]",
+         "members": "{" + ",".join(f'"{number:x}":0' for number in range(25_000)) + "}"}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_no_answer_is_larger_than_a_message_of_ubus(plugin: Plugin, name: str) -> None:
+    """rpcd ends where it is to send one, and all logins are gone. JSON of a few bytes needs many there."""
+    status = json.dumps(STATUS)
+    for kind, method, more in (("binding", "getStatus", {}), ("ended", "getHistory", {"instance": "general"}),
+                               ("log", "getLog", {"instance": "general", "after": "0"}), ("dropped", "dropCall", {"instance": "general", "call": "1.1"}),
+                               ("debug", "setDebug", {"instance": "general", "classes": 1, "seconds": 1})):
+        line = '{"v":1,"type":"%s","line":%s}' % (kind, LISTS[name])
+        plugin.router.answer(f"{status}\n{line}\n")
+        assert size(plugin(method, **more)) < 2**20, method
+
+
+def test_many_instances_are_no_larger_than_a_message_of_ubus(plugin: Plugin) -> None:
+    """Whatever each of them says, and however many there are."""
+    names = [f"i{number}" for number in range(40)]
+    plugin.router.config("siproxd", "".join(f"config siproxd '{name}'\n" for name in names))
+    for said, code in ((json.dumps(STATUS) + "\n" + json.dumps({"v": 1, "type": "binding", "aor": "x" * 150_000}) + "\n", 0), ("x" * 9000, 1)):
+        plugin.router.answer(said, code)
+        for name in names:
+            plugin.router.started(name)
+        shown = plugin("getStatus")["instances"]
+        assert size({"instances": shown}) < 2**20
+        assert [one["name"] for one in shown] == names
+    for name in names:
+        (plugin.router.root / f"var/etc/siproxd/siproxd-{name}.conf").unlink()
+        (plugin.router.root / f"var/etc/siproxd/siproxd-{name}.said").write_text(f"err {name}: {'x' * 200_000}\n")
+    assert size(plugin("getStatus")) < 2**20
+    plugin.router.config("siproxd", "".join(f"config siproxd '{'x' * 900}{number}'\n" for number in range(2000)))
+    shown = plugin("getStatus")["instances"]
+    assert len(shown) > 100 and size({"instances": shown}) < 2**20
 
 
 def test_many_words_are_cut_off(plugin: Plugin) -> None:

@@ -21,8 +21,16 @@ const CONF_DIR = '/var/etc/siproxd';
 const DELTA_DIR = '/var/run/rpcd/uci-';
 const SCRATCH_DIR = '/var/run/siproxd-check-';
 
-// Bytes that are taken of a program. A message of ubus has a mebibyte at most, where a number needs more than in JSON.
+// Bytes that are taken of a program.
 const LARGEST_ANSWER = 0x40000;
+
+// Bytes of a message of ubus, which has a mebibyte at most, with room for what each instance has of ours: who is to send a larger one loses its
+// connection, and rpcd ends, with all logins.
+const LARGEST_MESSAGE = 0xc0000;
+
+// Bytes that a value and its name take there besides their own, at most, and an instance, or a problem, with all that belongs to it.
+const HEAD = 20;
+const FRAME = 400;
 
 // Bytes that are read at a time: most answers are smaller.
 const PIECE = 0x4000;
@@ -138,8 +146,27 @@ function kind_of(words) {
 	return 'failed';
 }
 
-// Asks the daemon of an instance. The lines of its answer, and `error` where it was not all.
-function ask(name, patience, words) {
+function whole_message() {
+	return { left: LARGEST_MESSAGE };
+}
+
+// Takes of the room in a message, where there is so much.
+function takes(room, weight) {
+	if (weight > room.left)
+		return false;
+
+	room.left -= weight;
+
+	return true;
+}
+
+// What JSON takes in a message of ubus, at most: each value is behind one of these.
+function weight_of(said) {
+	return length(said) + HEAD * (length(split(said, ',')) + length(split(said, '[')) + length(split(said, '{')));
+}
+
+// Asks the daemon of an instance. The lines of its answer, and `error` where it was not all. `room` is what is left in the message for it.
+function ask(name, patience, words, room) {
 	const conf = file_of(name, 'conf');
 
 	if (!access(conf))
@@ -147,7 +174,7 @@ function ask(name, patience, words) {
 
 	const answer = run(`exec ${PROGRAM} -c ${conf} --instance ${name} --json --timeout ${patience} ${words}`);
 
-	if (length(answer.said) > LARGEST_ANSWER)
+	if (length(answer.said) > LARGEST_ANSWER || !takes(room, weight_of(answer.said)))
 		return { lines: [], error: { kind: 'too-large', text: 'The answer is larger than can be shown here.' } };
 
 	const lines = [];
@@ -212,7 +239,7 @@ function said_at_start(name) {
 			text = `${text}${text == '' ? '' : '\n'}${parts[1]}`;
 	}
 
-	return text;
+	return substr(text, 0, LONGEST_TEXT);
 }
 
 // Why the one that was started last does not run, in the words of its error in the system log, which does not tell of which instance a line is.
@@ -232,7 +259,7 @@ function said_at_end() {
 	return text;
 }
 
-function status_of(section, patience) {
+function status_of(section, patience, room) {
 	const name = section['.name'];
 	const enabled = is_enabled(section);
 	const shown = { name: name, enabled: enabled, state: 'failed', text: '', status: null, bindings: [], refusals: [], calls: [] };
@@ -254,7 +281,7 @@ function status_of(section, patience) {
 		return shown;
 	}
 
-	const answer = ask(name, patience, 'status bindings refusals calls');
+	const answer = ask(name, patience, 'status bindings refusals calls', room);
 	const status = of_type(answer.lines, 'status');
 
 	shown.status = length(status) > 0 ? status[0] : null;
@@ -327,11 +354,12 @@ function uci_text(config) {
 function problems_of(said) {
 	const lines = split(said, '\n');
 	const problems = [];
+	const room = whole_message();
 
 	for (let i = 0; i < length(lines); i++) {
 		const parts = split(lines[i], '\t');
 
-		if (length(parts) == 4)
+		if (length(parts) == 4 && takes(room, FRAME + length(lines[i])))
 			push(problems, { section: parts[0], severity: parts[1], option: parts[2], text: parts[3] });
 	}
 
@@ -370,12 +398,27 @@ const methods = {
 		call: function(request) {
 			const all = sections();
 			const shown = [];
+			const room = whole_message();
 			const start = time();
 
 			for (let i = 0; i < length(all); i++) {
 				const left = PATIENCE_FOR_ALL - (time() - start);
 
-				push(shown, status_of(all[i], left < PATIENCE ? left : PATIENCE));
+				// More than anybody has; the name may be of any length.
+				if (!takes(room, FRAME + length(all[i]['.name'])))
+					break;
+
+				const one = status_of(all[i], left < PATIENCE ? left : PATIENCE, room);
+
+				// With an error it is there twice.
+				if (!takes(room, 2 * length(one.text))) {
+					one.text = '';
+
+					if (one.error != null)
+						one.error.text = '';
+				}
+
+				push(shown, one);
 			}
 
 			return { instances: shown };
@@ -388,7 +431,7 @@ const methods = {
 			if (!is_instance(request.args.instance))
 				return unknown_instance();
 
-			const answer = ask(request.args.instance, PATIENCE, 'history');
+			const answer = ask(request.args.instance, PATIENCE, 'history', whole_message());
 
 			return answer.error != null ? { error: answer.error } : { ended: of_type(answer.lines, 'ended') };
 		}
@@ -403,7 +446,7 @@ const methods = {
 
 			const after = int(request.args.after);
 			const position = after > 0 && after <= FURTHEST_POSITION ? after : 0;
-			const answer = ask(request.args.instance, PATIENCE, `--after ${position} status log`);
+			const answer = ask(request.args.instance, PATIENCE, `--after ${position} status log`, whole_message());
 			const status = one_of(answer, 'status');
 
 			if (status.error != null)
@@ -458,7 +501,7 @@ const methods = {
 			if (!is_all(call, /^[0-9]{1,10}\.[0-9]{1,10}$/))
 				return failure('failed', 'There is no such call.');
 
-			const dropped = one_of(ask(request.args.instance, PATIENCE, `drop ${call}`), 'dropped');
+			const dropped = one_of(ask(request.args.instance, PATIENCE, `drop ${call}`, whole_message()), 'dropped');
 
 			return dropped.error != null ? dropped : { dropped: dropped.line };
 		}
@@ -478,7 +521,7 @@ const methods = {
 
 			// -1 would be an option of the program's.
 			const mask = classes < 0 ? EVERYTHING : classes;
-			const debug = one_of(ask(request.args.instance, PATIENCE, `debug ${mask} ${seconds}`), 'debug');
+			const debug = one_of(ask(request.args.instance, PATIENCE, `debug ${mask} ${seconds}`, whole_message()), 'debug');
 
 			return debug.error != null ? debug : { debug: debug.line };
 		}
