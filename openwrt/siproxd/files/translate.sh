@@ -15,6 +15,9 @@ DEFAULTS="sip_listen_port=5060 autosave_registrations=300 rtp_port_low=7070 rtp_
 # Ports below are root's.
 FIRST_FREE_PORT=1024
 
+# Blocks of 4 KiB of the password file that are copied: more than as many accounts as siproxd takes have.
+PASSWORD_BLOCKS=64
+
 LINE_END="
 "
 
@@ -213,7 +216,10 @@ copy_passwords() {
 		return 1
 	fi
 	copy=$(file_of "$section" passwd)
-	cat "$from" >"$copy.new" && chown "root:$group" "$copy.new"
+	# What the kernel shows as a file may be without an end, or wait for ever: it has no size, or any.
+	if [ -s "$from" ]; then
+		dd if="$from" bs=4096 count="$PASSWORD_BLOCKS" 2>/dev/null
+	fi >"$copy.new" && chown "root:$group" "$copy.new"
 	echo "proxy_auth_pwfile = $copy" >>"$(file_of "$section" conf.new)"
 }
 
@@ -456,6 +462,11 @@ check_paths() {
 		"" | off) continue ;;
 		*[[:space:]]*)
 			refuse "option $name '$path': a path with blanks cannot be told to procd; name another"
+			return 1
+			;;
+		# What is ours is known by how its path begins, and given to the account.
+		*/../* | */..)
+			refuse "option $name '$path': a path with .. in it; write where the file is"
 			return 1
 			;;
 		/*/*) ;;
