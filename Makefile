@@ -48,7 +48,8 @@ luci: root install
 	cargo build --release --locked --quiet
 	shellcheck tests/luci/*.sh
 	tests/luci/lint.sh
-	cd tests/luci && PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider -q -n 2 --dist loadfile --durations=5 $(LUCI)
+	@# More of them than processors: they wait most of the time, for a page to ask again.
+	cd tests/luci && PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -p no:cacheprovider -q -n 4 --dist loadfile --durations=5 $(LUCI)
 
 # By hand: the pictures of the LuCI app's pages in docs/img.
 screenshots: root install

@@ -15,7 +15,8 @@ def status(**changes: Any) -> Answer:
         "wan": {"interface": "pppoe-wan", "addresses": ["203.0.113.10/32"]},
         "tables": {name: {"used": 1, "limit": limit} for name, limit in (
             ("calls", 16), ("bindings", 32), ("transactions", 128), ("connections", 32), ("media", 32), ("rtp_ports", 40))},
-        "rtp_ports": {"low": 7070, "high": 7089}, "dns": {"servers": ["203.0.113.1"], "names": 1, "silent": 0}, "problems": [], **changes}
+        "rtp_ports": {"low": 7070, "high": 7089}, "memory": {"used": 1_887_437, "limit": 5_452_595},
+        "dns": {"servers": ["203.0.113.1"], "names": 1, "silent": 0}, "problems": [], **changes}
 
 
 def binding(user: str = "alice", **changes: Any) -> Answer:

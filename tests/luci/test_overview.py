@@ -53,6 +53,7 @@ def test_addresses_version_and_room_are_shown(home: Home, luci: Watched) -> None
         gauge = page.locator(".siproxd-gauge").filter(has_text=name)
         expect(gauge).to_contain_text(f"{line['tables'][table]['used']} of {line['tables'][table]['limit']}")
     expect(page.locator(".siproxd-gauges")).to_contain_text("7070")
+    expect(page.locator(".siproxd-gauges")).to_contain_text(re.compile(r"Memory\s*\d\.\d of \d\.\d MB"))
 
 
 @pytest.fixture
@@ -206,6 +207,15 @@ def test_a_table_that_is_nearly_full_is_named(luci: Watched, used: int, word: st
     page = luci.open("overview", answers=shown(instance(status=line)))
     gauge = page.locator(".siproxd-gauge").filter(has_text="Sound ports (7070 to 7089 on both sides)")
     expect(gauge.locator("dd")).to_have_text(f"{used} of 40 {word}".strip())
+
+
+def test_memory_is_shown_where_it_is_known(luci: Watched) -> None:
+    page = luci.open("overview", answers=shown(instance(status=status())))
+    memory = page.locator(".siproxd-gauge").filter(has_text="Memory")
+    expect(memory.locator("dd")).to_have_text("1.8 of 5.2 MB")
+    page = luci.open("overview", answers=shown(instance(status=status(memory={"limit": 5_452_595}))))
+    expect(page.locator(".siproxd-gauge").first).to_be_visible()
+    expect(memory).to_have_count(0)
 
 
 def test_the_public_address_that_is_told_is_shown(luci: Watched) -> None:

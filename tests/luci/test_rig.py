@@ -63,9 +63,9 @@ def test_a_read_only_session_may_not_write(luci: Watched) -> None:
 def test_arguments_of_a_wrong_type_do_not_reach_the_plugin(luci: Watched) -> None:
     page = luci.open("rig/hello")
     call = "values => L.rpc.declare({ object: 'luci.siproxd', method: 'getLog', params: ['instance', 'after'] })(...values)"
-    assert page.evaluate(call, ["general", "0"]) == 2
-    assert page.evaluate(call, [["general"], 0]) == 2
-    assert page.evaluate(call, ["general", 0]) != 2
+    assert page.evaluate(call, ["general", 0]) == 2
+    assert page.evaluate(call, [["general"], "0"]) == 2
+    assert page.evaluate(call, ["general", "0"]) != 2
 
 
 def test_a_change_is_saved_in_the_session_and_then_applied(luci: Watched, bridge: Bridge) -> None:

@@ -11,6 +11,8 @@ const el = bits.el;
 /* A table that is so full is worth a word. */
 const NEARLY_FULL = 0.8;
 
+const MEBIBYTE = 0x100000;
+
 function gauge(key, label, table) {
 	const used = words.number(table && table.used), limit = words.number(table && table.limit);
 
@@ -31,6 +33,22 @@ function gauge(key, label, table) {
 	]);
 }
 
+/* Of bytes. What the program itself takes is in the former and not in the latter, so that a full one would mean nothing. */
+function memory(bytes) {
+	const used = words.number(bytes && bytes.used), limit = words.number(bytes && bytes.limit);
+
+	if (used == null || !limit)
+		return null;
+
+	return el('div', { 'class': 'siproxd-gauge', 'data-key': 'memory' }, [
+		el('dt', {}, [ _('Memory') ]),
+		el('dd', {}, [
+			_('%s of %s MB').format(words.decimal(used / MEBIBYTE, 1), words.decimal(limit / MEBIBYTE, 1)),
+			graph.bar(Math.min(used / limit, 1), 'good')
+		])
+	]);
+}
+
 return baseclass.extend({
 	draw: status => {
 		const tables = (status.tables && typeof(status.tables) === 'object') ? status.tables : {};
@@ -45,7 +63,8 @@ return baseclass.extend({
 				gauge('bindings', _('Registrations'), tables.bindings),
 				gauge('media', _('Streams of sound and picture'), tables.media),
 				gauge('transactions', _('Requests under way'), tables.transactions),
-				gauge('connections', _('TCP connections'), tables.connections)
+				gauge('connections', _('TCP connections'), tables.connections),
+				memory(status.memory)
 			])
 		]);
 	}
