@@ -7,7 +7,7 @@
 const MASK: u8 = b'*';
 
 /// What a secret stands right behind, in lower case. Each ends with one of [`ENDS`].
-const NAMES: [&[u8]; 12] = [
+const NAMES: [&[u8]; 11] = [
     b"response=",
     b"rspauth=",
     b"inline:",
@@ -19,8 +19,14 @@ const NAMES: [&[u8]; 12] = [
     b"passwd=",
     b"passwd = ",
     b"mikey ",
-    b"uthorization: basic ",
 ];
+
+/// Names that white space may follow before their `=`, as in headers (RFC 3261 §25.1, EQUAL).
+const SPACED: [&[u8]; 3] = [b"response", b"rspauth", b"ha1"];
+
+/// Schemes of a header field whose credentials are a secret as a whole (RFC 7617 §2, RFC 6750 §2.1), and the end of the field's name.
+const WHOLE: [&[u8]; 2] = [b"basic", b"bearer"];
+const FIELD: &[u8] = b"uthorization";
 
 /// What a session description's key is behind, at the beginning of its line (RFC 4566 §5.12).
 const KEY: &[u8] = b"k=";
@@ -38,7 +44,11 @@ pub(super) fn mask(line: &mut [u8]) {
         at += found + 1;
         let (before, behind) = line.split_at_mut(at);
         let ends_with = |name: &&[u8]| ends_with(before, name);
-        if NAMES.iter().any(ends_with) || (ends_with(&KEY) && is_first(before)) {
+        if NAMES.iter().any(ends_with)
+            || (ends_with(&KEY) && is_first(before))
+            || is_parameter(before)
+            || is_scheme(before)
+        {
             mask_value(behind);
         } else if SCHEMES.iter().any(ends_with) {
             mask_password(behind);
@@ -51,17 +61,36 @@ fn ends_with(text: &[u8], name: &[u8]) -> bool {
     tail.is_some_and(|tail| tail.eq_ignore_ascii_case(name))
 }
 
+/// Whether it ends with one of [`SPACED`], white space and `=`.
+fn is_parameter(text: &[u8]) -> bool {
+    text.split_last()
+        .is_some_and(|(last, rest)| *last == b'=' && SPACED.iter().any(|name| ends_with(rest.trim_ascii_end(), name)))
+}
+
+/// Whether it ends with a header field up to one of [`WHOLE`] and a space.
+fn is_scheme(text: &[u8]) -> bool {
+    let Some((b' ', text)) = text.split_last() else { return false };
+    let Some(scheme) = WHOLE.iter().find(|scheme| ends_with(text, scheme)) else { return false };
+    let before = text.get(..text.len().saturating_sub(scheme.len())).unwrap_or_default().trim_ascii_end();
+    before.strip_suffix(b":").is_some_and(|name| ends_with(name.trim_ascii_end(), FIELD))
+}
+
 /// Whether [`KEY`] begins a line, as it is or as it is written where line ends are not kept.
 fn is_first(text: &[u8]) -> bool {
     let before = text.get(..text.len().saturating_sub(KEY.len())).unwrap_or_default();
     [&b"\n"[..], b"\n\t", b"\\x0a", b"\\n"].iter().any(|end| before.ends_with(end))
 }
 
-/// Makes a value unreadable, up to what may follow one. A quote, escaped or not, may stand before it.
+/// Makes a value unreadable, up to what may follow one. White space and a quote, escaped or not, may stand before it.
 fn mask_value(text: &mut [u8]) {
     let is_end =
         |byte: &u8| matches!(byte, b'"' | b'\\' | b',' | b';' | b'|' | b' ' | b'\t' | b'\r' | b'\n' | b'>' | b'`');
-    let start = text.iter().take_while(|byte| matches!(byte, b'"' | b'\\')).count();
+    let is_before = |byte: &&u8| matches!(byte, b'"' | b'\\' | b' ' | b'\t' | b'\r' | b'\n');
+    let start = text.iter().take_while(is_before).count();
+    // The next line is of something else, unless it is folded.
+    if [&b"\n"[..], b"\n\t"].iter().any(|end| text.get(..start).is_some_and(|text| text.ends_with(end))) {
+        return;
+    }
     let value = text.get_mut(start..).unwrap_or_default();
     let end = value.iter().position(is_end).unwrap_or(value.len());
     value.get_mut(..end).unwrap_or_default().fill(MASK);
@@ -99,6 +128,10 @@ mod tests {
             ("Proxy-Authorization:Digest RESPONSE=0123, a", "Proxy-Authorization:Digest RESPONSE=****, a"),
             ("response=\\\"0123\\\", x", "response=\\\"****\\\", x"),
             ("Authorization: Basic YTpi\r\n", "Authorization: Basic ****\r\n"),
+            ("Authorization :basic  YTpi\r\n", "Authorization :basic  ****\r\n"),
+            ("Proxy-Authorization:\tBearer a.b-c", "Proxy-Authorization:\tBearer *****"),
+            ("Authorization: Digest response = \"0123\", x=y", "Authorization: Digest response = \"****\", x=y"),
+            ("Authorization: Digest response\n\t =\n\t \"0123\"", "Authorization: Digest response\n\t =\n\t \"****\""),
             ("Authentication-Info: rspauth=\"01\"", "Authentication-Info: rspauth=\"**\""),
             (
                 "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNf+/=|2^20|1:4;inline:QUJD\n",
@@ -111,6 +144,7 @@ mod tests {
             ("alice $ha1-sha256$00ff", "alice $ha1-sha256$****"),
             ("INVITE sip:alice:geheim@b;x SIP/2.0", "INVITE sip:alice:******@b;x SIP/2.0"),
             ("<sips:a:b:c@h>", "<sips:a:***@h>"),
+            ("a=ice-pwd:\n\ta=mid:0", "a=ice-pwd:\n\ta=mid:0"),
             // Cut.
             ("response=\"01", "response=\"**"),
             ("response=", "response="),
