@@ -57,6 +57,8 @@ def test_a_read_only_session_may_not_write(luci: Watched) -> None:
     refused = page.evaluate(call, ["uci", "set", ["config", "section", "values"], ["siproxd", "general", {"sip_listen_port": "5070"}]])
     assert "Access denied" in refused
     assert "Access denied" in page.evaluate(call, ["luci.siproxd", "act", ["instance", "action"], ["general", "stop"]])
+    # Changes nothing, but runs for seconds, in which rpcd serves nobody else; who may not edit has no use of it.
+    assert "Access denied" in page.evaluate(call, ["luci.siproxd", "check", [], []])
     assert page.evaluate(call, ["uci", "get", ["config"], ["siproxd"]]) == "done"
 
 
