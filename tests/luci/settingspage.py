@@ -28,9 +28,9 @@ def module(name: str, member: str) -> Any:
     return json.loads(said.stdout)
 
 
-DIRECTIVES: list[dict[str, Any]] = module("directives.js", "list")
-PLUGINS: list[dict[str, Any]] = module("plugins.js", "list")
-TABS = [tab["name"] for tab in module("directives.js", "tabs")]
+DIRECTIVES: list[dict[str, Any]] = module("settings/directives.js", "list")
+PLUGINS: list[dict[str, Any]] = module("settings/plugins.js", "list")
+TABS = [tab["name"] for tab in module("settings/directives.js", "tabs")]
 OWN = ["enabled", "interface_inbound", "interface_outbound", "firewall_open", "jail", "conntrack"]
 
 # The table that has a directive as a column, by the directive that it begins with.

@@ -9,7 +9,7 @@ from browser import Watched
 from router import APP, GENERAL, ROOT, Router
 
 MANUAL = ROOT / "docs/siproxd.conf.5"
-DIRECTIVES = APP / "htdocs/luci-static/resources/siproxd/directives.js"
+DIRECTIVES = APP / "htdocs/luci-static/resources/siproxd/settings/directives.js"
 # The switch of each plugin stands in the tab of what it is about: the directive itself has no field.
 SWITCHES = "load_plugin"
 

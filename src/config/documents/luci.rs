@@ -164,7 +164,7 @@ fn module() -> String {
 
 #[test]
 fn lucis_directives_say_what_the_table_does() {
-    agrees("openwrt/luci-app-siproxd/htdocs/luci-static/resources/siproxd/directives.js", &module());
+    agrees("openwrt/luci-app-siproxd/htdocs/luci-static/resources/siproxd/settings/directives.js", &module());
 }
 
 #[test]

@@ -2,10 +2,10 @@
 'require view';
 'require poll';
 'require siproxd.daemon as daemon';
-'require siproxd.logbar as logbar';
-'require siproxd.logdebug as logdebug';
-'require siproxd.logpane as logpane';
-'require siproxd.netcat as netcat';
+'require siproxd.log.bar as logbar';
+'require siproxd.log.debug as logdebug';
+'require siproxd.log.pane as logpane';
+'require siproxd.log.netcat as netcat';
 
 /* Seconds between two questions for new lines, and for how the daemon is. */
 const LINES = 2;

@@ -2,9 +2,9 @@
 'require view';
 'require ui';
 'require siproxd.bits as bits';
-'require siproxd.callcard as callcard';
+'require siproxd.overview.callcard as callcard';
 'require siproxd.daemon as daemon';
-'require siproxd.instancebox as instancebox';
+'require siproxd.overview.instancebox as instancebox';
 'require siproxd.patch as patch';
 'require siproxd.watch as watch';
 'require siproxd.words as words';

@@ -4,12 +4,12 @@
 'require form';
 'require uci';
 'require siproxd.daemon as daemon';
-'require siproxd.directives as directives';
-'require siproxd.fields as fields';
-'require siproxd.findings as findings';
-'require siproxd.instances as instances';
-'require siproxd.plugins as plugins';
-'require siproxd.unknown as unknown';
+'require siproxd.settings.directives as directives';
+'require siproxd.settings.fields as fields';
+'require siproxd.settings.findings as findings';
+'require siproxd.settings.instances as instances';
+'require siproxd.settings.plugins as plugins';
+'require siproxd.settings.unknown as unknown';
 
 /*
  * The settings: each directive of siproxd.conf and the router's own options, in tabs. What is there for experts is shown when they ask for

@@ -1,8 +1,8 @@
 'use strict';
 'require baseclass';
-'require siproxd.fields as fields';
-'require siproxd.frame as frame';
-'require siproxd.plugins as plugins';
+'require siproxd.settings.fields as fields';
+'require siproxd.settings.frame as frame';
+'require siproxd.settings.plugins as plugins';
 
 /*
  * What `siproxd --check` finds, next to the fields it is about, and all of it on top with a way to each field.

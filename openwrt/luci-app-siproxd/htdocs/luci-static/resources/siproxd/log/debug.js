@@ -1,7 +1,7 @@
 'use strict';
 'require baseclass';
 'require siproxd.daemon as daemon';
-'require siproxd.logline as logline';
+'require siproxd.log.line as logline';
 
 /* How long the classes stay on, in seconds. */
 const SECONDS = 600;

@@ -1,8 +1,8 @@
 'use strict';
 'require baseclass';
 'require form';
-'require siproxd.logline as logline';
-'require siproxd.values as values';
+'require siproxd.log.line as logline';
+'require siproxd.settings.values as values';
 
 /*
  * A sum of bits as check boxes: what `debug_level` has debugged.

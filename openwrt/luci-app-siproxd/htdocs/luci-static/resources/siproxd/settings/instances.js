@@ -1,7 +1,7 @@
 'use strict';
 'require baseclass';
 'require uci';
-'require siproxd.values as values';
+'require siproxd.settings.values as values';
 
 /*
  * Which sections there are, each a siproxd of its own: to choose, to add, to remove.

@@ -1,6 +1,6 @@
 'use strict';
 'require baseclass';
-'require siproxd.logline as logline';
+'require siproxd.log.line as logline';
 
 /* Lines that are kept, so that a page which stays open for a week does not grow. */
 const MAX_LINES = 2000;

@@ -2,7 +2,7 @@
 'require baseclass';
 'require form';
 'require uci';
-'require siproxd.values as values';
+'require siproxd.settings.values as values';
 
 /*
  * Lists that belong together by position, as a table: a row has an entry of each list.

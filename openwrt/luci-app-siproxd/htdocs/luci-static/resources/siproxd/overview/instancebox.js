@@ -1,11 +1,11 @@
 'use strict';
 'require baseclass';
 'require siproxd.bits as bits';
-'require siproxd.callcard as callcard';
+'require siproxd.overview.callcard as callcard';
 'require siproxd.daemon as daemon';
-'require siproxd.firstphone as firstphone';
-'require siproxd.gauges as gauges';
-'require siproxd.phonelist as phonelist';
+'require siproxd.overview.firstphone as firstphone';
+'require siproxd.overview.gauges as gauges';
+'require siproxd.overview.phonelist as phonelist';
 'require siproxd.words as words';
 
 /* One instance of the daemon: how it is in one sentence, what is wrong and the button that helps, its calls, its phones, and the facts. */

@@ -3,13 +3,13 @@
 'require form';
 'require uci';
 'require tools.widgets as widgets';
-'require siproxd.directives as directives';
-'require siproxd.frame as frame';
-'require siproxd.kept as kept';
-'require siproxd.mask as mask';
-'require siproxd.pairs as pairs';
-'require siproxd.plugins as plugins';
-'require siproxd.values as values';
+'require siproxd.settings.directives as directives';
+'require siproxd.settings.frame as frame';
+'require siproxd.settings.kept as kept';
+'require siproxd.settings.mask as mask';
+'require siproxd.settings.pairs as pairs';
+'require siproxd.settings.plugins as plugins';
+'require siproxd.settings.values as values';
 
 /*
  * From a directive's kind to an option of the form.

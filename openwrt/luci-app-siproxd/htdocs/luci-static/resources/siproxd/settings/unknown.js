@@ -1,8 +1,8 @@
 'use strict';
 'require baseclass';
 'require uci';
-'require siproxd.plugins as plugins';
-'require siproxd.values as values';
+'require siproxd.settings.plugins as plugins';
+'require siproxd.settings.values as values';
 
 /*
  * Options of a section that are none of ours, such as those of the C package or of another version: they stay, and are shown as they are.

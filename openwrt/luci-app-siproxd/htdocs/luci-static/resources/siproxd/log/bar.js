@@ -1,6 +1,6 @@
 'use strict';
 'require baseclass';
-'require siproxd.logline as logline';
+'require siproxd.log.line as logline';
 
 /* How long typing may pause before the filter acts, in milliseconds. */
 const TYPING = 150;
