@@ -113,7 +113,7 @@ class Debug {
 		const warnings = [];
 
 		if (ticked.some((cls) => cls.isPrivate))
-			warnings.push(_('The text of the messages shows who calls whom, and when. Passwords are starred out; numbers and names are not. Think of that before you give the log to somebody.'));
+			warnings.push(_('The text of the messages shows who calls whom, and when. Passwords are starred out; numbers, names and keys that are pressed during a call are not. Think of that before you give the log to somebody.'));
 
 		if (ticked.some((cls) => cls.isFlood))
 			warnings.push(_('A flood drives out older lines within seconds, and costs the router some of its speed.'));
