@@ -195,16 +195,32 @@ mod tests {
     use super::*;
     use std::os::unix::net::UnixStream;
 
-    fn place(name: &str) -> PathBuf {
-        let directory = std::env::temp_dir().join(format!("siproxd-control-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&directory);
-        fs::create_dir_all(&directory).expect("a directory");
-        directory.join("a.sock")
+    /// A directory for a socket, which goes with it.
+    struct Place(PathBuf);
+
+    impl Place {
+        fn new(name: &str) -> Self {
+            let directory = std::env::temp_dir().join(format!("siproxd-control-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&directory);
+            fs::create_dir_all(&directory).expect("a directory");
+            Self(directory)
+        }
+
+        fn socket(&self) -> PathBuf {
+            self.0.join("a.sock")
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
     }
 
     #[test]
     fn it_comes_and_goes() {
-        let path = place("goes");
+        let place = Place::new("goes");
+        let path = place.socket();
         let socket = ControlSocket::bind(&path, None).expect("a socket");
         assert_eq!(fs::metadata(&path).expect("a file").permissions().mode() & 0o777, MODE);
         UnixStream::connect(&path).expect("connected");
@@ -214,7 +230,8 @@ mod tests {
 
     #[test]
     fn what_a_killed_daemon_left_is_replaced_and_a_live_one_is_not() {
-        let path = place("stale");
+        let place = Place::new("stale");
+        let path = place.socket();
         let dead = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
         dead.bind(&SockAddr::unix(&path).expect("a path")).expect("bound");
         drop(dead);
@@ -235,7 +252,8 @@ mod tests {
 
     #[test]
     fn what_is_no_socket_is_left_alone_and_so_is_that_of_another() {
-        let path = place("other");
+        let place = Place::new("other");
+        let path = place.socket();
         fs::write(&path, "precious").expect("a file");
         assert!(matches!(ControlSocket::bind(&path, None), Err(BindError::NoSocket)));
         assert_eq!(fs::read_to_string(&path).expect("a file"), "precious");
