@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route, expect
 from samples import binding, call, heard, instance, shown
 
 # Milliseconds between two questions of the page; twice that while nothing is going on.
-EVERY = 5000
+EVERY = 8000
 
 # Counts the page's questions, begun and answered: what an answer causes has happened when it counts.
 COUNT = """() => {

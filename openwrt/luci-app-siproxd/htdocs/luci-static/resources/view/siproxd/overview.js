@@ -12,13 +12,13 @@
 /*
  * Whether the phones work, and why not: all instances, each with its phones, calls and what it has in use.
  *
- * The daemon is asked every five seconds, and every ten while nothing is going on. What is shown is a function of what was answered; only what differs is changed in the page.
+ * The daemon is asked every eight seconds, and every sixteen while nothing is going on. What is shown is a function of what was answered; only what differs is changed in the page.
  */
 
 const el = bits.el;
 
 /* Seconds between two questions while something is going on: each costs the router a process for each instance. */
-const EVERY = 5;
+const EVERY = 8;
 
 /* Whether there is nothing to wait for: all phones are registered, and nobody is on the phone. */
 function isCalm(instance) {
