@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from pathlib import Path
 
 from lab.siproxd import binary
 from router import ROOT, Router
@@ -25,5 +26,10 @@ def put(router: Router) -> None:
         "IPKG_INSTROOT": place, "SIPROXD": place / "usr/sbin/siproxd", "PROGRAM": binary(), "NETWORKS": "lan=br-lan wan=wan",
         "STAND_IN_UCI": OPENWRT / "uci.py", "STAND_IN_PROCD": OPENWRT / "procd.py", "TMPDIR": place / "tmp",
     }
+    run_with(router, environment)
+
+
+def run_with(router: Router, environment: dict[str, str | Path]) -> None:
+    """Has the router's /etc/init.d/siproxd run the real one in this environment, as rc.common does; what procd and the log are told is in `record`."""
     exports = "\n".join(f"export {name}={shlex.quote(str(value))}" for name, value in environment.items())
     router.init(f'{exports}\nexec busybox ash "$IPKG_INSTROOT/etc/rc.common" {FILES}/siproxd.init "$@" 3>>"$IPKG_INSTROOT/record"')

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -14,18 +13,13 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1] / "lab")]
 
+from initscript import FILES, OPENWRT, run_with  # noqa: E402
 from lab.netns import LAN_INTERFACE, Network  # noqa: E402
 from lab.siproxd import binary  # noqa: E402
-from router import ROOT, Router  # noqa: E402
-
-OPENWRT = ROOT / "tests/openwrt"
-FILES = ROOT / "openwrt/siproxd/files"
+from router import Router  # noqa: E402
 
 # An account that every machine has.
 GENERAL = "config siproxd 'general'\n\toption user 'nobody'\n\toption interface_inbound 'lan'\n\toption interface_outbound 'wan'\n"
-
-# The init script; procd carries out what it is told before the script goes on.
-INIT = '{exports}\nexec busybox ash "$IPKG_INSTROOT/etc/rc.common" {files}/siproxd.init "$@" 3>>"$IPKG_INSTROOT/record"'
 
 
 class InstalledRouter(Router):
@@ -44,7 +38,8 @@ class InstalledRouter(Router):
             "STAND_IN_UCI": OPENWRT / "uci.py", "STAND_IN_PROCD": Path(__file__), "NAMESPACE": network.ns("router") if network else "",
             "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": self.root / "tmp",
         }
-        self.init(INIT.format(files=FILES, exports="\n".join(f"export {name}={shlex.quote(str(value))}" for name, value in environment.items())))
+        # procd carries out what it is told before the script goes on.
+        run_with(self, environment)
 
     def act(self, *action: str) -> str:
         """Runs the init script; returns what it told procd and the log."""
